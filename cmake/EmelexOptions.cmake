@@ -1,0 +1,33 @@
+# What holds for every target: the language, warnings, sanitizers.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
+option(EMELEX_WARNINGS_AS_ERRORS "Fail on any warning" ON)
+if(EMELEX_WARNINGS_AS_ERRORS)
+  add_compile_options(-Werror)
+endif()
+
+# Sums are written in the order in which they are meant; fusing a * b + c is left to the explicit fma calls,
+# so that every instruction set gives the same bits.
+add_compile_options(-ffp-contract=off)
+
+set(EMELEX_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
+if(EMELEX_SANITIZE)
+  add_compile_options(-fsanitize=${EMELEX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${EMELEX_SANITIZE})
+endif()

@@ -1,0 +1,162 @@
+#pragma once
+
+// Start here. An Engine is one model in memory; a Session is one conversation's KV cache; generate() turns a prompt
+// into text, piece by piece.
+//
+//   auto engine = emelex::Engine::load("model.gguf");
+//   auto session = engine->new_session();
+//   auto prompt = engine->chat_prompt({{"user", "Hello!"}});
+//   engine->generate(*session, prompt, {}, [](std::string_view text) { std::cout << text; return true; });
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emelex/chat.h"
+#include "emelex/error.h"
+#include "emelex/tokenizer.h"
+
+namespace emelex {
+
+enum class Device { automatic, cpu, gpu };
+
+// Which kernels compute. `fast` and `float32` are emelex's own for CPUs: with activations rounded to 8 bits a block where
+// weights are quantized, or with float32 activations throughout. `mlx` is MLX's stock operations, the route of GPUs.
+// `automatic` is EMELEX_KERNELS (fast, float, mlx) if set, else `fast` on a CPU and `mlx` on a GPU.
+enum class KernelRoute { automatic, fast, float32, mlx };
+
+// How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels.
+enum class KvType { automatic, f16, f32 };
+
+struct LoadOptions {
+  Device device = Device::automatic;
+  KernelRoute kernels = KernelRoute::automatic;
+  KvType kv_type = KvType::automatic;
+  int threads = 0;  // that compute; 0: one per physical core
+  int context = 0;  // tokens that a session can hold; 0: the smaller of the model's and 8,192
+  int prefill_chunk = 512;  // tokens of a prompt computed at once; results do not depend on it
+};
+
+// How the next token is chosen. The steps are applied in the order of the fields.
+struct SamplingOptions {
+  float repeat_penalty = 1.0F;  // divides the logits of recent tokens; 1: off
+  int repeat_window = 64;       // how many recent tokens are penalized
+  int top_k = 40;               // keep the k likeliest; 0: off
+  float top_p = 0.9F;           // keep the likeliest whose probabilities add up to p; 1: off
+  float min_p = 0.05F;          // drop those less likely than min_p times the likeliest; 0: off
+  float temperature = 0.7F;     // divides the logits; 0: always the likeliest, whatever the other fields say
+  std::optional<uint64_t> seed;  // the same seed gives the same text; none: a different one each time
+};
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int max_tokens = 1000;          // 0: only compute the prompt
+  std::vector<std::string> stop;  // texts that end the generation; they are never part of the result
+  const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop after this token
+};
+
+enum class FinishReason {
+  stop_token,    // the model ended its turn
+  stop_string,   // one of GenerateOptions::stop came up
+  max_tokens,    // GenerateOptions::max_tokens were made
+  context_full,  // the session holds as many tokens as it can
+  cancelled,     // the cancel flag was set, or the callback returned false
+};
+
+// "stop_token", …
+std::string_view to_string(FinishReason reason);
+
+struct GenerateStats {
+  int prompt_tokens = 0;       // of the prompt, cached ones included
+  int cached_tokens = 0;       // of the prompt, found in the session and not computed again
+  int generated_tokens = 0;    // the ending token not counted
+  double prefill_seconds = 0;  // from the call to the first token
+  double decode_seconds = 0;   // from the first token to the last
+
+  double prefill_tokens_per_second() const;  // 0 when nothing was measured
+  double decode_tokens_per_second() const;
+};
+
+struct GenerateResult {
+  std::string text;  // all of it, as the callback saw it
+  FinishReason finish = FinishReason::stop_token;
+  GenerateStats stats;
+};
+
+struct ModelInfo {
+  std::string name;          // general.name of the file, or its file name
+  std::string architecture;  // "llama"
+  std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;      // of all tensors in the file
+  int model_context = 0;         // tokens that the model was trained for
+  int context = 0;               // tokens that a session can hold
+  int64_t kv_bytes_per_token = 0;
+  int threads = 0;
+  std::string device;            // "cpu" or "gpu"
+  std::string kernels;           // "fast", "float" or "mlx"
+  std::string instruction_set;   // of the CPU kernels: "avx512", "avx2", "scalar"
+};
+
+// Called on the thread that called generate(), with the next piece of text: whole UTF-8 characters, never empty, never a
+// part of a stop string. Returns false to stop.
+using TextCallback = std::function<bool(std::string_view text)>;
+
+// The KV cache of one conversation. It remembers which tokens it holds: a prompt that begins with them computes only
+// the rest. Made by Engine::new_session; must not outlive its engine. One thread at a time.
+class Session {
+ public:
+  virtual ~Session() = default;
+  virtual int length() const = 0;  // tokens held
+  virtual void clear() = 0;
+};
+
+// A model, loaded. Its methods may be called from any thread; work is done in the order of the calls.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Loads a model from a .gguf file. Throws Error when it can't be read or run; see ErrorCode.
+  static std::unique_ptr<Engine> load(const std::filesystem::path& path, const LoadOptions& options = {});
+
+  virtual const ModelInfo& info() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+
+  // The model's chat template, or nullptr when the file has none that can be used.
+  virtual const ChatTemplate* chat_template() const = 0;
+
+  // The ids of a conversation, ready for an answer. Throws Error(unsupported) when the model has no chat template.
+  std::vector<TokenId> chat_prompt(const std::vector<Message>& messages) const;
+
+  // The ids of a text without a template: a raw completion, with the begin-of-sequence token where the model wants one.
+  std::vector<TokenId> raw_prompt(std::string_view text) const;
+
+  virtual std::unique_ptr<Session> new_session() = 0;
+
+  // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it,
+  // the session is left holding what was computed. Throws Error(invalid_argument) when the prompt is empty, has an id out
+  // of range, or does not fit in the context: nothing is ever cut off silently.
+  virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                  const TextCallback& on_text) = 0;
+};
+
+// "0.1.0"
+std::string_view version();
+
+// What this build runs on, for people: the MLX version, the devices found, the instruction set chosen.
+struct BuildInfo {
+  std::string version;          // emelex
+  std::string mlx_version;      // of the library loaded
+  std::string instruction_set;  // chosen for this CPU
+  std::vector<std::string> devices;  // "cpu", "gpu"
+};
+BuildInfo build_info();
+
+}  // namespace emelex

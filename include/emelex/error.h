@@ -1,0 +1,32 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace emelex {
+
+// What kind of thing went wrong, for callers that react to it. The text for people is Error::what().
+enum class ErrorCode {
+  invalid_argument,  // the caller passed something that can't be meant
+  not_found,         // a file, model or tensor that was named is not there
+  corrupt_file,      // a file's content contradicts its format or itself
+  unsupported,       // well-formed, but emelex does not know how to run it
+  io,                // the operating system refused to read or write
+  out_of_memory,     // the work does not fit in the memory allowed
+  cancelled,         // the caller asked to stop
+  internal,          // a bug in emelex
+};
+
+// The one exception type that emelex throws. The message has the form "[component] expected X, got Y" and names the file
+// where there is one; it is one line, and fit to be shown to a user.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace emelex

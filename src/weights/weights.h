@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quant/tensor_type.h"
+#include "weights/metadata.h"
+
+namespace emelex {
+
+// A tensor as the file holds it. `data` points into the mapped file, which `file` keeps mapped.
+struct Tensor {
+  std::string name;
+  TensorType type;
+  std::vector<int64_t> shape;  // outermost first: a matrix is [rows (outputs), columns (inputs)]; the last is contiguous
+  std::span<const std::byte> data;
+  std::shared_ptr<const void> file;
+
+  int64_t rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
+  int64_t columns() const { return shape.back(); }
+};
+
+// A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread.
+class Weights {
+ public:
+  Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors)
+      : path_(std::move(path)), metadata_(std::move(metadata)), tensors_(std::move(tensors)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  const Metadata& metadata() const { return metadata_; }
+  const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
+
+  // The tensor of that name, or nullptr.
+  const Tensor* find(std::string_view name) const;
+
+  // The tensor of that name with exactly that shape. Throws Error(corrupt_file) naming the tensor, both shapes and the
+  // file when it is missing or has another shape.
+  const Tensor& require(std::string_view name, const std::vector<int64_t>& shape) const;
+
+ private:
+  std::filesystem::path path_;
+  Metadata metadata_;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+// Opens a model by path: a .gguf file. The file is mapped, not read, so this is instant whatever its size.
+// Throws Error: not_found, io, corrupt_file or unsupported, each naming the file and what is wrong with it.
+std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path);
+
+}  // namespace emelex
