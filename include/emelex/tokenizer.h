@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,27 +14,41 @@ using TokenId = int32_t;
 // Whether text such as "<|im_end|>" becomes the control token of that name. Text that comes from a user must not.
 enum class SpecialTokens { as_text, parse };
 
+// A stretch of a prompt. What comes from a message never becomes a control token, whatever it looks like.
+struct Segment {
+  std::string text;
+  bool from_message = false;  // written by a user, not by the template
+
+  bool operator==(const Segment&) const = default;
+};
+
 // Text to token ids and back, as the model was trained. Immutable after construction, so safe to use from any number
 // of threads at once.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of `text` (UTF-8; bytes that are not valid UTF-8 are encoded as bytes, never dropped). No begin-of-sequence
-  // token is added: see bos() and adds_bos().
+  // The ids of `text` (UTF-8; bytes that are not valid UTF-8 are encoded as bytes, never dropped). A byte that the
+  // vocabulary has no token for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8
+  // has, six control characters and two lead bytes of unassigned planes. No begin-of-sequence token is added: see
+  // bos() and adds_bos(). Throws Error(invalid_argument) when `text` has 2 GiB or more.
   virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const = 0;
+
+  // The ids of the segments' concatenation, where control tokens are found only within what the template wrote.
+  // Otherwise the same as encode(concatenation, parse): a border between segments is no border between words.
+  virtual std::vector<TokenId> encode_segments(std::span<const Segment> segments) const;
 
   // The bytes that `id` stands for. They may be a part of a character; StreamDecoder joins them. Control tokens give
   // nothing, unless `show_special`. Throws Error(invalid_argument) when `id` is not in the vocabulary.
   virtual std::string decode_token(TokenId id, bool show_special = false) const = 0;
 
   virtual int vocab_size() const = 0;
-  virtual TokenId bos() const = 0;           // -1: the model has none
-  virtual TokenId eos() const = 0;           // -1: the model has none
-  virtual bool adds_bos() const = 0;         // whether a raw prompt starts with bos()
+  virtual TokenId bos() const = 0;            // -1: the model has none
+  virtual TokenId eos() const = 0;            // -1: the model has none
+  virtual bool adds_bos() const = 0;          // whether a raw prompt starts with bos()
   virtual bool is_end(TokenId id) const = 0;  // whether `id` ends a generation (eos, end of turn, …)
 
-  // Text of a whole sequence of ids.
+  // Text of a whole sequence of ids: valid UTF-8, with U+FFFD for what is not.
   std::string decode(const std::vector<TokenId>& ids, bool show_special = false) const;
 };
 

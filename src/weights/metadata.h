@@ -14,7 +14,7 @@ namespace emelex {
 // has filled it; safe to use from any thread.
 class Metadata {
  public:
-  using Value = std::variant<bool, int64_t, uint64_t, double, std::string,               // scalars
+  using Value = std::variant<bool, int64_t, uint64_t, double, std::string,                    // scalars
                              std::vector<bool>, std::vector<int64_t>, std::vector<uint64_t>,  // arrays
                              std::vector<double>, std::vector<std::string>>;
 

@@ -19,7 +19,8 @@ namespace emelex {
 struct Tensor {
   std::string name;
   TensorType type;
-  std::vector<int64_t> shape;  // outermost first: a matrix is [rows (outputs), columns (inputs)]; the last is contiguous
+  // Outermost first: a matrix is [rows (outputs), columns (inputs)]. The last is contiguous.
+  std::vector<int64_t> shape;
   std::span<const std::byte> data;
   std::shared_ptr<const void> file;
 

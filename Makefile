@@ -1,0 +1,87 @@
+# `make help` lists the targets. CMake builds; this file only puts the steps in order.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.PHONY: help setup demo build test test-asan test-peers bench format lint install clean
+
+PREFIX ?= /usr/local
+EMELEX := build/release/apps/emelex/emelex
+DEMO_NAME := smollm2-135m-instruct:q4_1
+# The demo's registry, so that it leaves nothing outside the checkout but system packages.
+DEMO_MODELS := $(CURDIR)/build/models-root
+WHEEL_CACHE := $(or $(EMELEX_WHEEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/emelex/wheels)
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+setup:  ## install what a build needs: system packages, and MLX in .venv
+	@scripts/setup
+
+build: setup  ## build/release, without tests
+	@cmake --preset release -DEMELEX_BUILD_TESTS=OFF $(CMAKE_ARGS)
+	@cmake --build --preset release
+
+demo: setup  ## build, fetch a small model and let it answer a question
+	@cmake --preset release -DEMELEX_BUILD_TESTS=OFF $(CMAKE_ARGS)
+	@cmake --build --preset release --target emelex
+	@scripts/fetch-demo-model >/dev/null
+	@EMELEX_MODELS_DIR="$(DEMO_MODELS)" $(EMELEX) import build/models/SmolLM2-135M-Instruct.Q4_1.gguf >/dev/null
+	@echo; echo "> What is the capital of France?"; echo
+	@EMELEX_MODELS_DIR="$(DEMO_MODELS)" $(EMELEX) run $(DEMO_NAME) "What is the capital of France?" --stats
+	@echo; echo "To chat:  EMELEX_MODELS_DIR=build/models-root $(EMELEX) run $(DEMO_NAME)"
+	@echo "Any other model:  $(EMELEX) run path/to/model.gguf"
+
+.venv/emelex-test-requirements: tests/requirements.txt | setup
+	@.venv/bin/python -m pip install --quiet -r tests/requirements.txt
+	@touch $@
+
+.PHONY: test-tools
+test-tools: setup
+	@if [ -e tests/requirements.txt ]; then $(MAKE) --no-print-directory .venv/emelex-test-requirements; fi
+	@scripts/fetch-demo-model >/dev/null
+
+test: setup test-tools  ## build and run all tests but those against other implementations
+	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset release
+	@ctest --preset release -LE peers
+
+test-asan: setup test-tools  ## the same with the address and undefined-behaviour sanitizers
+	@cmake --preset asan-ubsan -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset asan-ubsan
+	@ctest --preset asan-ubsan -LE peers
+
+# Some peers come as sources and take 10 minutes to build, so their wheels are kept outside the checkout.
+.venv-peers/emelex-requirements: tests/requirements-peers.txt | setup
+	@[ -x .venv-peers/bin/python ] || python3 -m venv .venv-peers
+	@if mkdir -p "$(WHEEL_CACHE)" && [ -w "$(WHEEL_CACHE)" ]; then \
+	  .venv-peers/bin/python -m pip wheel --quiet --find-links "$(WHEEL_CACHE)" -w "$(WHEEL_CACHE)" \
+	    -r tests/requirements-peers.txt; \
+	  .venv-peers/bin/python -m pip install --quiet --find-links "$(WHEEL_CACHE)" -r tests/requirements-peers.txt; \
+	else \
+	  .venv-peers/bin/python -m pip install --quiet -r tests/requirements-peers.txt; \
+	fi
+	@touch $@
+
+test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other implementations of the same models
+	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset release
+	@ctest --preset release -L peers
+
+bench: build  ## speed of the demo model on this machine
+	@scripts/fetch-demo-model >/dev/null
+	@$(EMELEX) bench build/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+format:  ## format the C++ sources
+	@scripts/setup --lint
+	@scripts/format
+
+lint:  ## check the format (scripts/lint --tidy does more)
+	@scripts/setup --lint
+	@scripts/lint
+
+install: build  ## install to PREFIX (default /usr/local)
+	@cmake --install build/release --prefix "$(PREFIX)"
+
+clean:  ## remove build/; .venv stays
+	@rm -rf build

@@ -1,0 +1,79 @@
+// emelex bench: how fast a model runs.
+
+#include "tools/bench.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "emelex/bench_table.h"
+#include "emelex/commands.h"
+#include "emelex/hub.h"
+#include "emelex/options.h"
+#include "emelex/output.h"
+#include "emelex/report.h"
+
+namespace emelex::cli {
+namespace {
+
+struct BenchFlags {
+  std::string model;
+  std::string format = "md";
+  RuntimeFlags runtime;
+  BenchOptions options;
+};
+
+int bench(const BenchFlags& flags) {
+  BenchOptions options = flags.options;
+  options.threads = flags.runtime.threads;
+  options.device = flags.runtime.device_value();
+  options.kernels = flags.runtime.kernels_value();
+  options.kv_type = flags.runtime.kv_type_value();
+  // As a flag, 0 says that there is no such test.
+  std::erase(options.prompt, 0);
+  std::erase(options.generate, 0);
+  if (options.prompt.empty() && options.generate.empty()) throw UsageError("expected something to measure in -p or -n");
+
+  const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
+  const BenchReport report = run_bench(Registry().resolve(flags.model), options, progress);
+  const BuildInfo build = build_info();
+  standard_output().write(flags.format == "json"  ? bench_json(report, build)
+                          : flags.format == "csv" ? bench_csv(report, build)
+                                                  : bench_markdown(report, build));
+  return kDone;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Action& action) {
+  constexpr double kMax = std::numeric_limits<int>::max();
+  CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs");
+  const auto flags = std::make_shared<BenchFlags>();
+  command->add_option("MODEL", flags->model, "A .gguf file, or a name that 'emelex list' shows")->required();
+  const auto add_lengths = [command](const char* names, std::vector<int>& lengths, const char* help) {
+    command->add_option(names, lengths, help)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(number_within(0, kMax))
+        ->capture_default_str();
+  };
+  add_lengths("-p,--prompt", flags->options.prompt, "Tokens of a prompt to compute; several with commas, 0: none");
+  add_lengths("-n,--generate", flags->options.generate, "Tokens to generate; several with commas, 0: none");
+  command->add_option("-d,--depth", flags->options.depth, "Tokens in the cache before the clock starts")
+      ->check(number_within(0, kMax))
+      ->capture_default_str();
+  command->add_option("-b,--batch", flags->options.batch, "Sequences generated together")
+      ->check(number_within(1, kMax))
+      ->capture_default_str();
+  command->add_option("-r,--repetitions", flags->options.repetitions, "Timed runs of each test")
+      ->check(number_within(1, kMax))
+      ->capture_default_str();
+  command->add_option("-o,--output", flags->format, "Form of the report")
+      ->check(CLI::IsMember({"md", "json", "csv"}))
+      ->capture_default_str();
+  add_runtime_flags(*command, flags->runtime);
+  command->callback([flags, &action] { action = [flags] { return bench(*flags); }; });
+}
+
+}  // namespace emelex::cli

@@ -1,0 +1,40 @@
+# bash completion for emelex
+_emelex() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+  local runtime="--threads --device --kv-type --kernels"
+  local flags=""
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize import list --version --help" -- "$current")
+    return
+  fi
+  case $previous in
+    --device) flags="cpu gpu" ;;
+    --kv-type) flags="f16 f32" ;;
+    --kernels) flags="fast float mlx" ;;
+    -o | --output) flags="md json csv" ;;
+  esac
+  if [ -n "$flags" ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$current")
+    return
+  fi
+  case $command in
+    run) flags="--prompt --file --system --max-tokens --temperature --top-p --top-k --min-p --repeat-penalty --seed
+      --stop --raw --context --stats --json $runtime" ;;
+    bench) flags="--prompt --generate --depth --batch --repetitions --output $runtime" ;;
+    tokenize) flags="--ids --json --special" ;;
+    import) flags="--name --copy" ;;
+    list) flags="--json" ;;
+  esac
+  if [[ $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$flags --help" -- "$current")
+  else
+    local names=""
+    # A ':' divides words here, so a name is only offered where none has been typed yet.
+    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize)$ ]]; then
+      names=$(emelex list 2>/dev/null | awk 'NR > 1 { print $1 }')
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current"; compgen -f -- "$current")
+  fi
+}
+complete -o filenames -F _emelex emelex

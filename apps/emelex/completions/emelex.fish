@@ -1,0 +1,26 @@
+# fish completion for emelex
+set -l commands run bench tokenize import list
+complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
+complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
+complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c emelex -n "__fish_seen_subcommand_from run bench" -s t -l threads -x
+complete -c emelex -n "__fish_seen_subcommand_from run bench" -l device -x -a "cpu gpu"
+complete -c emelex -n "__fish_seen_subcommand_from run bench" -l kv-type -x -a "f16 f32"
+complete -c emelex -n "__fish_seen_subcommand_from run bench" -l kernels -x -a "fast float mlx"
+for flag in system max-tokens temperature top-p top-k min-p repeat-penalty seed stop context
+    complete -c emelex -n "__fish_seen_subcommand_from run" -l $flag -x
+end
+complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
+complete -c emelex -n "__fish_seen_subcommand_from run" -s f -l file -r
+complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
+complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize list" -l json
+complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
+complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
+complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
+complete -c emelex -n "__fish_seen_subcommand_from bench" -s r -l repetitions -x
+complete -c emelex -n "__fish_seen_subcommand_from bench" -s o -l output -x -a "md json csv"
+complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l ids
+complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l special
+complete -c emelex -n "__fish_seen_subcommand_from import" -l name -x
+complete -c emelex -n "__fish_seen_subcommand_from import" -l copy

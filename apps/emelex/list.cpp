@@ -1,0 +1,79 @@
+// emelex list: the models on this computer.
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "emelex/commands.h"
+#include "emelex/format.h"
+#include "emelex/hub.h"
+#include "emelex/output.h"
+#include "emelex/report.h"
+
+namespace emelex::cli {
+namespace {
+
+std::string models_table(const std::vector<InstalledModel>& models) {
+  std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "PARAMETERS", "TYPE", "CONTEXT", "ARCHITECTURE"}};
+  for (const InstalledModel& model : models) {
+    rows.push_back({model.name, human_bytes(model.size), human_count(model.parameters), one_line(model.quantization),
+                    std::to_string(model.context_length), one_line(model.architecture)});
+  }
+  std::vector<size_t> widths(rows[0].size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string table;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i + 1 < row.size(); ++i) table += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    table += row.back() + "\n";
+  }
+  return table;
+}
+
+std::string models_json(const std::vector<InstalledModel>& models) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const InstalledModel& model : models) {
+    nlohmann::ordered_json files = nlohmann::ordered_json::array();
+    for (const ModelFile& file : model.files) {
+      const std::filesystem::path path = model.folder / file.path;
+      files.push_back({{"path", path.string()}, {"size", file.size}, {"sha256", file.sha256}});
+    }
+    list.push_back({{"name", model.name},
+                    {"path", files[0]["path"]},
+                    {"format", model.format},
+                    {"architecture", model.architecture},
+                    {"parameters", model.parameters},
+                    {"quantization", model.quantization},
+                    {"context_length", model.context_length},
+                    {"size", model.size},
+                    {"files", files},
+                    {"installed_at", model.installed_at}});
+  }
+  return list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+int list(bool json) {
+  const Registry registry;
+  const auto models = registry.list([](const std::string& warning) { report_warning(warning); });
+  if (json) {
+    standard_output().write(models_json(models));
+  } else if (models.empty()) {
+    report_note("no models in " + registry.root().string() + "; 'emelex import FILE.gguf' adds one");
+  } else {
+    standard_output().write(models_table(models));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("list", "Show the models that have a name");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print a JSON array");
+  command->callback([json, &action] { action = [json] { return list(*json); }; });
+}
+
+}  // namespace emelex::cli

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "emelex/engine.h"
+
+namespace emelex::cli {
+
+// One line each on stderr: "emelex: error: …", "emelex: warning: …", "emelex: …".
+void report_error(std::string_view message);
+void report_warning(std::string_view message);
+void report_note(std::string_view message);
+
+bool stderr_is_terminal();
+
+// Any text on stderr, as it is.
+void write_stderr(std::string_view text);
+
+// What the library threw, and what the user can do about it where the message doesn't say so itself.
+void report_error(const Error& error);
+
+// Says on stderr that an answer is not whole, and why; nothing when it is. `max_tokens` is the limit that was in force.
+void report_cut(const GenerateResult& result, int max_tokens, int context);
+
+// Three lines for people: prompt, generated text, time to the first token.
+std::string describe_stats(const GenerateStats& stats);
+
+}  // namespace emelex::cli

@@ -1,0 +1,120 @@
+// emelex run: one answer, or a chat.
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/strings.h"
+#include "emelex/chat_loop.h"
+#include "emelex/commands.h"
+#include "emelex/generation.h"
+#include "emelex/hub.h"
+#include "emelex/input.h"
+#include "emelex/options.h"
+#include "emelex/output.h"
+#include "emelex/report.h"
+#include "emelex/signal.h"
+
+namespace emelex::cli {
+namespace {
+
+constexpr int kMaxTokens = 1000;
+
+bool wants_chat(const RunFlags& flags) {
+  return !flags.prompt && !flags.prompt_flag && flags.file.empty() && stdin_is_terminal();
+}
+
+void check_flags(const RunFlags& flags, bool chat) {
+  if (flags.prompt && flags.prompt_flag) throw UsageError("expected one prompt, got PROMPT and -p; leave one out");
+  if (flags.raw && !flags.system.empty()) throw UsageError("--system needs the chat template, which --raw leaves out");
+  if (chat && flags.raw) throw UsageError("--raw needs a prompt, it can't chat");
+  if (chat && flags.json) throw UsageError("--json needs a prompt, it can't chat");
+  for (const std::string& stop : flags.generate.stop) {
+    if (stop.empty()) throw UsageError("--stop expected some text, got none");
+  }
+}
+
+// The file's text, then the prompt. As parts of a chat message they are set apart; a raw prompt is left as it is.
+std::string compose_prompt(const RunFlags& flags) {
+  const bool from_stdin = !flags.prompt && !flags.prompt_flag && !stdin_is_terminal();
+  std::string prompt = flags.prompt        ? *flags.prompt
+                       : flags.prompt_flag ? *flags.prompt_flag
+                       : from_stdin        ? read_stdin()
+                                           : "";
+  // "echo question | emelex run" doesn't mean the line's end.
+  if (from_stdin && !flags.raw && prompt.ends_with('\n')) prompt.pop_back();
+  const std::string text = flags.file.empty() ? "" : read_text_file(flags.file);
+  if (text.empty() && prompt.empty()) throw UsageError("expected a prompt, got an empty one");
+  const bool apart = !flags.raw && !text.empty() && !prompt.empty();
+  return text + (apart ? "\n\n" : "") + prompt;
+}
+
+std::vector<TokenId> encode_prompt(const Engine& engine, const RunFlags& flags, const std::string& prompt) {
+  if (flags.raw) return engine.raw_prompt(prompt);
+  if (engine.chat_template() == nullptr) {
+    throw Error(ErrorCode::unsupported, str_cat("[run] '", engine.info().name, "' has no chat template; use --raw"));
+  }
+  std::vector<Message> messages;
+  if (!flags.system.empty()) messages.push_back({"system", flags.system});
+  messages.push_back({"user", prompt});
+  return engine.chat_prompt(messages);
+}
+
+std::string result_json(const Engine& engine, const GenerateResult& result) {
+  const GenerateStats& stats = result.stats;
+  const nlohmann::ordered_json json = {{"model", engine.info().name},
+                                       {"text", result.text},
+                                       {"finish", to_string(result.finish)},
+                                       {"stats",
+                                        {{"prompt_tokens", stats.prompt_tokens},
+                                         {"cached_tokens", stats.cached_tokens},
+                                         {"generated_tokens", stats.generated_tokens},
+                                         {"time_to_first_token_seconds", stats.prefill_seconds},
+                                         {"decode_seconds", stats.decode_seconds},
+                                         {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
+                                         {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt) {
+  GenerateOptions options = flags.generate;
+  options.max_tokens = flags.max_tokens.value_or(kMaxTokens);
+  options.cancel = &interrupt_flag();
+
+  Output& output = standard_output();
+  const auto session = engine.new_session();
+  const std::vector<TokenId> ids = encode_prompt(engine, flags, prompt);
+  const GenerateResult result = generate_to(flags.json ? nullptr : &output, engine, *session, ids, options);
+  if (flags.json) {
+    output.write(result_json(engine, result));
+  } else if (output.is_terminal() && !result.text.ends_with('\n')) {
+    output.write("\n");
+  } else if (flags.stats && !result.text.ends_with('\n')) {
+    write_stderr("\n");  // the text that is not on this terminal may have left the line open
+  }
+  if (output.reader_left()) return kDone;
+  report_cut(result, options.max_tokens, engine.info().context);
+  if (flags.stats) write_stderr(describe_stats(result.stats));
+  return result.finish == FinishReason::cancelled ? kInterrupted : kDone;
+}
+
+int run(const RunFlags& flags) {
+  const bool chat = wants_chat(flags);
+  check_flags(flags, chat);
+  watch_interrupts();
+  const std::filesystem::path model = Registry().resolve(flags.model);
+  const std::string prompt = chat ? "" : compose_prompt(flags);
+  const auto engine = Engine::load(model, flags.load_options());
+  return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat when there is none and stdin is a terminal");
+  const auto flags = std::make_shared<RunFlags>();
+  add_run_flags(*command, *flags);
+  command->callback([flags, &action] { action = [flags] { return run(*flags); }; });
+}
+
+}  // namespace emelex::cli

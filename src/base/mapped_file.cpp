@@ -1,0 +1,82 @@
+#include "base/mapped_file.h"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+
+#if !defined(__unix__) && !defined(__APPLE__)
+#error "MappedFile is written for POSIX systems; this is the one place that another system has to add to"
+#endif
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace emelex {
+namespace {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int value) : value_(value) {}
+  ~FileDescriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, int number) {
+  if (number == ENOENT || number == ENOTDIR) {
+    throw Error(ErrorCode::not_found, str_cat("[file] expected a file, got nothing at ", path_text(path)));
+  }
+  throw Error(ErrorCode::io, str_cat("[file] expected a file that can be read, got '",
+                                     std::generic_category().message(number), "' for ", path_text(path)));
+}
+
+// The size of a regular file with something in it.
+size_t size_of(const FileDescriptor& file, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail_with_errno(path, errno);
+  if (S_ISDIR(status.st_mode)) {
+    throw Error(ErrorCode::io, str_cat("[file] expected a file, got the folder ", path_text(path)));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::io, str_cat("[file] expected a regular file, got a device or pipe: ", path_text(path)));
+  }
+  if (status.st_size == 0) {
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[file] expected a file with content, got an empty one: ", path_text(path)));
+  }
+  if (!std::in_range<size_t>(status.st_size)) fail_with_errno(path, EFBIG);
+  return static_cast<size_t>(status.st_size);
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail_with_errno(path, errno);
+  const size_t size = size_of(file, path);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (address == MAP_FAILED) fail_with_errno(path, errno);
+  const std::span bytes(static_cast<const std::byte*>(address), size);
+  try {
+    return std::shared_ptr<const MappedFile>(new MappedFile(path, bytes));
+  } catch (...) {
+    ::munmap(address, size);
+    throw;
+  }
+}
+
+MappedFile::~MappedFile() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
+
+}  // namespace emelex

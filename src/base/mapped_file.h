@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+namespace emelex {
+
+// A file mapped into memory, read-only: opening is instant, pages are read when touched. Immutable; safe to use from
+// any thread. Another program that shortens the file while it is mapped ends this one (SIGBUS), as with every mapping.
+class MappedFile {
+ public:
+  // Throws Error: not_found, io (a folder, no regular file, not allowed), corrupt_file (empty), each naming the file.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::span<const std::byte> bytes() const { return bytes_; }  // of the whole file, starting at a page
+
+ private:
+  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
+
+  std::filesystem::path path_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace emelex

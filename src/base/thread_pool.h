@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace emelex {
+
+// Threads that share loops. The thread that calls for_each is worker 0 and works too. One loop at a time: for_each
+// must not be called from two threads at once, nor from inside a loop.
+class ThreadPool {
+ public:
+  // `n_threads` counts the caller; at least 1.
+  explicit ThreadPool(int n_threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls fn(index, worker) once for each index in [0, n), in any order, from any worker, and returns when all are done.
+  // `fn` must not throw.
+  template <class Fn>
+  void for_each(int n, const Fn& fn) {
+    if (n <= 1 || workers_.empty()) {
+      for (int i = 0; i < n; ++i) fn(i, 0);
+      return;
+    }
+    run(n, [](const void* f, int index, int worker) { (*static_cast<const Fn*>(f))(index, worker); }, &fn);
+  }
+
+ private:
+  using Call = void (*)(const void* fn, int index, int worker);
+
+  void run(int n, Call call, const void* fn);
+  void work(int worker);
+  void take_indices(int worker);
+  bool wait_for_loop(uint64_t seen);
+
+  std::vector<std::thread> workers_;
+
+  // The loop under way. Written by run() while no worker is inside, published by `generation_`.
+  int n_ = 0;
+  Call call_ = nullptr;
+  const void* fn_ = nullptr;
+
+  alignas(64) std::atomic<uint64_t> generation_{0};  // counts loops
+  alignas(64) std::atomic<int> next_{0};             // the next index to take
+  alignas(64) std::atomic<int> busy_{0};             // workers that have not finished the loop
+  std::atomic<int> asleep_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+// Physical cores that this process may use, at least 1: hardware threads that share a core count once.
+int physical_cores();
+
+}  // namespace emelex

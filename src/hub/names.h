@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emelex {
+
+// The folder of a model. A ':' is no part of a file name on Windows and most network disks, and Finder shows it as '/';
+// so "a:b" lies in "a+b". Names hold no '+', hence two names never share a folder. `name` must be a checked one.
+std::string folder_of_name(std::string_view name);
+
+// The names most like `wanted`, best first, at most three; those that are nothing like it are left out.
+std::vector<std::string> similar_names(std::string_view wanted, const std::vector<std::string>& names);
+
+// "ABC" → "abc", in ASCII alone.
+std::string to_lower(std::string_view text);
+
+// `text` in quotes with everything that a terminal could act on replaced by '?'.
+std::string in_quotes(std::string_view text);
+
+}  // namespace emelex

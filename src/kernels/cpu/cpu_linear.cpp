@@ -1,0 +1,161 @@
+#include "kernels/cpu/cpu_linear.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "kernels/cpu/cpu_op.h"
+
+namespace emelex::cpu {
+namespace {
+
+// Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
+constexpr int kChunksPerThread = 8;
+
+struct CpuMatrix {
+  std::shared_ptr<const void> file;
+  const std::byte* data;
+  size_t row_bytes;
+  int rows;
+  MatmulFn matmul;
+  bool int8;  // whether it takes rounded activations
+};
+
+struct Chunk {
+  int matrix;
+  int row_begin;
+  int row_end;
+};
+
+// The matrices and how the work on them is cut: immutable, shared with the tasks.
+struct Plan {
+  CpuContextPtr context;
+  std::vector<CpuMatrix> matrices;
+  std::vector<Chunk> chunks;
+  int columns;
+  bool any_int8 = false;
+  bool any_float = false;
+};
+
+CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
+  const auto type = static_cast<int>(tensor.type);
+  const MatmulFn int8 = context.int8_activations ? context.kernels.int8_matmul[type] : nullptr;
+  const MatmulFn kernel = int8 != nullptr ? int8 : context.kernels.float_matmul[type];
+  if (kernel == nullptr) {
+    throw Error(ErrorCode::unsupported, str_cat("[kernels] no CPU kernel for the type ", info(tensor.type).name, " of ",
+                                                tensor.name));
+  }
+  return {tensor.file, tensor.data.data(), row_bytes(tensor.type, tensor.columns()), static_cast<int>(tensor.rows()),
+          kernel, int8 != nullptr};
+}
+
+std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
+  int groups = 0;
+  for (const auto& m : matrices) groups += (m.rows + kLanes - 1) / kLanes;
+  const int chunk_rows = std::max(1, groups / (threads * kChunksPerThread)) * kLanes;
+  std::vector<Chunk> chunks;
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    for (int row = 0; row < matrices[i].rows; row += chunk_rows) {
+      chunks.push_back({static_cast<int>(i), row, std::min(row + chunk_rows, matrices[i].rows)});
+    }
+  }
+  return chunks;
+}
+
+// The activations in the forms that the kernels take, in the task's scratch.
+struct Prepared {
+  QuantizedActivations quantized{};
+  const float* x;
+  int x_stride;
+};
+
+Prepared prepare(const Plan& plan, const float* x, int tokens) {
+  CpuContext& context = *plan.context;
+  const int columns = plan.columns;
+  const int padded = (columns + kLanes - 1) / kLanes * kLanes;
+  const bool pad = plan.any_float && padded != columns;
+  const size_t padded_floats = pad ? static_cast<size_t>(tokens) * static_cast<size_t>(padded) : 0;
+  const size_t quantized_bytes = plan.any_int8 ? QuantizedActivations::bytes(tokens, columns) : 0;
+  std::byte* memory = context.task_scratch.get(padded_floats * sizeof(float) + quantized_bytes);
+
+  Prepared prepared{{}, x, columns};
+  if (pad) {
+    auto* rows = reinterpret_cast<float*>(memory);
+    std::memset(rows, 0, padded_floats * sizeof(float));
+    for (int t = 0; t < tokens; ++t) {
+      std::memcpy(rows + static_cast<size_t>(t) * static_cast<size_t>(padded),
+                  x + static_cast<size_t>(t) * static_cast<size_t>(columns), static_cast<size_t>(columns) * sizeof(float));
+    }
+    prepared.x = rows;
+    prepared.x_stride = padded;
+  }
+  if (plan.any_int8) {
+    prepared.quantized = QuantizedActivations::over(memory + padded_floats * sizeof(float), tokens, columns);
+    context.pool.for_each(tokens, [&](int t, int) {
+      context.kernels.quantize_activations(x + static_cast<size_t>(t) * static_cast<size_t>(columns), t,
+                                           prepared.quantized);
+    });
+  }
+  return prepared;
+}
+
+void multiply(const Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+  CpuContext& context = *plan.context;
+  const Prepared prepared = prepare(plan, x, tokens);
+  const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
+  context.pool.for_each(static_cast<int>(plan.chunks.size()), [&](int index, int worker) {
+    const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
+    const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
+    const MatmulArgs args{m.data, m.row_bytes, m.rows, plan.columns, prepared.quantized, prepared.x, prepared.x_stride,
+                          tokens, outputs[chunk.matrix], residual};
+    m.matmul(args, chunk.row_begin, chunk.row_end, context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
+  });
+}
+
+class CpuLinear : public Linear {
+ public:
+  CpuLinear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) {
+    auto plan = std::make_shared<Plan>();
+    plan->columns = static_cast<int>(matrices.front()->columns());
+    for (const Tensor* tensor : matrices) {
+      if (tensor->columns() != plan->columns) {
+        throw Error(ErrorCode::internal, str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
+      }
+      plan->matrices.push_back(make_matrix(*context, *tensor));
+      (plan->matrices.back().int8 ? plan->any_int8 : plan->any_float) = true;
+    }
+    plan->chunks = make_chunks(plan->matrices, context->pool.size());
+    plan->context = std::move(context);
+    plan_ = std::move(plan);
+  }
+
+  std::vector<mx::array> operator()(const mx::array& x) const override {
+    const int tokens = x.shape(0);
+    std::vector<mx::Shape> shapes;
+    for (const auto& m : plan_->matrices) shapes.push_back({tokens, m.rows});
+    return make_op("matmul", plan_->context->stream, shapes, {x},
+                   [plan = plan_, tokens](const float* const* in, float* const* out) {
+                     multiply(*plan, in[0], tokens, nullptr, out);
+                   });
+  }
+
+  mx::array add_to(const mx::array& residual, const mx::array& x) const override {
+    const int tokens = x.shape(0);
+    return make_op("matmul_add", plan_->context->stream, mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
+                   [plan = plan_, tokens](const float* const* in, float* const* out) {
+                     multiply(*plan, in[0], tokens, in[1], out);
+                   });
+  }
+
+ private:
+  std::shared_ptr<const Plan> plan_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) {
+  return std::make_unique<CpuLinear>(std::move(context), matrices);
+}
+
+}  // namespace emelex::cpu

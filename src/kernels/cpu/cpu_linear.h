@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/cpu/cpu_context.h"
+#include "kernels/route.h"
+
+namespace emelex::cpu {
+
+// Matrices in the mapped file, multiplied where they lie. All have the same number of columns.
+std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<const Tensor*>& matrices);
+
+}  // namespace emelex::cpu

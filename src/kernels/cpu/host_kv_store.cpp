@@ -1,0 +1,254 @@
+#include "kernels/cpu/host_kv_store.h"
+
+#include <mlx/backend/cpu/encoder.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/cpu/cpu_op.h"
+
+namespace emelex::cpu {
+namespace {
+
+// Rows of attention that share one pass over the cache; more reuse a loaded block better, fewer spread better over threads.
+constexpr int kRowsPerTile = 32;
+
+// Some consecutive tokens of a sequence, for one kv head.
+struct Tile {
+  int sequence;
+  int token;  // index of the first in the step
+  int n_tokens;
+  int first_position;
+  int kv_head;
+  int n_splits;
+  int first_split;  // splits of the tiles before it
+};
+
+// Everything about a step's attention that is the same in all layers.
+struct AttendPlan {
+  StepPtr step;
+  std::shared_ptr<const AttentionConfig> config;
+  std::vector<std::vector<std::byte*>> blocks;  // of each sequence
+  std::vector<std::byte*> token_block;          // where each token's k and v go
+  std::vector<int> token_slot;
+  std::vector<float> cos_sin;  // [tokens, rope.dim]: cosines, then sines
+  std::vector<Tile> tiles;
+  std::vector<int> tile_of_split;  // [all splits of all tiles]
+};
+
+void fill_cos_sin(const Rope& rope, int position, float* out) {
+  const int half = rope.dim / 2;
+  for (int i = 0; i < half; ++i) {
+    // In double, since at large positions a float's angle is off by more than a float's cosine.
+    const double angle = static_cast<double>(position) * static_cast<double>(rope.inv_freq[static_cast<size_t>(i)]);
+    out[i] = static_cast<float>(std::cos(angle));
+    out[half + i] = static_cast<float>(std::sin(angle));
+  }
+}
+
+void plan_sequence(AttendPlan& plan, int sequence, int group) {
+  const StepSequence& s = plan.step->sequences[static_cast<size_t>(sequence)];
+  const auto& blocks = plan.blocks[static_cast<size_t>(sequence)];
+  const Rope& rope = plan.config->rope;
+  for (int i = 0; i < s.count; ++i) {
+    const int position = s.start + i;
+    plan.token_block.push_back(blocks[static_cast<size_t>(position / kBlockTokens)]);
+    plan.token_slot.push_back(position % kBlockTokens);
+    plan.cos_sin.resize(plan.cos_sin.size() + static_cast<size_t>(rope.dim));
+    if (rope.dim > 0) fill_cos_sin(rope, position, plan.cos_sin.data() + plan.cos_sin.size() - rope.dim);
+  }
+  const int tokens_per_tile = std::max(1, kRowsPerTile / group);
+  for (int i = 0; i < s.count; i += tokens_per_tile) {
+    const int n_tokens = std::min(tokens_per_tile, s.count - i);
+    const int n_splits = (s.start + i + n_tokens - 1) / kSplitTokens + 1;
+    for (int kv_head = 0; kv_head < plan.config->n_kv_heads; ++kv_head) {
+      const auto tile = static_cast<int>(plan.tiles.size());
+      plan.tiles.push_back({sequence, s.first + i, n_tokens, s.start + i, kv_head, n_splits,
+                            static_cast<int>(plan.tile_of_split.size())});
+      plan.tile_of_split.insert(plan.tile_of_split.end(), static_cast<size_t>(n_splits), tile);
+    }
+  }
+}
+
+// One layer's attention over one step: what a task does.
+class AttendTask {
+ public:
+  AttendTask(CpuContext& context, const KvLayout& layout, const AttendPlan& plan, int layer, const float* const* inputs,
+             float* out)
+      : context_(context), layout_(layout), plan_(plan), config_(*plan.config),
+        layer_offset_(static_cast<size_t>(layer) * layout.layer_bytes()), q_(inputs[0]), k_(inputs[1]), v_(inputs[2]),
+        out_(out), q_stride_(config_.n_heads * config_.head_dim), k_stride_(config_.n_kv_heads * config_.head_dim),
+        group_(config_.n_heads / config_.n_kv_heads) {
+    rotated_ = context.task_scratch.get<float>(static_cast<size_t>(plan.step->size()) * static_cast<size_t>(q_stride_));
+  }
+
+  void run() {
+    // Every token's keys must be there before any token attends.
+    context_.pool.for_each(plan_.step->size(), [this](int token, int worker) { rotate_and_store(token, worker); });
+    const auto n_tiles = static_cast<int>(plan_.tiles.size());
+    const auto n_splits = static_cast<int>(plan_.tile_of_split.size());
+    if (n_tiles >= 4 * context_.pool.size() || n_splits == n_tiles) {
+      context_.pool.for_each(n_tiles, [this](int tile, int worker) { attend_whole(tile, worker); });
+    } else {
+      attend_by_splits(n_tiles, n_splits);
+    }
+  }
+
+ private:
+  void rotate_and_store(int token, int worker) {
+    const auto t = static_cast<size_t>(token);
+    const float* cos_sin = plan_.cos_sin.data() + t * static_cast<size_t>(config_.rope.dim);
+    float* q = rotated_ + t * static_cast<size_t>(q_stride_);
+    std::memcpy(q, q_ + t * static_cast<size_t>(q_stride_), static_cast<size_t>(q_stride_) * sizeof(float));
+    for (int head = 0; head < config_.n_heads; ++head) {
+      context_.kernels.rope(q + head * config_.head_dim, config_.rope.dim, config_.rope.interleaved, cos_sin);
+    }
+    for (int i = 0; i < q_stride_; ++i) q[i] *= config_.scale;
+
+    auto* k = context_.worker_scratch[static_cast<size_t>(worker)].get<float>(static_cast<size_t>(k_stride_));
+    std::memcpy(k, k_ + t * static_cast<size_t>(k_stride_), static_cast<size_t>(k_stride_) * sizeof(float));
+    for (int head = 0; head < config_.n_kv_heads; ++head) {
+      context_.kernels.rope(k + head * config_.head_dim, config_.rope.dim, config_.rope.interleaved, cos_sin);
+    }
+    const StoreKvFn store = layout_.element_bytes == 2 ? context_.kernels.store_kv_f16 : context_.kernels.store_kv_f32;
+    store(layout_, plan_.token_block[t] + layer_offset_, plan_.token_slot[t], k,
+          v_ + t * static_cast<size_t>(k_stride_));
+  }
+
+  AttendArgs args(const Tile& tile) const {
+    const size_t at = static_cast<size_t>(tile.token) * static_cast<size_t>(q_stride_);
+    return {layout_,       plan_.blocks[static_cast<size_t>(tile.sequence)].data(),
+            layer_offset_, rotated_ + at,
+            out_ + at,     q_stride_,
+            group_,        tile.n_tokens,
+            tile.first_position, tile.kv_head};
+  }
+
+  void split(const AttendArgs& a, int index, const AttendState& state, float* scratch) const {
+    const AttendSplitFn fn =
+        layout_.element_bytes == 2 ? context_.kernels.attend_split_f16 : context_.kernels.attend_split_f32;
+    fn(a, index, state, scratch);
+  }
+
+  // All splits of a tile, by one worker.
+  void attend_whole(int index, int worker) {
+    const Tile& tile = plan_.tiles[static_cast<size_t>(index)];
+    const int rows = tile.n_tokens * group_;
+    const size_t floats = AttendState::floats(rows, layout_.padded_dim());
+    float* memory = context_.worker_scratch[static_cast<size_t>(worker)].get<float>(2 * floats + kAttendScratchFloats);
+    const AttendState state = AttendState::over(memory, rows);
+    const AttendState next = AttendState::over(memory + floats, rows);
+    const AttendArgs a = args(tile);
+    split(a, 0, state, memory + 2 * floats);
+    for (int i = 1; i < tile.n_splits; ++i) {
+      split(a, i, next, memory + 2 * floats);
+      context_.kernels.attend_merge(rows, layout_.padded_dim(), state, next);
+    }
+    context_.kernels.attend_finish(a, state);
+  }
+
+  // The splits shared between workers, then merged in the same order as above.
+  void attend_by_splits(int n_tiles, int n_splits) {
+    int most_rows = 0;
+    for (const Tile& tile : plan_.tiles) most_rows = std::max(most_rows, tile.n_tokens * group_);
+    const size_t floats = AttendState::floats(most_rows, layout_.padded_dim());
+    float* memory = context_.attend_scratch.get<float>(floats * static_cast<size_t>(n_splits));
+    const auto state = [&](const Tile& tile, int i) {
+      return AttendState::over(memory + floats * static_cast<size_t>(tile.first_split + i), tile.n_tokens * group_);
+    };
+    context_.pool.for_each(n_splits, [&](int index, int worker) {
+      const Tile& tile = plan_.tiles[static_cast<size_t>(plan_.tile_of_split[static_cast<size_t>(index)])];
+      const int i = index - tile.first_split;
+      float* scratch = context_.worker_scratch[static_cast<size_t>(worker)].get<float>(kAttendScratchFloats);
+      split(args(tile), i, state(tile, i), scratch);
+    });
+    context_.pool.for_each(n_tiles, [&](int index, int) {
+      const Tile& tile = plan_.tiles[static_cast<size_t>(index)];
+      for (int i = 1; i < tile.n_splits; ++i) {
+        context_.kernels.attend_merge(tile.n_tokens * group_, layout_.padded_dim(), state(tile, 0), state(tile, i));
+      }
+      context_.kernels.attend_finish(args(tile), state(tile, 0));
+    });
+  }
+
+  CpuContext& context_;
+  const KvLayout& layout_;
+  const AttendPlan& plan_;
+  const AttentionConfig& config_;
+  size_t layer_offset_;
+  const float* q_;
+  const float* k_;
+  const float* v_;
+  float* out_;
+  int q_stride_;
+  int k_stride_;
+  int group_;
+  float* rotated_;  // [tokens, q_stride]
+};
+
+class HostKvStore : public KvStore {
+ public:
+  HostKvStore(CpuContextPtr context, const KvShape& shape)
+      : context_(std::move(context)), layout_{shape.n_kv_heads, shape.head_dim, shape.dtype == KvDtype::f16 ? 2 : 4},
+        block_bytes_(layout_.layer_bytes() * static_cast<size_t>(shape.n_layers)) {}
+
+  void grow(int n_blocks) override {
+    while (static_cast<int>(blocks_.size()) < n_blocks) {
+      blocks_.emplace_back(static_cast<std::byte*>(std::calloc(1, block_bytes_)), std::free);
+      if (blocks_.back() == nullptr) {
+        blocks_.pop_back();
+        throw std::bad_alloc();
+      }
+    }
+  }
+
+  void copy_block(int from, int to, int) override {
+    // Whole, since a block's layers and heads are apart; copies are rare. Dispatched, so that it runs behind what came before.
+    mx::cpu::get_command_encoder(context_->stream)
+        .dispatch([source = blocks_[static_cast<size_t>(from)], target = blocks_[static_cast<size_t>(to)],
+                   bytes = block_bytes_] { std::memcpy(target.get(), source.get(), bytes); });
+  }
+
+  mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
+                   const mx::array& k, const mx::array& v, const StepPtr& step) override {
+    return make_op("attend", context_->stream, q.shape(), {q, k, v},
+                   [context = context_, layout = layout_, plan = plan(step, config), layer](const float* const* in,
+                                                                                           float* const* out) {
+                     AttendTask(*context, layout, *plan, layer, in, out[0]).run();
+                   });
+  }
+
+ private:
+  // Layers ask with the same step one after another, so the last plans are kept: one for each distinct config.
+  std::shared_ptr<const AttendPlan> plan(const StepPtr& step, const std::shared_ptr<const AttentionConfig>& config) {
+    if (!plans_.empty() && plans_.front()->step != step) plans_.clear();
+    for (const auto& p : plans_) {
+      if (p->config == config) return p;
+    }
+    auto p = std::make_shared<AttendPlan>();
+    p->step = step;
+    p->config = config;
+    for (size_t i = 0; i < step->sequences.size(); ++i) {
+      auto& pointers = p->blocks.emplace_back();
+      for (const int32_t block : step->sequences[i].blocks) pointers.push_back(blocks_[static_cast<size_t>(block)].get());
+      plan_sequence(*p, static_cast<int>(i), config->n_heads / config->n_kv_heads);
+    }
+    plans_.push_back(p);
+    return p;
+  }
+
+  CpuContextPtr context_;
+  KvLayout layout_;
+  size_t block_bytes_;
+  std::vector<std::shared_ptr<std::byte>> blocks_;
+  std::vector<std::shared_ptr<const AttendPlan>> plans_;
+};
+
+}  // namespace
+
+std::unique_ptr<KvStore> make_host_kv_store(CpuContextPtr context, const KvShape& shape) {
+  return std::make_unique<HostKvStore>(std::move(context), shape);
+}
+
+}  // namespace emelex::cpu

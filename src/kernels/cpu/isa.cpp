@@ -1,0 +1,73 @@
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "kernels/cpu/isa_tables.h"
+#include "kernels/cpu/kernel_table.h"
+
+namespace emelex::cpu {
+namespace {
+
+struct Available {
+  const KernelTable* tables[4];
+  int count = 0;
+
+  Available() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                        __builtin_cpu_supports("avx512vnni");
+    if (avx512) tables[count++] = &kAvx512Table;
+    if (avx2) tables[count++] = &kAvx2Table;
+#endif
+    tables[count++] = &kScalarTable;
+  }
+};
+
+const Available& available() {
+  static const Available all;
+  return all;
+}
+
+const KernelTable& choose() {
+  const Available& all = available();
+  const char* wanted = std::getenv("EMELEX_ISA");
+  if (wanted == nullptr || *wanted == '\0') return *all.tables[0];
+  std::string names;
+  for (int i = 0; i < all.count; ++i) {
+    if (std::strcmp(all.tables[i]->name, wanted) == 0) return *all.tables[i];
+    names += std::string(i == 0 ? "" : ", ") + all.tables[i]->name;
+  }
+  throw Error(ErrorCode::invalid_argument,
+              str_cat("[kernels] expected EMELEX_ISA to be one that this CPU has (", names, "), got ", wanted));
+}
+
+}  // namespace
+
+const KernelTable& kernel_table() {
+  static const KernelTable& chosen = choose();
+  return chosen;
+}
+
+const KernelTable* const* available_tables(int* count) {
+  *count = available().count;
+  return available().tables;
+}
+
+QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, int columns) {
+  const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
+  const size_t blocks = n / kActivationBlock;
+  auto* scales = reinterpret_cast<float*>(memory + n);
+  return {reinterpret_cast<int8_t*>(memory), scales,  scales + blocks,
+          reinterpret_cast<int32_t*>(scales + 2 * blocks), tokens, columns};
+}
+
+size_t KvLayout::head_bytes() const {
+  return static_cast<size_t>(kBlockTokens) * static_cast<size_t>(padded_dim()) * static_cast<size_t>(element_bytes);
+}
+
+}  // namespace emelex::cpu

@@ -1,0 +1,171 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/step.h"
+#include "quant/tensor_type.h"
+
+// The compute kernels as plain functions over raw pointers, one table per instruction set. Each kernel is written once,
+// in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h), and instantiated in
+// isa_<set>.cpp. Lanes and the order of sums are fixed by the kernel and not by the instruction set, and a * b + c is
+// always fused where written so: every instruction set gives the same bits.
+
+// Before a loop over registers: unless it is unrolled whole, the compiler keeps the array in memory.
+#define EMELEX_UNROLL _Pragma("GCC unroll 16")
+
+namespace emelex::cpu {
+
+constexpr int kLanes = 16;          // floats in a vector, whatever the hardware's width
+constexpr int kActivationBlock = 32;  // activations that share one scale
+constexpr int kTensorTypes = 6;     // the values of TensorType
+
+
+// Activations [tokens, columns] rounded to int8, one scale for each kActivationBlock: x ≈ scale · value. Tokens lie in
+// tiles of at most `max_tile` (a power of two): a tile of T tokens holds [block][T][32] values, and [block][T] scales.
+// Tiles are as large as fits: 13 tokens at max_tile 8 are tiles of 8, 4 and 1.
+struct QuantizedActivations {
+  int8_t* values;
+  float* scales;
+  float* sums;        // scale · (sum of the block's values)
+  int32_t* int_sums;  // sum of the block's values
+  int tokens;
+  int columns;  // divisible by kActivationBlock
+
+  static size_t bytes(int tokens, int columns) {
+    const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
+    return n + n / kActivationBlock * (2 * sizeof(float) + sizeof(int32_t));
+  }
+  // Lays the four arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
+  static QuantizedActivations over(std::byte* memory, int tokens, int columns);
+};
+
+// The tile that a token falls in.
+struct TokenTile {
+  int first;  // its first token
+  int size;   // tokens in it: max_tile, or a smaller power of two at the end
+};
+constexpr TokenTile token_tile(int token, int tokens, int max_tile) {
+  int first = 0;
+  int size = max_tile;
+  while (true) {
+    const int full = (tokens - first) / size * size;  // tokens in tiles of this size
+    if (token < first + full) return {first + (token - first) / size * size, size};
+    first += full;
+    size /= 2;
+  }
+}
+
+// out[t, r] = Σ x[t, c] · w[r, c], plus residual[t, r] if there is one.
+struct MatmulArgs {
+  const std::byte* weights;  // [rows] of row_bytes each, in the format's own layout
+  size_t row_bytes;
+  int rows;
+  int columns;
+  QuantizedActivations activations;  // for the int8 kernels
+  const float* x;                    // [tokens, x_stride] for the float kernels, zero from `columns` up to a multiple of 16
+  int x_stride;
+  int tokens;
+  float* out;             // [tokens, rows]
+  const float* residual;  // [tokens, rows], or nullptr
+};
+
+// Computes rows [row_begin, row_end) for all tokens; row_begin is a multiple of kLanes, and so is row_end unless it is `rows`.
+// `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
+using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
+
+constexpr size_t matmul_scratch_bytes(int columns) {
+  const size_t padded = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock * kActivationBlock;
+  // int8: for 16 rows the values, a scale and a minimum a block; float: 4 rows of floats. The larger is int8's.
+  return padded * kLanes + padded / kActivationBlock * kLanes * 2 * sizeof(float) + 64;
+}
+
+// One layer of one KV block, of all kv heads: keys [kv_head][padded_dim][kBlockTokens], then values
+// [kv_head][kBlockTokens][padded_dim], so that both products run along contiguous lanes. padded_dim is head_dim
+// rounded up to kLanes.
+struct KvLayout {
+  int n_kv_heads;
+  int head_dim;
+  int element_bytes;  // 2: float16, 4: float32
+
+  int padded_dim() const { return (head_dim + kLanes - 1) / kLanes * kLanes; }
+  size_t head_bytes() const;  // of a head's keys, and of its values
+  size_t layer_bytes() const { return 2 * static_cast<size_t>(n_kv_heads) * head_bytes(); }
+};
+
+// Puts one token's k and v [n_kv_heads, head_dim] into its slot of a block's layer. Values beyond float16's range are
+// clamped to it.
+using StoreKvFn = void (*)(const KvLayout& layout, std::byte* block_layer, int slot, const float* k, const float* v);
+
+// Attention of some consecutive tokens of one sequence, for one kv head and the `group` query heads that share it. A row is a
+// (token, head of the group) pair, in this order.
+struct AttendArgs {
+  KvLayout layout;
+  const std::byte* const* blocks;  // the sequence's blocks
+  size_t layer_offset;             // where this layer lies in each
+  const float* q;                  // of the first token: [tokens, q_stride], rotated and scaled
+  float* out;                      // the same shape
+  int q_stride;
+  int group;
+  int n_tokens;
+  int first_position;  // of the first token
+  int kv_head;
+};
+
+// Positions are attended to in splits of this many, in order, and the splits' results merged in order. Fixed, so that a
+// result does not depend on how the work was shared.
+constexpr int kSplitTokens = 512;
+
+// The state of the online softmax (Milakov and Gimelshein, arXiv:1805.02867) of some rows over one or more splits.
+struct AttendState {
+  float* max;    // [rows]
+  float* sum;    // [rows]
+  float* acc;    // [rows, padded_dim]
+
+  static size_t floats(int rows, int padded_dim) { return static_cast<size_t>(rows) * (2 + static_cast<size_t>(padded_dim)); }
+  static AttendState over(float* memory, int rows) { return {memory, memory + rows, memory + 2 * rows}; }
+};
+
+// Floats of scratch for AttendSplitFn.
+constexpr size_t kAttendScratchFloats = size_t{4} * kBlockTokens;
+
+// Starts `state` with split number `split`; rows without a position in it get max = -inf, sum = 0.
+using AttendSplitFn = void (*)(const AttendArgs& args, int split, const AttendState& state, float* scratch);
+// state ← state merged with `next`, which is the following split.
+using AttendMergeFn = void (*)(int rows, int padded_dim, const AttendState& state, const AttendState& next);
+// out ← acc / sum
+using AttendFinishFn = void (*)(const AttendArgs& args, const AttendState& state);
+
+struct KernelTable {
+  const char* name;  // "scalar", "avx2", "avx512"
+  int max_tile;      // of QuantizedActivations
+
+  // by TensorType; nullptr where the format has no such kernel
+  MatmulFn int8_matmul[kTensorTypes];
+  MatmulFn float_matmul[kTensorTypes];
+
+  // Rounds token `token` of x [columns] into `out`.
+  void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);
+  // out[i] = x[i] / sqrt(mean(x²) + eps) · weight[i]
+  void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
+  // out[i] = gate[i] / (1 + exp(-gate[i])) · up[i]
+  void (*swiglu)(const float* gate, const float* up, int n, float* out);
+  // Rotates one head in place; cos_sin holds dim/2 cosines, then dim/2 sines.
+  void (*rope)(float* head, int dim, bool interleaved, const float* cos_sin);
+
+  StoreKvFn store_kv_f16;
+  StoreKvFn store_kv_f32;
+  AttendSplitFn attend_split_f16;
+  AttendSplitFn attend_split_f32;
+  AttendMergeFn attend_merge;
+  AttendFinishFn attend_finish;
+};
+
+// The table for this CPU: the best it has, or the one that EMELEX_ISA names. Throws Error(invalid_argument) when that
+// one is unknown or not available here.
+const KernelTable& kernel_table();
+
+// All tables that this CPU can run, the best first; "scalar" is always the last.
+const KernelTable* const* available_tables(int* count);
+
+}  // namespace emelex::cpu

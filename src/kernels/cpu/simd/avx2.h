@@ -1,0 +1,183 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// The 16-lane vectors as pairs of AVX2 registers (with FMA and F16C). What each function means: simd/scalar.h.
+
+namespace emelex::cpu {
+namespace {
+
+struct Avx2 {
+  static constexpr const char* kName = "avx2";
+  static constexpr int kTokens = 2;
+  static constexpr int kFloatRows = 2;
+  static constexpr int kFloatTokens = 2;
+
+  struct F { __m256 lo, hi; };
+  struct I { __m256i lo, hi; };
+  struct U { __m256i lo, hi; };
+
+  static F set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static F load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static void store(float* p, F a) {
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+  }
+  static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static F load(const uint16_t* p) { return {_mm256_cvtph_ps(load16(p)), _mm256_cvtph_ps(load16(p + 8))}; }
+  static void store(uint16_t* p, F a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static __m256 widen_bf16(__m128i raw) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
+  }
+  static F load_bf16(const uint16_t* p) { return {widen_bf16(load16(p)), widen_bf16(load16(p + 8))}; }
+  static F load_i8(const void* p) {
+    const __m128i raw = load16(p);
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(raw)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(raw, 8)))};
+  }
+  static F load_nibbles_low(const void* p) { return bytes_to_float(_mm_and_si128(load16(p), _mm_set1_epi8(15))); }
+  static F load_nibbles_high(const void* p) {
+    return bytes_to_float(_mm_and_si128(_mm_srli_epi16(load16(p), 4), _mm_set1_epi8(15)));
+  }
+
+  static F add(F a, F b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
+  static F sub(F a, F b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
+  static F mul(F a, F b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+  static F div(F a, F b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
+  static F max(F a, F b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+  static F min(F a, F b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
+  static F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)}; }
+  static F abs(F a) {
+    const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+    return {_mm256_and_ps(a.lo, mask), _mm256_and_ps(a.hi, mask)};
+  }
+  static F zero_below(F value, F x, float limit) {
+    const __m256 l = _mm256_set1_ps(limit);
+    return {_mm256_and_ps(value.lo, _mm256_cmp_ps(x.lo, l, _CMP_GE_OQ)),
+            _mm256_and_ps(value.hi, _mm256_cmp_ps(x.hi, l, _CMP_GE_OQ))};
+  }
+  static F round(F a) {
+    constexpr int kMode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    return {_mm256_round_ps(a.lo, kMode), _mm256_round_ps(a.hi, kMode)};
+  }
+  static __m256 pow2(__m256 n) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvttps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+  static F pow2(F n) { return {pow2(n.lo), pow2(n.hi)}; }
+  static float reduce_add(F a) {
+    const __m256 h8 = _mm256_add_ps(a.lo, a.hi);
+    const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
+    return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
+  }
+  static float reduce_max(F a) {
+    const __m256 h8 = _mm256_max_ps(a.lo, a.hi);
+    const __m128 h4 = _mm_max_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    const __m128 h2 = _mm_max_ps(h4, _mm_movehl_ps(h4, h4));
+    return _mm_cvtss_f32(_mm_max_ss(h2, _mm_movehdup_ps(h2)));
+  }
+
+  static float first(F a) { return _mm256_cvtss_f32(a.lo); }
+
+  static I set_i(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  template <int kShift>
+  static I negative_shift(int32_t x) {
+    const __m256i v = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(_mm256_set1_epi32(x), kShift));
+    return {v, v};
+  }
+  static F to_float(I a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+  static void store_i8(int8_t* p, F a) {
+    const __m256i lo = _mm256_cvtps_epi32(a.lo);
+    const __m256i hi = _mm256_cvtps_epi32(a.hi);
+    const __m128i lo16 = _mm_packs_epi32(_mm256_castsi256_si128(lo), _mm256_extracti128_si256(lo, 1));
+    const __m128i hi16 = _mm_packs_epi32(_mm256_castsi256_si128(hi), _mm256_extracti128_si256(hi, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(lo16, hi16));
+  }
+
+  static U load_u(const void* p) {
+    const auto* v = static_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
+  }
+  static void store_u(void* p, U a) {
+    auto* v = static_cast<__m256i*>(p);
+    _mm256_storeu_si256(v, a.lo);
+    _mm256_storeu_si256(v + 1, a.hi);
+  }
+  static U broadcast4(const void* p) {
+    int32_t x;
+    std::memcpy(&x, p, 4);
+    return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+  }
+  static U low_nibbles(U a) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};
+  }
+  static U high_nibbles(U a) { return low_nibbles({_mm256_srli_epi16(a.lo, 4), _mm256_srli_epi16(a.hi, 4)}); }
+  static U flip_sign(U a) {
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(0x80));
+    return {_mm256_xor_si256(a.lo, mask), _mm256_xor_si256(a.hi, mask)};
+  }
+  static __m256i dot_small(__m256i acc, __m256i u, __m256i s) {
+    // Pairs of products fit in 16 bits only while u is below 128: 2 · 127 · 128 < 2¹⁵.
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
+  }
+  static I dot_small(I acc, U u, U s) { return {dot_small(acc.lo, u.lo, s.lo), dot_small(acc.hi, u.hi, s.hi)}; }
+  static __m256i dot(__m256i acc, __m256i u, __m256i s) {
+    // The top bit apart, so that no pair of products overflows 16 bits: 2 · 128 · 127 < 2¹⁵ (s is never -128).
+    const __m256i top = _mm256_set1_epi8(static_cast<char>(0x80));
+    acc = dot_small(acc, _mm256_andnot_si256(top, u), s);
+    return dot_small(acc, _mm256_and_si256(top, u), s);
+  }
+  static I dot(I acc, U u, U s) { return {dot(acc.lo, u.lo, s.lo), dot(acc.hi, u.hi, s.hi)}; }
+
+  static void load_transposed(const uint8_t* base, size_t stride, U out[4]) {
+    __m256i half[4];
+    load_transposed8(base, stride, half);
+    for (int i = 0; i < 4; ++i) out[i].lo = half[i];
+    load_transposed8(base + 8 * stride, stride, half);
+    for (int i = 0; i < 4; ++i) out[i].hi = half[i];
+  }
+  static F gather_half(const uint8_t* base, size_t stride) {
+    uint16_t raw[16];
+    for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 2);
+    return load(raw);
+  }
+  static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half, F& second_half) {
+    first_half = gather_half(base, stride);
+    second_half = gather_half(base + 2, stride);
+  }
+
+ private:
+  static F bytes_to_float(__m128i raw) {
+    return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(raw)),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(raw, 8)))};
+  }
+  static void load_transposed8(const uint8_t* base, size_t stride, __m256i out[4]) {
+    // 128-bit lane j of part[i] is row 4j + i; transposing 4 × 4 words inside the lanes then puts the rows in order.
+    __m256i part[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const uint8_t* row = base + i * stride;
+      part[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(row)), load16(row + 4 * stride), 1);
+    }
+    const __m256i ab_low = _mm256_unpacklo_epi32(part[0], part[1]);
+    const __m256i ab_high = _mm256_unpackhi_epi32(part[0], part[1]);
+    const __m256i cd_low = _mm256_unpacklo_epi32(part[2], part[3]);
+    const __m256i cd_high = _mm256_unpackhi_epi32(part[2], part[3]);
+    out[0] = _mm256_unpacklo_epi64(ab_low, cd_low);
+    out[1] = _mm256_unpackhi_epi64(ab_low, cd_low);
+    out[2] = _mm256_unpacklo_epi64(ab_high, cd_high);
+    out[3] = _mm256_unpackhi_epi64(ab_high, cd_high);
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu

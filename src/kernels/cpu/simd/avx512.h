@@ -1,0 +1,134 @@
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// The 16-lane vectors as AVX-512 registers (F, BW, DQ, VL and VNNI). What each function means: simd/scalar.h.
+
+namespace emelex::cpu {
+namespace {
+
+struct Avx512 {
+  static constexpr const char* kName = "avx512";
+  static constexpr int kTokens = 8;
+  static constexpr int kFloatRows = 4;
+  static constexpr int kFloatTokens = 4;
+
+  using F = __m512;
+  using I = __m512i;
+  struct U { __m512i v; };
+
+  static F set(float x) { return _mm512_set1_ps(x); }
+  static F zero() { return _mm512_setzero_ps(); }
+  static F load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, F a) { _mm512_storeu_ps(p, a); }
+  static F load(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static void store(uint16_t* p, F a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  static F load_bf16(const uint16_t* p) {
+    const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16));
+  }
+  static __m128i load16(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+  static F load_i8(const void* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load16(p))); }
+  static F load_nibbles_low(const void* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_and_si128(load16(p), _mm_set1_epi8(15))));
+  }
+  static F load_nibbles_high(const void* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_and_si128(_mm_srli_epi16(load16(p), 4), _mm_set1_epi8(15))));
+  }
+
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F div(F a, F b) { return _mm512_div_ps(a, b); }
+  static F max(F a, F b) { return _mm512_max_ps(a, b); }
+  static F min(F a, F b) { return _mm512_min_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F abs(F a) { return _mm512_abs_ps(a); }
+  static F zero_below(F value, F x, float limit) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, set(limit), _CMP_GE_OQ), value);
+  }
+  static F round(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F pow2(F n) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+  }
+  static float reduce_add(F a) {
+    const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
+    const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
+    return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
+  }
+  static float reduce_max(F a) { return _mm512_reduce_max_ps(a); }
+
+  static float first(F a) { return _mm512_cvtss_f32(a); }
+
+  static I set_i(int32_t x) { return _mm512_set1_epi32(x); }
+  template <int kShift>
+  static I negative_shift(int32_t x) {
+    return _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(_mm512_set1_epi32(x), kShift));
+  }
+  static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
+  static void store_i8(int8_t* p, F a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+  }
+
+  static U load_u(const void* p) { return {_mm512_loadu_si512(p)}; }
+  static void store_u(void* p, U a) { _mm512_storeu_si512(p, a.v); }
+  static U broadcast4(const void* p) {
+    int32_t x;
+    std::memcpy(&x, p, 4);
+    return {_mm512_set1_epi32(x)};
+  }
+  static U low_nibbles(U a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
+  static U high_nibbles(U a) { return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))}; }
+  static U flip_sign(U a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(0x80)))}; }
+  static I dot(I acc, U u, U s) { return _mm512_dpbusd_epi32(acc, u.v, s.v); }
+  static I dot_small(I acc, U u, U s) { return dot(acc, u, s); }
+
+  static void load_transposed(const uint8_t* base, size_t stride, U out[4]) {
+    // 128-bit lane j of part[i] is row 4j + i; transposing 4 × 4 words inside the lanes then puts the rows in order.
+    __m512i part[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const uint8_t* row = base + i * stride;
+      __m512i v = _mm512_castsi128_si512(load16(row));
+      v = _mm512_mask_broadcast_i32x4(v, 0x00F0, load16(row + 4 * stride));
+      v = _mm512_mask_broadcast_i32x4(v, 0x0F00, load16(row + 8 * stride));
+      part[i] = _mm512_mask_broadcast_i32x4(v, 0xF000, load16(row + 12 * stride));
+    }
+    const __m512i ab_low = _mm512_unpacklo_epi32(part[0], part[1]);
+    const __m512i ab_high = _mm512_unpackhi_epi32(part[0], part[1]);
+    const __m512i cd_low = _mm512_unpacklo_epi32(part[2], part[3]);
+    const __m512i cd_high = _mm512_unpackhi_epi32(part[2], part[3]);
+    out[0].v = _mm512_unpacklo_epi64(ab_low, cd_low);
+    out[1].v = _mm512_unpackhi_epi64(ab_low, cd_low);
+    out[2].v = _mm512_unpacklo_epi64(ab_high, cd_high);
+    out[3].v = _mm512_unpackhi_epi64(ab_high, cd_high);
+  }
+  static F gather_half(const uint8_t* base, size_t stride) {
+    // One by one: a gather would read 4 bytes, past the end of the last row.
+    __m256i h = _mm256_setzero_si256();
+    uint16_t raw[16];
+    for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 2);
+    std::memcpy(&h, raw, 32);
+    return _mm512_cvtph_ps(h);
+  }
+  static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half, F& second_half) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(stride)));
+    const __m512i pairs = _mm512_i32gather_epi32(offsets, base, 1);
+    first_half = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(pairs));
+    second_half = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu

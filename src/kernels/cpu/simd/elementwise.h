@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/kernel_table.h"
+
+// The kernels that pass over a row once: RMSNorm, SwiGLU, rotary embedding, rounding of activations.
+
+namespace emelex::cpu {
+namespace {
+
+// eˣ to 2 ulp: 2ⁿ · eʳ with n the nearest integer to x / ln 2 and a polynomial for |r| ≤ ln 2 / 2 (Cody and Waite).
+// 0 below -87, where the result would no longer be a normal number; largest finite value's neighbourhood above 88.
+template <class S>
+typename S::F exp(typename S::F x) {
+  constexpr float kLowest = -87.0F;
+  const auto bounded = S::max(S::min(x, S::set(88.0F)), S::set(kLowest));
+  const auto n = S::round(S::mul(bounded, S::set(1.44269504F)));
+  auto r = S::fma(n, S::set(-0.693145752F), bounded);
+  r = S::fma(n, S::set(-1.42860677e-6F), r);
+  // The Taylor series to r⁷ / 7!.
+  auto p = S::set(1.98412698e-4F);
+  p = S::fma(p, r, S::set(1.38888889e-3F));
+  p = S::fma(p, r, S::set(8.33333333e-3F));
+  p = S::fma(p, r, S::set(4.16666667e-2F));
+  p = S::fma(p, r, S::set(1.66666667e-1F));
+  p = S::fma(p, r, S::set(0.5F));
+  p = S::fma(p, r, S::set(1.0F));
+  p = S::fma(p, r, S::set(1.0F));
+  return S::zero_below(S::mul(p, S::pow2(n)), x, kLowest);
+}
+
+// The last n < 16 floats of a row, with zeros after them.
+template <class S>
+typename S::F load_rest(const float* p, int n) {
+  float lanes[kLanes] = {};
+  std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(float));
+  return S::load(lanes);
+}
+
+template <class S>
+void store_rest(float* p, int n, typename S::F value) {
+  float lanes[kLanes];
+  S::store(lanes, value);
+  std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(float));
+}
+
+template <class S>
+void rms_norm(const float* x, const float* weight, float eps, int n, float* out) {
+  auto squares = S::zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto v = S::load(x + i);
+    squares = S::fma(v, v, squares);
+  }
+  if (i < n) {
+    const auto v = load_rest<S>(x + i, n - i);
+    squares = S::fma(v, v, squares);
+  }
+  const float mean = S::reduce_add(squares) / static_cast<float>(n);
+  const auto scale = S::set(1.0F / __builtin_sqrtf(mean + eps));
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    S::store(out + i, S::mul(S::mul(S::load(x + i), scale), S::load(weight + i)));
+  }
+  if (i < n) {
+    store_rest<S>(out + i, n - i, S::mul(S::mul(load_rest<S>(x + i, n - i), scale), load_rest<S>(weight + i, n - i)));
+  }
+}
+
+template <class S>
+typename S::F silu_times(typename S::F gate, typename S::F up) {
+  const auto e = exp<S>(S::sub(S::zero(), gate));
+  return S::mul(S::div(gate, S::add(S::set(1.0F), e)), up);
+}
+
+template <class S>
+void swiglu(const float* gate, const float* up, int n, float* out) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) S::store(out + i, silu_times<S>(S::load(gate + i), S::load(up + i)));
+  if (i < n) {
+    store_rest<S>(out + i, n - i, silu_times<S>(load_rest<S>(gate + i, n - i), load_rest<S>(up + i, n - i)));
+  }
+}
+
+// Plain loops: without contraction every instruction set computes the same.
+template <class S>
+void rope(float* head, int dim, bool interleaved, const float* cos_sin) {
+  const int half = dim / 2;
+  const float* cosine = cos_sin;
+  const float* sine = cos_sin + half;
+  const int step = interleaved ? 2 : 1;
+  const int partner = interleaved ? 1 : half;
+  for (int i = 0; i < half; ++i) {
+    const float a = head[i * step];
+    const float b = head[i * step + partner];
+    head[i * step] = a * cosine[i] - b * sine[i];
+    head[i * step + partner] = a * sine[i] + b * cosine[i];
+  }
+}
+
+// Symmetric rounding of 32 values to [-127, 127] by the largest magnitude.
+template <class S>
+void quantize_activations(const float* x, int token, const QuantizedActivations& out) {
+  const TokenTile tile = token_tile(token, out.tokens, S::kTokens);
+  const int n_blocks = out.columns / kActivationBlock;
+  const int in_tile = token - tile.first;
+  const size_t per_block = static_cast<size_t>(tile.first) * static_cast<size_t>(n_blocks);
+  int8_t* values = out.values + per_block * kActivationBlock;
+  for (int b = 0; b < n_blocks; ++b) {
+    const auto lo = S::load(x + b * kActivationBlock);
+    const auto hi = S::load(x + b * kActivationBlock + kLanes);
+    const float largest = S::reduce_max(S::max(S::abs(lo), S::abs(hi)));
+    const float scale = largest / 127.0F;
+    const auto inverse = S::set(largest > 0.0F ? 127.0F / largest : 0.0F);
+    const auto q_lo = S::round(S::mul(lo, inverse));
+    const auto q_hi = S::round(S::mul(hi, inverse));
+    const size_t at = static_cast<size_t>(b) * static_cast<size_t>(tile.size) + static_cast<size_t>(in_tile);
+    S::store_i8(values + at * kActivationBlock, q_lo);
+    S::store_i8(values + at * kActivationBlock + kLanes, q_hi);
+    const float sum = S::reduce_add(S::add(q_lo, q_hi));  // of small integers: exact
+    out.scales[per_block + at] = scale;
+    out.sums[per_block + at] = scale * sum;
+    out.int_sums[per_block + at] = static_cast<int32_t>(sum);
+  }
+}
+
+}  // namespace
+}  // namespace emelex::cpu

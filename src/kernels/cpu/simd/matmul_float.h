@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/kernel_table.h"
+
+// Matrix product with float32 activations, for weights of any format. A few rows are widened to floats; a row and a token
+// are then multiplied along 16 lanes of columns, and the lanes are added at the end.
+
+namespace emelex::cpu {
+namespace {
+
+template <class S, class Format>
+struct FloatMatmul {
+  using F = typename S::F;
+
+  static int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
+
+  static void widen_row(const uint8_t* row, int columns, float* out) {
+    int c = 0;
+    for (; c + Format::kBlock <= columns; c += Format::kBlock) {
+      Format::template load_float<S>(row, out + c);
+      row += Format::kBytes;
+    }
+    if (c == columns) return;
+    // Plain numbers whose count 16 does not divide: the rest is zero.
+    uint8_t rest[Format::kBytes] = {};
+    std::memcpy(rest, row, static_cast<size_t>(columns - c) * (Format::kBytes / Format::kBlock));
+    Format::template load_float<S>(rest, out + c);
+  }
+
+  template <int R, int T>
+  static void rows_by_tokens(const float* w, const MatmulArgs& args, int row, int token) {
+    const int columns = padded(args.columns);
+    const float* x = args.x + static_cast<size_t>(token) * static_cast<size_t>(args.x_stride);
+    F acc[R][T];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
+    }
+    for (int c = 0; c < columns; c += kLanes) {
+      F xs[T];
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) xs[t] = S::load(x + static_cast<size_t>(t) * static_cast<size_t>(args.x_stride) + c);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const F ws = S::load(w + static_cast<size_t>(r) * static_cast<size_t>(columns) + c);
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) acc[r][t] = S::fma(ws, xs[t], acc[r][t]);
+      }
+    }
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) {
+        const size_t at = static_cast<size_t>(token + t) * static_cast<size_t>(args.rows) + static_cast<size_t>(row + r);
+        const float sum = S::reduce_add(acc[r][t]);
+        args.out[at] = args.residual != nullptr ? args.residual[at] + sum : sum;
+      }
+    }
+  }
+
+  template <int R>
+  static void rows(const MatmulArgs& args, int row, float* w) {
+    const int columns = padded(args.columns);
+    const auto* base = reinterpret_cast<const uint8_t*>(args.weights);
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      widen_row(base + static_cast<size_t>(row + r) * args.row_bytes, args.columns,
+                w + static_cast<size_t>(r) * static_cast<size_t>(columns));
+    }
+    int token = 0;
+    for (; token + S::kFloatTokens <= args.tokens; token += S::kFloatTokens) {
+      rows_by_tokens<R, S::kFloatTokens>(w, args, row, token);
+    }
+    for (; token < args.tokens; ++token) rows_by_tokens<R, 1>(w, args, row, token);
+  }
+
+  static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
+    auto* w = reinterpret_cast<float*>(scratch);
+    int row = row_begin;
+    for (; row + S::kFloatRows <= row_end; row += S::kFloatRows) rows<S::kFloatRows>(args, row, w);
+    for (; row < row_end; ++row) rows<1>(args, row, w);
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu

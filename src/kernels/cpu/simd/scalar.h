@@ -1,0 +1,210 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "quant/half.h"
+
+// The 16-lane vectors in plain C++: what every other instruction set must equal, bit for bit. Also the list of what an
+// instruction set provides. In an anonymous namespace, so that code compiled with one file's flags stays in that file.
+
+namespace emelex::cpu {
+namespace {
+
+struct Scalar {
+  static constexpr const char* kName = "scalar";
+  static constexpr int kTokens = 2;       // tokens that the int8 kernel keeps in registers
+  static constexpr int kFloatRows = 2;    // rows and
+  static constexpr int kFloatTokens = 2;  // tokens that the float kernel keeps in registers
+
+  struct F { float v[16]; };    // 16 floats
+  struct I { int32_t v[16]; };  // 16 integers
+  struct U { uint8_t v[64]; };  // 16 lanes of 4 bytes, signed or unsigned as the operation says
+
+  static F set(float x) {
+    F r;
+    for (float& v : r.v) v = x;
+    return r;
+  }
+  static F zero() { return set(0.0F); }
+  static F load(const float* p) {
+    F r;
+    std::memcpy(r.v, p, sizeof(r.v));
+    return r;
+  }
+  static void store(float* p, const F& a) { std::memcpy(p, a.v, sizeof(a.v)); }
+  static F load(const uint16_t* p) {  // float16
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = half_to_float(p[i]);
+    return r;
+  }
+  static void store(uint16_t* p, const F& a) {  // float16, rounded to nearest even
+    for (int i = 0; i < 16; ++i) p[i] = float_to_half(a.v[i]);
+  }
+  static F load_bf16(const uint16_t* p) {
+    F r;
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = uint32_t{p[i]} << 16;
+      std::memcpy(&r.v[i], &bits, 4);
+    }
+    return r;
+  }
+  static F load_i8(const void* p) {  // 16 signed bytes
+    F r;
+    int8_t b[16];
+    std::memcpy(b, p, 16);
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(b[i]);
+    return r;
+  }
+  static F load_nibbles_low(const void* p) {  // the low halves of 16 bytes
+    F r;
+    uint8_t b[16];
+    std::memcpy(b, p, 16);
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(b[i] & 15);
+    return r;
+  }
+  static F load_nibbles_high(const void* p) {
+    F r;
+    uint8_t b[16];
+    std::memcpy(b, p, 16);
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(b[i] >> 4);
+    return r;
+  }
+
+  template <class Op>
+  static F map(const F& a, const F& b, Op op) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = op(a.v[i], b.v[i]);
+    return r;
+  }
+  static F add(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x + y; }); }
+  static F sub(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x - y; }); }
+  static F mul(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x * y; }); }
+  static F div(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x / y; }); }
+  // As the x86 instructions: the second operand where either is NaN.
+  static F max(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x > y ? x : y; }); }
+  static F min(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x < y ? x : y; }); }
+  static F fma(const F& a, const F& b, const F& c) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
+    return r;
+  }
+  static F abs(const F& a) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = __builtin_fabsf(a.v[i]);
+    return r;
+  }
+  // value where x >= limit, else 0
+  static F zero_below(const F& value, const F& x, float limit) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = x.v[i] >= limit ? value.v[i] : 0.0F;
+    return r;
+  }
+  static F round(const F& a) {  // to the nearest integer, ties to even
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = __builtin_rintf(a.v[i]);
+    return r;
+  }
+  static F pow2(const F& n) {  // 2ⁿ for integers -126 … 127
+    F r;
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n.v[i]) + 127) << 23;
+      std::memcpy(&r.v[i], &bits, 4);
+    }
+    return r;
+  }
+  // ((l0+l8) + (l4+l12)) + …: halves are added to halves
+  static float reduce_add(const F& a) {
+    F r = a;
+    for (int width = 8; width > 0; width /= 2) {
+      for (int i = 0; i < width; ++i) r.v[i] += r.v[i + width];
+    }
+    return r.v[0];
+  }
+  static float reduce_max(const F& a) {
+    float m = a.v[0];
+    for (float v : a.v) m = v > m ? v : m;
+    return m;
+  }
+
+  static float first(const F& a) { return a.v[0]; }
+
+  static I set_i(int32_t x) {
+    I r;
+    for (int32_t& v : r.v) v = x;
+    return r;
+  }
+  // -offset · x, for the offsets 8 and 128
+  template <int kShift>
+  static I negative_shift(int32_t x) {
+    return set_i(-(x * (1 << kShift)));
+  }
+  static F to_float(const I& a) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(a.v[i]);
+    return r;
+  }
+  static void store_i8(int8_t* p, const F& a) {  // 16 integers -128 … 127
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
+  }
+
+  static U load_u(const void* p) {
+    U r;
+    std::memcpy(r.v, p, 64);
+    return r;
+  }
+  static void store_u(void* p, const U& a) { std::memcpy(p, a.v, 64); }
+  static U broadcast4(const void* p) {  // the same 4 bytes in each lane
+    U r;
+    for (int i = 0; i < 16; ++i) std::memcpy(r.v + 4 * i, p, 4);
+    return r;
+  }
+  static U low_nibbles(const U& a) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] & 15;
+    return r;
+  }
+  static U high_nibbles(const U& a) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] >> 4;
+    return r;
+  }
+  static U flip_sign(const U& a) {  // int8 x → uint8 x + 128
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] ^ 0x80;
+    return r;
+  }
+  // acc + Σ of the lane's 4 products, u unsigned and s signed. dot_small is for u below 128.
+  static I dot(const I& acc, const U& u, const U& s) {
+    I r = acc;
+    for (int i = 0; i < 64; ++i) r.v[i / 4] += static_cast<int32_t>(u.v[i]) * static_cast<int8_t>(s.v[i]);
+    return r;
+  }
+  static I dot_small(const I& acc, const U& u, const U& s) { return dot(acc, u, s); }
+
+  // 16 bytes of each of 16 rows, transposed: lane r of out[i] holds bytes 4i … 4i+3 of row r
+  static void load_transposed(const uint8_t* base, size_t stride, U out[4]) {
+    for (int r = 0; r < 16; ++r) {
+      for (int i = 0; i < 4; ++i) std::memcpy(out[i].v + 4 * r, base + static_cast<size_t>(r) * stride + 4 * i, 4);
+    }
+  }
+  // a float16 of each of 16 rows
+  static F gather_half(const uint8_t* base, size_t stride) {
+    F r;
+    for (int i = 0; i < 16; ++i) {
+      uint16_t h;
+      std::memcpy(&h, base + static_cast<size_t>(i) * stride, 2);
+      r.v[i] = half_to_float(h);
+    }
+    return r;
+  }
+  // two neighbouring float16 of each of 16 rows
+  static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half, F& second_half) {
+    first_half = gather_half(base, stride);
+    second_half = gather_half(base + 2, stride);
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <mlx/array.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/step.h"
+#include "weights/weights.h"
+
+// What a model is made of, as each route computes it. There are two routes: emelex's own CPU primitives over the mapped
+// file (kernels/cpu), and MLX's stock operations over arrays in MLX's layouts (kernels/mlx). Layers see only this
+// header and never ask which route it is. Everything here belongs to the thread that owns the MLX stream.
+
+namespace emelex {
+
+namespace mx = mlx::core;
+
+// One or several matrices [rows, columns] applied to the same input.
+class Linear {
+ public:
+  virtual ~Linear() = default;
+  // x [tokens, columns] → one [tokens, rows] for each matrix
+  virtual std::vector<mx::array> operator()(const mx::array& x) const = 0;
+  // x [tokens, columns], residual [tokens, rows] → residual + x Wᵀ; for a single matrix
+  virtual mx::array add_to(const mx::array& residual, const mx::array& x) const = 0;
+};
+
+// Token ids → rows of the embedding table.
+class Embedding {
+ public:
+  virtual ~Embedding() = default;
+  virtual mx::array operator()(const StepPtr& step) const = 0;  // → [tokens, dim]
+};
+
+// y = x / sqrt(mean(x²) + eps) · weight, over the last axis (Zhang and Sennrich, arXiv:1910.07467).
+class RmsNorm {
+ public:
+  virtual ~RmsNorm() = default;
+  virtual mx::array operator()(const mx::array& x) const = 0;
+};
+
+// Rotary position embedding (Su et al., arXiv:2104.09864): pair i of the first `dim` values of a head turns by
+// position × inv_freq[i].
+struct Rope {
+  int dim = 0;                  // rotated values of a head; the others pass through
+  bool interleaved = true;      // pairs are (2i, 2i+1); else (i, i + dim/2)
+  std::vector<float> inv_freq;  // [dim / 2]
+};
+
+struct AttentionConfig {
+  int n_heads = 0;
+  int n_kv_heads = 0;  // divides n_heads
+  int head_dim = 0;
+  float scale = 0;  // of the scores, usually 1/sqrt(head_dim)
+  Rope rope;
+};
+
+enum class KvDtype { f16, f32 };
+
+struct KvShape {
+  int n_layers = 0;
+  int n_kv_heads = 0;
+  int head_dim = 0;
+  KvDtype dtype = KvDtype::f16;
+
+  // of keys and values in all layers
+  int64_t bytes_per_token() const {
+    return int64_t{2} * n_layers * n_kv_heads * head_dim * (dtype == KvDtype::f16 ? 2 : 4);
+  }
+};
+
+
+// The memory of the KV cache: numbered blocks of kBlockTokens tokens, each holding keys and values of all layers.
+// Which sequence owns which block is KvCache's business (cache/kv_cache.h).
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  // Makes blocks 0 … n_blocks-1 exist; never shrinks.
+  virtual void grow(int n_blocks) = 0;
+  // Copies the first `n_tokens` tokens of a block, after all work already given to the route.
+  virtual void copy_block(int from, int to, int n_tokens) = 0;
+  // Rotates q and k, stores k and v at their positions, and attends from every token to its sequence's tokens up to itself.
+  // q [tokens, n_heads · head_dim], k and v [tokens, n_kv_heads · head_dim] → [tokens, n_heads · head_dim]
+  virtual mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
+                           const mx::array& k, const mx::array& v, const StepPtr& step) = 0;
+};
+
+class Route {
+ public:
+  virtual ~Route() = default;
+  virtual std::unique_ptr<Linear> linear(const std::vector<const Tensor*>& matrices) = 0;
+  virtual std::unique_ptr<Embedding> embedding(const Tensor& table) = 0;
+  virtual std::unique_ptr<RmsNorm> rms_norm(const Tensor& weight, float eps) = 0;
+  virtual std::unique_ptr<KvStore> kv_store(const KvShape& shape) = 0;
+  // silu(gate) · up, elementwise (Shazeer, arXiv:2002.05202)
+  virtual mx::array swiglu(const mx::array& gate, const mx::array& up) = 0;
+  // the rows of x [tokens, n] that step->outputs names, as float32
+  virtual mx::array output_rows(const mx::array& x, const StepPtr& step) = 0;
+
+  virtual std::string name() const = 0;             // "fast", "float", "mlx"
+  virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX route
+};
+
+}  // namespace emelex

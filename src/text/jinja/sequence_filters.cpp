@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "text/jinja/access.h"
+#include "text/jinja/characters.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/methods.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/tests.h"
+
+namespace emelex::jinja {
+namespace {
+
+std::vector<Value> input_items(const Call& call) { return call.evaluator.iterate(call.self); }
+
+Value list_value(std::vector<Value> items) { return Value(List{std::move(items)}); }
+
+Value length(const Call& call) {
+  call.bound({});
+  return Value(length_of(call.evaluator, call.self));
+}
+
+Value join(const Call& call) {
+  const auto bound = call.bound({"d", "attribute"});
+  const Text separator = bound[0] != nullptr ? call.evaluator.text_of(*bound[0]) : Text();
+  Text out;
+  bool first = true;
+  for (const Value& item : input_items(call)) {
+    const Value part = bound[1] != nullptr ? path_of(call.evaluator, item, *bound[1]) : item;
+    call.evaluator.charge(static_cast<double>(separator.size()) / 16);
+    if (!std::exchange(first, false)) out.append(separator);
+    out.append(call.evaluator.text_of(part));
+  }
+  return Value(std::move(out));
+}
+
+Value first(const Call& call) {
+  call.bound({});
+  const std::vector<Value> items = input_items(call);
+  return items.empty() ? Value::undefined("the first item of nothing") : items.front();
+}
+
+Value last(const Call& call) {
+  call.bound({});
+  const std::vector<Value> items = input_items(call);
+  return items.empty() ? Value::undefined("the last item of nothing") : items.back();
+}
+
+Value list(const Call& call) {
+  call.bound({});
+  return list_value(input_items(call));
+}
+
+Value reverse(const Call& call) {
+  call.bound({});
+  std::vector<Value> items = input_items(call);
+  std::reverse(items.begin(), items.end());
+  if (call.self.text() == nullptr) return list_value(std::move(items));
+  Text out;
+  for (const Value& item : items) out.append(*item.text());
+  return Value(std::move(out));
+}
+
+Value items(const Call& call) {
+  call.bound({});
+  if (call.self.is_undefined()) return list_value({});
+  if (call.self.dict() == nullptr) {
+    call.evaluator.fail(str_cat("expected a dict for 'items', got ", call.self.type_name()));
+  }
+  return pairs_of(call.evaluator, *call.self.dict());
+}
+
+// Strings are compared by their lower case unless told otherwise.
+Value sort_key(Evaluator& evaluator, const Value& value, bool case_sensitive) {
+  if (case_sensitive || value.text() == nullptr) return value;
+  evaluator.charge(value.weight());
+  return Value(to_case(*value.text(), Case::lower));
+}
+
+struct Keyed {
+  Value key;
+  Value item;
+};
+
+std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool case_sensitive) {
+  std::vector<Keyed> keyed;
+  for (Value& item : input_items(call)) {
+    const bool whole = attribute == nullptr || attribute->is_none();
+    const Value key = whole ? item : path_of(call.evaluator, item, *attribute);
+    keyed.push_back({sort_key(call.evaluator, key, case_sensitive), item});
+  }
+  return keyed;
+}
+
+void sort_keyed(Evaluator& evaluator, std::vector<Keyed>& keyed, bool reverse) {
+  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
+    return reverse ? is_less(evaluator, b.key, a.key) : is_less(evaluator, a.key, b.key);
+  });
+}
+
+Value values_of(const std::vector<Keyed>& keyed) {
+  std::vector<Value> values;
+  for (const Keyed& one : keyed) values.push_back(one.item);
+  return list_value(std::move(values));
+}
+
+Value sort(const Call& call) {
+  const auto bound = call.bound({"reverse", "case_sensitive", "attribute"});
+  std::vector<Keyed> keyed = keyed_items(call, bound[2], Call::flag_argument(bound[1], false));
+  sort_keyed(call.evaluator, keyed, Call::flag_argument(bound[0], false));
+  return values_of(keyed);
+}
+
+Value dictsort(const Call& call) {
+  const auto bound = call.bound({"case_sensitive", "by", "reverse"});
+  if (call.self.dict() == nullptr) {
+    call.evaluator.fail(str_cat("expected a dict for 'dictsort', got ", call.self.type_name()));
+  }
+  const bool by_value = bound[1] != nullptr && call.text_argument(bound[1]).bytes() == "value";
+  std::vector<Keyed> keyed;
+  const Value pairs = pairs_of(call.evaluator, *call.self.dict());
+  for (const Value& pair : pairs.list()->items) {
+    const Value& key = pair.list()->items[by_value ? 1 : 0];
+    keyed.push_back({sort_key(call.evaluator, key, Call::flag_argument(bound[0], false)), pair});
+  }
+  sort_keyed(call.evaluator, keyed, Call::flag_argument(bound[2], false));
+  return values_of(keyed);
+}
+
+Value unique(const Call& call) {
+  const auto bound = call.bound({"case_sensitive", "attribute"});
+  std::vector<Keyed> kept;
+  for (Keyed& one : keyed_items(call, bound[1], Call::flag_argument(bound[0], false))) {
+    const bool seen = std::any_of(kept.begin(), kept.end(),
+                                  [&](const Keyed& other) { return call.evaluator.equal(one.key, other.key); });
+    if (!seen) kept.push_back(std::move(one));
+  }
+  return values_of(kept);
+}
+
+template <bool Largest>
+Value extreme(const Call& call) {
+  const auto bound = call.bound({"case_sensitive", "attribute"});
+  std::vector<Keyed> keyed = keyed_items(call, bound[1], Call::flag_argument(bound[0], false));
+  if (keyed.empty()) return Value::undefined("the extreme of nothing");
+  size_t best = 0;
+  for (size_t i = 1; i < keyed.size(); ++i) {
+    const Value& a = keyed[Largest ? best : i].key;
+    const Value& b = keyed[Largest ? i : best].key;
+    if (is_less(call.evaluator, a, b)) best = i;
+  }
+  return keyed[best].item;
+}
+
+Value sum(const Call& call) {
+  const auto bound = call.bound({"attribute", "start"});
+  Value total = bound[1] != nullptr ? *bound[1] : Value(int64_t{0});
+  for (const Keyed& one : keyed_items(call, bound[0], true)) {
+    total = apply_binary(call.evaluator, Operator::add, total, one.key);
+  }
+  return total;
+}
+
+Arguments arguments_from(const Arguments& arguments, size_t first) {
+  Arguments rest;
+  rest.named = arguments.named;
+  if (first < arguments.positional.size()) {
+    rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(first),
+                           arguments.positional.end());
+  }
+  return rest;
+}
+
+Value map(const Call& call) {
+  std::vector<Value> mapped;
+  if (call.arguments.positional.empty()) {
+    const auto bound = call.bound({"attribute", "default"});
+    for (const Value& item : input_items(call)) {
+      Value value = path_of(call.evaluator, item, call.required(bound[0]));
+      mapped.push_back(value.is_undefined() && bound[1] != nullptr ? *bound[1] : std::move(value));
+    }
+    return list_value(std::move(mapped));
+  }
+  const std::string filter = call.text_argument(&call.arguments.positional[0]).bytes();
+  const Arguments rest = arguments_from(call.arguments, 1);
+  for (const Value& item : input_items(call)) mapped.push_back(apply_filter(call.evaluator, filter, item, rest));
+  return list_value(std::move(mapped));
+}
+
+// select, reject, selectattr, rejectattr: the items, or those whose attribute, pass a test (none: are true).
+template <bool ByAttribute, bool Wanted>
+Value choose(const Call& call) {
+  const auto& given = call.arguments.positional;
+  const size_t test_at = ByAttribute ? 1 : 0;
+  if (ByAttribute) call.required(given.empty() ? nullptr : &given[0]);
+  const Arguments rest = arguments_from(call.arguments, test_at + 1);
+  std::optional<std::string> test;
+  if (given.size() > test_at) test = call.text_argument(&given[test_at]).bytes();
+  std::vector<Value> chosen;
+  for (const Value& item : input_items(call)) {
+    const Value tested = ByAttribute ? path_of(call.evaluator, item, given[0]) : item;
+    const bool passes = test ? apply_test(call.evaluator, *test, tested, rest) : tested.truth();
+    if (passes == Wanted) chosen.push_back(item);
+  }
+  return list_value(std::move(chosen));
+}
+
+constexpr std::array kSequenceFilters = {
+    CallRule{"length", length},
+    CallRule{"count", length},
+    CallRule{"join", join},
+    CallRule{"first", first},
+    CallRule{"last", last},
+    CallRule{"list", list},
+    CallRule{"reverse", reverse},
+    CallRule{"items", items},
+    CallRule{"sort", sort},
+    CallRule{"dictsort", dictsort},
+    CallRule{"unique", unique},
+    CallRule{"min", extreme<false>},
+    CallRule{"max", extreme<true>},
+    CallRule{"sum", sum},
+    CallRule{"map", map},
+    CallRule{"select", choose<false, true>},
+    CallRule{"reject", choose<false, false>},
+    CallRule{"selectattr", choose<true, true>},
+    CallRule{"rejectattr", choose<true, false>},
+};
+
+}  // namespace
+
+std::span<const CallRule> sequence_filters() { return kSequenceFilters; }
+
+}  // namespace emelex::jinja

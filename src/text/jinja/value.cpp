@@ -1,0 +1,235 @@
+#include "text/jinja/value.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "text/jinja/characters.h"
+#include "text/jinja/limits.h"
+#include "text/utf8.h"
+
+namespace emelex::jinja {
+
+namespace {
+
+int check_depth(int depth) {
+  if (depth > kMostValueDepth) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[chat template] expected values nested at most ", kMostValueDepth, " deep, got more"));
+  }
+  return depth;
+}
+
+}  // namespace
+
+Value::Value(List list) {
+  for (const Value& item : list.items) {
+    list.depth = std::max(list.depth, item.depth() + 1);
+    list.weight += item.weight();
+  }
+  check_depth(list.depth);
+  storage_ = std::make_shared<const List>(std::move(list));
+}
+
+Value::Value(Dict dict) {
+  for (const auto& [key, value] : dict.items) {
+    dict.depth = std::max({dict.depth, key.depth() + 1, value.depth() + 1});
+    dict.weight += key.weight() + value.weight();
+  }
+  check_depth(dict.depth);
+  storage_ = std::make_shared<const Dict>(std::move(dict));
+}
+
+Value::Value(Function function) {
+  check_depth(function.depth);
+  storage_ = std::make_shared<const Function>(std::move(function));
+}
+
+Value Value::undefined(std::string name) {
+  Value value;
+  value.storage_ = Undefined{std::move(name)};
+  return value;
+}
+
+bool Value::truth() const {
+  if (is<bool>()) return std::get<bool>(storage_);
+  if (is<int64_t>()) return std::get<int64_t>(storage_) != 0;
+  if (is<double>()) return std::get<double>(storage_) != 0;
+  if (const Text* held = text()) return !held->empty();
+  if (const List* held = list()) return !held->items.empty();
+  if (const Dict* held = dict()) return !held->items.empty();
+  return !is_undefined() && !is_none();
+}
+
+int Value::depth() const {
+  if (const List* held = list()) return held->depth;
+  if (const Dict* held = dict()) return held->depth;
+  if (const Function* held = function()) return held->depth;
+  return 1;
+}
+
+double Value::weight() const {
+  constexpr double kBytesAStep = 16;
+  if (const Text* held = text()) return 1 + static_cast<double>(held->size()) / kBytesAStep;
+  if (const List* held = list()) return held->weight;
+  if (const Dict* held = dict()) return held->weight;
+  return 1;
+}
+
+bool operator==(const Value& a, const Value& b) {
+  if (a.is_integer() && b.is_integer()) return a.integer() == b.integer();
+  if (a.is_number() && b.is_number()) return a.number() == b.number();
+  if (a.text() != nullptr && b.text() != nullptr) return a.text()->bytes() == b.text()->bytes();
+  if (a.list() != nullptr && b.list() != nullptr) {
+    return a.list()->tuple == b.list()->tuple && a.list()->items == b.list()->items;
+  }
+  if (a.dict() != nullptr && b.dict() != nullptr) {
+    const Dict& x = *a.dict();
+    const Dict& y = *b.dict();
+    return x.items.size() == y.items.size() && std::all_of(x.items.begin(), x.items.end(), [&](const auto& item) {
+             const Value* other = y.find(item.first);
+             return other != nullptr && *other == item.second;
+           });
+  }
+  if (a.function() != nullptr) return a.function() == b.function();
+  if (a.names() != nullptr) return a.names() == b.names();
+  if (a.loop() != nullptr) return a.loop() == b.loop();
+  return (a.is_undefined() && b.is_undefined()) || (a.is_none() && b.is_none());
+}
+
+std::string_view Value::type_name() const {
+  if (is_undefined()) return "Undefined";
+  if (is_none()) return "NoneType";
+  if (is<bool>()) return "bool";
+  if (is<int64_t>()) return "int";
+  if (is<double>()) return "float";
+  if (text() != nullptr) return "str";
+  if (list() != nullptr) return list()->tuple ? "tuple" : "list";
+  if (dict() != nullptr) return "dict";
+  if (function() != nullptr) return "function";
+  return names() != nullptr ? "Namespace" : "LoopContext";
+}
+
+const Value* Dict::find(const Value& key) const {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.first == key; });
+  return found == items.end() ? nullptr : &found->second;
+}
+
+const Value* Dict::find(std::string_view key) const {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) {
+    return item.first.text() != nullptr && item.first.text()->bytes() == key;
+  });
+  return found == items.end() ? nullptr : &found->second;
+}
+
+void Dict::set(Value key, Value value) {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.first == key; });
+  if (found != items.end()) {
+    found->second = std::move(value);
+  } else {
+    items.emplace_back(std::move(key), std::move(value));
+  }
+}
+
+std::string float_repr(double number) {
+  if (std::isnan(number)) return "nan";
+  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
+  std::array<char, 64> buffer;
+  const double size = std::fabs(number);
+  const bool scientific = size != 0 && (size < 1e-4 || size >= 1e16);
+  const auto format = scientific ? std::chars_format::scientific : std::chars_format::fixed;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, format).ptr;
+  std::string out(buffer.data(), end);
+  if (out.find_first_of(".e") == std::string::npos) out += ".0";
+  return out;
+}
+
+namespace {
+
+// A character that repr() shows as it is.
+bool shows(const Utf8Char& character) {
+  return character.kind == Utf8Char::Kind::valid && is_printable(character.code_point);
+}
+
+void append_escape(Text& out, const Utf8Char& character, unsigned char first_byte, bool from_data) {
+  const char32_t code = character.kind == Utf8Char::Kind::valid ? character.code_point : first_byte;
+  if (code == '\n') return out.append("\\n", from_data);
+  if (code == '\r') return out.append("\\r", from_data);
+  if (code == '\t') return out.append("\\t", from_data);
+  const char* format = code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x";
+  std::array<char, 16> escape;
+  std::snprintf(escape.data(), escape.size(), format, static_cast<unsigned>(code));
+  out.append(escape.data(), from_data);
+}
+
+void append_string_repr(Text& out, const Text& text) {
+  const std::string& bytes = text.bytes();
+  const bool double_quotes = bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos;
+  const char quote = double_quotes ? '"' : '\'';
+  out.append(std::string_view(&quote, 1));
+  for (size_t position = 0; position < bytes.size();) {
+    const Utf8Char character = utf8_at(bytes, position);
+    const bool from_data = text.from_data(position);
+    if (bytes[position] == '\\' || bytes[position] == quote) {
+      out.append("\\", from_data);
+      out.append(text, position, position + 1);
+    } else if (shows(character)) {
+      out.append(text, position, position + character.length);
+    } else {
+      append_escape(out, character, static_cast<unsigned char>(bytes[position]), from_data);
+    }
+    position += character.length;
+  }
+  out.append(std::string_view(&quote, 1));
+}
+
+void append_list_repr(Text& out, const List& list) {
+  out.append(list.tuple ? "(" : "[");
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    if (i > 0) out.append(", ");
+    append_repr(out, list.items[i]);
+  }
+  out.append(!list.tuple ? "]" : list.items.size() == 1 ? ",)" : ")");
+}
+
+void append_dict_repr(Text& out, const Dict& dict) {
+  out.append("{");
+  for (size_t i = 0; i < dict.items.size(); ++i) {
+    if (i > 0) out.append(", ");
+    append_repr(out, dict.items[i].first);
+    out.append(": ");
+    append_repr(out, dict.items[i].second);
+  }
+  out.append("}");
+}
+
+}  // namespace
+
+void append_repr(Text& out, const Value& value) {
+  if (const Text* text = value.text()) return append_string_repr(out, *text);
+  if (const List* list = value.list()) return append_list_repr(out, *list);
+  if (const Dict* dict = value.dict()) return append_dict_repr(out, *dict);
+  if (value.is_undefined()) return out.append("Undefined");
+  out.append(to_text(value));
+}
+
+Text to_text(const Value& value) {
+  if (const Text* text = value.text()) return *text;
+  if (value.is_undefined()) return Text();
+  if (value.is_none()) return Text("None");
+  if (value.is<bool>()) return Text(value.truth() ? "True" : "False");
+  if (value.is<int64_t>()) return Text(std::to_string(value.integer()));
+  if (value.is<double>()) return Text(float_repr(value.number()));
+  if (value.function() != nullptr) return Text(str_cat("<function ", value.function()->name, ">"));
+  if (value.names() != nullptr) return Text("<Namespace>");
+  if (value.loop() != nullptr) return Text("<LoopContext>");
+  Text out;
+  append_repr(out, value);
+  return out;
+}
+
+}  // namespace emelex::jinja

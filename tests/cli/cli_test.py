@@ -1,0 +1,260 @@
+"""The built emelex, run as a user runs it. EMELEX is the program, EMELEX_TEST_MODEL the demo model."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+from terminal import Terminal
+
+EMELEX = os.environ["EMELEX"]
+MODEL = os.environ.get("EMELEX_TEST_MODEL", "")
+needs_model = unittest.skipUnless(os.path.exists(MODEL), "scripts/fetch-demo-model gets the model")
+
+
+def gguf_text(text):
+    return struct.pack("<Q", len(text)) + text.encode()
+
+
+def gguf_of_unknown_architecture():
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
+    key = gguf_text("general.architecture") + struct.pack("<I", 8) + gguf_text("nonesuch")
+    tensor = gguf_text("t") + struct.pack("<IQIQ", 1, 32, 0, 0)
+    data = header + key + tensor
+    return data + bytes(-len(data) % 32) + bytes(128)
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="emelex-cli-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.env = dict(os.environ, EMELEX_MODELS_DIR=os.path.join(self.folder, "models"), HOME=self.folder,
+                        XDG_STATE_HOME=os.path.join(self.folder, "state"), TERM="xterm")
+
+    def path(self, name, content=None):
+        path = os.path.join(self.folder, name)
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+        return path
+
+    def emelex(self, *arguments, stdin=b"", **options):
+        return subprocess.run([EMELEX, *arguments], input=stdin, capture_output=True, env=self.env, timeout=300, **options)
+
+    def check_fails(self, code, *arguments, says="", **options):
+        result = self.emelex(*arguments, **options)
+        text = result.stderr.decode()
+        self.assertEqual(result.returncode, code, (arguments, text))
+        self.assertEqual(result.stdout, b"", arguments)
+        self.assertRegex(text, r"\Aemelex: error: [^\n]+\n\Z", arguments)
+        self.assertIn(says, text)
+
+
+class Usage(Cli):
+    def test_version_and_help_succeed(self):
+        self.assertRegex(self.emelex("--version").stdout.decode(), r"^emelex \d+\.\d+\.\d+\nMLX ")
+        for command in ("run", "bench", "tokenize", "import", "list"):
+            self.assertIn("Usage: emelex " + command, self.emelex(command, "--help").stdout.decode())
+
+    def test_wrong_usage_is_2_and_one_line(self):
+        for arguments in ([], ["--nonsense"], ["walk"], ["run"], ["run", "m", "--nonsense"], ["run", "m", "a", "b"],
+                          ["run", "m", "a", "-p", "b"], ["run", "m", "a", "--top-p", "1.5"], ["run", "m", "a", "--top-p", "nan"],
+                          ["run", "m", "a", "--temperature", "-1"], ["run", "m", "a", "--seed", "-1"],
+                          ["run", "m", "a", "--threads", "x"], ["run", "m", "a", "--device", "tpu"],
+                          ["run", "m", "a", "--raw", "--system", "s"], ["run", "m", "a", "--stop", ""],
+                          ["bench"], ["bench", "m", "-o", "xml"], ["bench", "m", "-p", "0", "-n", "0"], ["import"],
+                          ["tokenize"], ["list", "more"]):
+            self.check_fails(2, *arguments, says="--help")
+
+
+class BadFiles(Cli):
+    def test_what_is_no_model_is_one_clear_line(self):
+        text = self.path("text.gguf", b"This is no model.\n")
+        for model, says in ((self.path("missing.gguf"), "missing.gguf"), (self.folder, "folder"), (text, "text.gguf"),
+                            (self.path("empty.gguf", b""), "empty.gguf"), ("no-such-name", "no-such-name"),
+                            (self.path("strange.gguf", gguf_of_unknown_architecture()), "nonesuch"), ("a\nb\x1b[2J", "a?b")):
+            with self.subTest(model=model):
+                self.check_fails(1, "run", model, "Hello", says=says)
+                self.check_fails(1, "tokenize", model, "Hello", says=says)
+
+    @needs_model
+    def test_truncated_files_are_refused(self):
+        size = os.path.getsize(MODEL)
+        numbers = random.Random(20260131)
+        lengths = [numbers.randrange(size) for _ in range(100)] + [numbers.randrange(2_000_000) for _ in range(80)]
+        lengths += [numbers.randrange(400) for _ in range(20)]
+        copy = self.path("truncated.gguf")
+        shutil.copyfile(MODEL, copy)
+        for length in sorted(lengths, reverse=True):
+            os.truncate(copy, length)
+            self.check_fails(1, "run", copy, "Hello", "--max-tokens", "1", says="truncated.gguf")
+
+
+class Registry(Cli):
+    @needs_model
+    def test_an_imported_model_has_a_name(self):
+        result = self.emelex("import", MODEL)
+        self.assertEqual((result.returncode, result.stdout), (0, b"smollm2-135m-instruct:q4_1\n"))
+        (model,) = json.loads(self.emelex("list", "--json").stdout)
+        self.assertEqual((model["name"], model["path"]), ("smollm2-135m-instruct:q4_1", MODEL))
+        self.assertEqual(model["architecture"], "llama")
+        self.assertIn("smollm2-135m-instruct:q4_1", self.emelex("list").stdout.decode())
+        self.check_fails(1, "run", "smollm2-135m", "Hello", says="did you mean 'smollm2-135m-instruct:q4_1'?")
+        self.check_fails(1, "import", MODEL, "--name", "../x", says="name")
+
+    def test_a_damaged_manifest_is_a_warning(self):
+        os.makedirs(os.path.join(self.folder, "models", "broken"))
+        self.path("models/broken/manifest.json", b"{")
+        result = self.emelex("list", "--json")
+        self.assertEqual((result.returncode, json.loads(result.stdout)), (0, []))
+        self.assertIn(b"emelex: warning: ", result.stderr)
+
+
+@needs_model
+class Run(Cli):
+    greedy = ("--temperature", "0", "--max-tokens", "8")
+
+    def test_the_prompt_comes_from_an_argument_a_flag_a_file_or_stdin(self):
+        question = "What is the capital of France?"
+        expected = self.emelex("run", MODEL, question, *self.greedy).stdout
+        self.assertTrue(expected)
+        self.assertEqual(self.emelex("run", MODEL, "-p", question, *self.greedy).stdout, expected)
+        self.assertEqual(self.emelex("run", MODEL, *self.greedy, stdin=question.encode() + b"\n").stdout, expected)
+        file = self.path("question.txt", question.encode())
+        self.assertEqual(self.emelex("run", MODEL, "--file", file, *self.greedy).stdout, expected)
+        self.check_fails(2, "run", MODEL, says="prompt")
+
+    def test_raw_differs_and_stops_where_told(self):
+        text = self.emelex("run", MODEL, "--raw", "One, two, three, four,", *self.greedy).stdout.decode()
+        self.assertIn("five", text)
+        cut = self.emelex("run", MODEL, "--raw", "One, two, three, four,", "--stop", "five", *self.greedy).stdout.decode()
+        self.assertEqual(cut, text[:text.index("five")])
+
+    def test_json_is_one_object_with_the_text_and_what_it_took(self):
+        text = self.emelex("run", MODEL, "Say hi", *self.greedy).stdout.decode()
+        answer = json.loads(self.emelex("run", MODEL, "Say hi", "--json", *self.greedy).stdout)
+        self.assertEqual(answer["text"], text)
+        self.assertIn(answer["finish"], ("stop_token", "max_tokens"))
+        self.assertGreater(answer["stats"]["prompt_tokens"], 0)
+
+    def test_an_answer_that_is_cut_off_is_said_to_be(self):
+        result = self.emelex("run", MODEL, "Tell a long story.", *self.greedy)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"cut off after 8 tokens", result.stderr)
+        self.check_fails(1, "run", MODEL, "many words " * 100, "--context", "32")
+
+    def test_stats_go_to_stderr(self):
+        result = self.emelex("run", MODEL, "Say hi", "--stats", *self.greedy)
+        for word in (b"prompt:", b"generated:", b"first token:", b"tok/s"):
+            self.assertIn(word, result.stderr)
+            self.assertNotIn(word, result.stdout)
+
+    def test_a_closed_or_full_stdout_is_an_error(self):
+        for target in (">&-", ">/dev/full"):
+            if target == ">/dev/full" and not os.path.exists("/dev/full"):
+                continue
+            result = subprocess.run(["/bin/sh", "-c", f'"$0" run "$1" "Say hi" --max-tokens 4 {target}', EMELEX, MODEL],
+                                    capture_output=True, env=self.env, timeout=300)
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr.decode(), r"\Aemelex: error: \[stdout\][^\n]+\n\Z")
+
+    def test_a_reader_that_leaves_ends_it_quietly(self):
+        process = subprocess.Popen([EMELEX, "run", MODEL, "Tell a very long story.", "--max-tokens", "2000"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=self.env)
+        process.stdout.read(1)
+        process.stdout.close()
+        self.assertEqual(process.stderr.read(), b"")
+        process.stderr.close()
+        self.assertEqual(process.wait(60), 0)
+
+    def test_an_interrupt_keeps_the_text_so_far(self):
+        process = subprocess.Popen([EMELEX, "run", MODEL, "--raw", "One, two, three,", "--max-tokens", "5000", "--temperature", "0"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=self.env)
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        text, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn(b"incomplete", errors)
+        text.decode()
+
+    def test_text_is_streamed(self):
+        process = subprocess.Popen([EMELEX, "run", MODEL, "--raw", "One, two, three,", "--max-tokens", "200", "--temperature", "0"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=self.env)
+        os.read(process.stdout.fileno(), 65536)
+        first = time.monotonic()
+        process.communicate(timeout=300)
+        self.assertGreater(time.monotonic() - first, 0.05)
+
+
+@needs_model
+class Tokenize(Cli):
+    def test_pieces_join_to_the_very_bytes(self):
+        text = "Héllo\n\twörld 🙂\0\r\n".encode() + b"\xff"
+        lines = self.emelex("tokenize", MODEL, stdin=text).stdout.decode().splitlines()
+        pieces = [line.split("\t", 1)[1][1:-1] for line in lines]
+        escapes = {"n": b"\n", "t": b"\t", "r": b"\r", "\\": b"\\", '"': b'"'}
+        joined = b""
+        for part in re.findall(r"\\x[0-9a-f]{2}|\\.|[^\\]", "".join(pieces)):
+            is_byte = part.startswith("\\x")
+            joined += bytes([int(part[2:], 16)]) if is_byte else escapes[part[1]] if part[0] == "\\" else part.encode()
+        self.assertEqual(joined, text)
+
+    def test_ids_and_json_agree(self):
+        ids = [int(line) for line in self.emelex("tokenize", MODEL, "Hello <|im_end|>", "--ids").stdout.split()]
+        tokens = json.loads(self.emelex("tokenize", MODEL, "Hello <|im_end|>", "--json").stdout)
+        self.assertEqual([token["id"] for token in tokens], ids)
+        special = json.loads(self.emelex("tokenize", MODEL, "Hello <|im_end|>", "--json", "--special").stdout)
+        self.assertLess(len(special), len(tokens))
+
+
+@needs_model
+class Chat(Cli):
+    def start(self, *arguments):
+        terminal = Terminal([EMELEX, "run", MODEL, "--temperature", "0", *arguments], self.env)
+        terminal.expect(">>> ")
+        return terminal
+
+    def test_a_conversation_is_remembered_saved_and_left(self):
+        chat = self.start("--max-tokens", "8")
+        chat.send("My name is Ada.\r")
+        chat.expect(">>> ")
+        chat.send('"""What is\r')
+        chat.expect("... ")
+        chat.send('my name?"""\r')
+        chat.expect(">>> ")
+        chat.send("/stats\r")
+        stats = chat.expect(">>> ")
+        self.assertNotIn("(0 cached)", stats)
+        chat.send(f"/save {self.path('c.json')}\r")
+        chat.expect(">>> ")
+        chat.send("/nonsense\r")
+        self.assertIn("emelex: error:", chat.expect(">>> "))
+        chat.send("\x04")
+        self.assertEqual(chat.wait(), 0)
+        with open(self.path("c.json"), encoding="utf-8") as file:
+            messages = json.load(file)
+        self.assertEqual([message["role"] for message in messages], ["user", "assistant"] * 2)
+        self.assertEqual(messages[2]["content"], "What is\nmy name?")
+
+    def test_an_interrupt_stops_the_answer_and_twice_leaves(self):
+        chat = self.start("--max-tokens", "5000")
+        chat.send("Count to ten thousand.\r\n")
+        chat.expect("\n")
+        time.sleep(0.5)
+        chat.send("\x03")
+        chat.expect(">>> ")
+        chat.send("\x03")
+        self.assertIn("leaves", chat.expect(">>> "))
+        chat.send("\x03")
+        self.assertEqual(chat.wait(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,34 @@
+// The template language on hostile templates and data. The input is a template, and after a zero byte a message.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "emelex/error.h"
+#include "text/jinja/template.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  using namespace emelex::jinja;
+  const std::string_view input(reinterpret_cast<const char*>(bytes), size);
+  const size_t end = std::min(input.find('\0'), input.size());
+  const std::string content(input.substr(std::min(end + 1, input.size())));
+  Dict message;
+  message.set(Value("role"), Value("user"));
+  message.set(Value("content"), Value(Text(content, true)));
+  List messages;
+  messages.items.emplace_back(std::move(message));
+  Dict variables;
+  variables.set(Value("messages"), Value(std::move(messages)));
+  variables.set(Value("add_generation_prompt"), Value(true));
+  try {
+    const Text text = Template(input.substr(0, end), "fuzz").render(variables);
+    std::string joined;
+    for (const emelex::Segment& segment : text.segments()) joined += segment.text;
+    if (joined != text.bytes()) std::abort();
+  } catch (const emelex::Error& error) {
+    if (error.code() == emelex::ErrorCode::internal) std::abort();
+  }
+  return 0;
+}
