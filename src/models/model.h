@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/route.h"
+#include "weights/weights.h"
+
+namespace emelex {
+
+// What every architecture has, read and checked once.
+struct ModelConfig {
+  int n_layers = 0;
+  int dim = 0;
+  int vocab_size = 0;
+  int context_length = 0;  // tokens that the model was trained for
+  AttentionConfig attention;
+};
+
+// A model, ready to compute. Belongs to the thread that owns the MLX stream.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelConfig& config() const = 0;
+
+  // Computes the step's tokens, adding their keys and values to the cache.
+  // → logits [step.outputs, vocab_size]; without outputs, something to evaluate that has done the work.
+  virtual mx::array forward(const StepPtr& step, KvStore& cache) const = 0;
+};
+
+// Builds the model that the file's general.architecture names. Throws Error(unsupported), with the names that are known,
+// for any other; Error(corrupt_file) when keys or tensors are missing or do not fit together.
+std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route);
+
+}  // namespace emelex
