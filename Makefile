@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: help setup demo build test test-asan test-peers bench format lint install clean
 
 PREFIX ?= /usr/local
-EMELEX := build/release/apps/emelex/emelex
+EMELEX := build/release/emelex
 DEMO_NAME := smollm2-135m-instruct:q4_1
 # The demo's registry, so that it leaves nothing outside the checkout but system packages.
 DEMO_MODELS := $(CURDIR)/build/models-root

@@ -1,0 +1,141 @@
+#include "engine/runner.h"
+
+#include <mlx/memory.h>
+#include <mlx/transforms.h>
+#include <mlx/version.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <map>
+
+#include "base/strings.h"
+#include "base/thread_pool.h"
+#include "kernels/cpu/cpu_route.h"
+
+static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primitives are written against MLX 0.32");
+
+namespace emelex {
+namespace {
+
+constexpr int kDefaultContext = 8192;
+
+KernelRoute chosen_kernels(const LoadOptions& options) {
+  if (options.kernels != KernelRoute::automatic) return options.kernels;
+  const char* wanted = std::getenv("EMELEX_KERNELS");
+  const std::string name = wanted == nullptr ? "" : wanted;
+  if (name.empty() || name == "fast") return KernelRoute::fast;
+  if (name == "float") return KernelRoute::float32;
+  throw Error(ErrorCode::invalid_argument,
+              str_cat("[engine] expected EMELEX_KERNELS to be fast or float, got ", quote_bytes(name)));
+}
+
+void check_options(const LoadOptions& options) {
+  if (options.threads < 0 || options.threads > 1024) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected 1 to 1024 threads, got ", options.threads));
+  }
+  if (options.context < 0) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of 1 or more, got ", options.context));
+  }
+  if (options.prefill_chunk < 1) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[engine] expected a prefill chunk of 1 or more, got ", options.prefill_chunk));
+  }
+  if (options.device == Device::gpu || options.kernels == KernelRoute::mlx) {
+    throw Error(ErrorCode::unsupported, "[engine] this build computes on the CPU with its own kernels only");
+  }
+}
+
+// The type that most bytes have: "q4_1".
+std::string main_quantization(const Weights& weights) {
+  std::map<TensorType, size_t> bytes;
+  for (const auto& [name, tensor] : weights.tensors()) bytes[tensor.type] += tensor.data.size();
+  const auto most = std::max_element(bytes.begin(), bytes.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::string name(most == bytes.end() ? "" : info(most->first).name);
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return name;
+}
+
+}  // namespace
+
+Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options)
+    : prefill_chunk_(options.prefill_chunk) {
+  check_options(options);
+  const KernelRoute kernels = chosen_kernels(options);
+  const int threads = options.threads > 0 ? options.threads : physical_cores();
+  route_ = cpu::make_cpu_route(threads, kernels == KernelRoute::fast);
+  model_ = make_model(weights, *route_);
+  info_.threads = threads;
+  fill_info(*weights, options);
+
+  const ModelConfig& config = model_->config();
+  const bool f32 = options.kv_type == KvType::f32 ||
+                   (options.kv_type == KvType::automatic && kernels == KernelRoute::float32);
+  const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
+                      f32 ? KvDtype::f32 : KvDtype::f16};
+  info_.kv_bytes_per_token = shape.bytes_per_token();
+  // Sessions share the blocks; the number of sessions is the caller's to bound.
+  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), 1 << 24);
+}
+
+void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
+  const ModelConfig& config = model_->config();
+  info_.name = weights.metadata().string("general.name").value_or(weights.path().stem().string());
+  info_.architecture = weights.metadata().require_string("general.architecture");
+  info_.quantization = main_quantization(weights);
+  for (const auto& [name, tensor] : weights.tensors()) {
+    int64_t values = 1;
+    for (const int64_t n : tensor.shape) values *= n;
+    info_.parameters += values;
+    info_.weight_bytes += static_cast<int64_t>(tensor.data.size());
+  }
+  info_.model_context = config.context_length;
+  info_.context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  if (info_.context > config.context_length) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of at most the model's ",
+                                                     config.context_length, " tokens, got ", info_.context));
+  }
+  info_.device = "cpu";
+  info_.kernels = route_->name();
+  info_.instruction_set = route_->instruction_set();
+}
+
+std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, std::vector<float>* all_logits) {
+  std::span<float> logits;
+  const auto chunk = static_cast<size_t>(prefill_chunk_);
+  for (size_t at = 0; at < tokens.size(); at += chunk) {
+    const size_t n = std::min(chunk, tokens.size() - at);
+    Step step;
+    step.tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(at),
+                       tokens.begin() + static_cast<std::ptrdiff_t>(at + n));
+    step.sequences.push_back(cache_->extend(sequence, 0, static_cast<int>(n)));
+    if (all_logits != nullptr) {
+      for (size_t i = 0; i < n; ++i) step.outputs.push_back(static_cast<int32_t>(i));
+    } else if (at + n == tokens.size()) {
+      step.outputs.push_back(static_cast<int32_t>(n - 1));
+    }
+    logits = compute(std::move(step));
+    if (all_logits != nullptr) all_logits->insert(all_logits->end(), logits.begin(), logits.end());
+  }
+  return logits;
+}
+
+std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
+  Step step;
+  step.tokens.assign(tokens.begin(), tokens.end());
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    step.sequences.push_back(cache_->extend(sequences[i], static_cast<int>(i), 1));
+    step.outputs.push_back(static_cast<int32_t>(i));
+  }
+  return compute(std::move(step));
+}
+
+std::span<float> Runner::compute(Step step) {
+  auto result = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
+  mx::eval(result);
+  last_.assign(1, result);
+  return {last_.front().data<float>(), last_.front().size()};
+}
+
+}  // namespace emelex

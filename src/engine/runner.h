@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "emelex/engine.h"
+#include "models/model.h"
+
+namespace emelex {
+
+// A model with its cache, computing steps one at a time. All of it belongs to the thread that made it, since MLX's
+// streams do; Engine gives it one of its own.
+class Runner {
+ public:
+  Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options);
+
+  const ModelInfo& info() const { return info_; }
+  KvCache& cache() { return *cache_; }
+
+  // Adds tokens to a sequence, in chunks. Gives the logits [vocab_size] of the last token, valid until the next call; with
+  // `all_logits`, appends those of every token to it instead.
+  std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens, std::vector<float>* all_logits = nullptr);
+
+  // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call
+  std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
+
+  int vocab_size() const { return model_->config().vocab_size; }
+  int prefill_chunk() const { return prefill_chunk_; }
+
+ private:
+  std::span<float> compute(Step step);
+  void fill_info(const Weights& weights, const LoadOptions& options);
+
+  std::unique_ptr<Route> route_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<KvCache> cache_;
+  ModelInfo info_;
+  int prefill_chunk_;
+  std::vector<mx::array> last_;  // keeps the logits that were given out
+};
+
+}  // namespace emelex

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <random>
+#include <span>
+#include <vector>
+
+#include "emelex/engine.h"
+
+namespace emelex {
+
+// Chooses the next token from logits, as SamplingOptions says. One per generation; not thread-safe.
+class Sampler {
+ public:
+  explicit Sampler(const SamplingOptions& options);
+
+  // `logits` [vocab_size] may be changed. `recent` are the tokens so far, prompt included. NaN counts as impossible.
+  TokenId sample(std::span<float> logits, std::span<const TokenId> recent);
+
+ private:
+  struct Candidate {
+    TokenId id;
+    float logit;
+  };
+
+  void penalize(std::span<float> logits, std::span<const TokenId> recent) const;
+  void keep_likeliest(std::span<const float> logits);
+  void truncate();
+  TokenId draw();
+
+  SamplingOptions options_;
+  std::mt19937_64 random_;  // its sequence is fixed by the C++ standard, so a seed means the same everywhere
+  std::vector<Candidate> candidates_;  // the likeliest first
+  std::vector<double> weights_;
+};
+
+}  // namespace emelex

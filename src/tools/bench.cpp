@@ -1,0 +1,157 @@
+#include "tools/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "base/strings.h"
+#include "engine/runner.h"
+
+namespace emelex {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Made-up token ids: speed does not depend on the text, and these need no tokenizer.
+std::vector<TokenId> some_tokens(int n, int vocab_size) {
+  std::vector<TokenId> tokens(static_cast<size_t>(n));
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>((i * 7919 + 13) % static_cast<size_t>(vocab_size));
+  return tokens;
+}
+
+// The sequences of one test, filled to its depth.
+class Sequences {
+ public:
+  Sequences(Runner& runner, int count, int depth) : runner_(runner) {
+    const auto tokens = some_tokens(depth, runner.vocab_size());
+    ids_.push_back(runner.cache().create());
+    if (depth > 0) runner.append(ids_.front(), tokens);
+    while (static_cast<int>(ids_.size()) < count) ids_.push_back(runner.cache().fork(ids_.front()));
+  }
+  ~Sequences() {
+    for (const SequenceId id : ids_) runner_.cache().release(id);
+  }
+  Sequences(const Sequences&) = delete;
+  Sequences& operator=(const Sequences&) = delete;
+
+  const std::vector<SequenceId>& ids() const { return ids_; }
+
+  void trim(int depth) {
+    for (const SequenceId id : ids_) runner_.cache().trim(id, depth);
+  }
+
+ private:
+  Runner& runner_;
+  std::vector<SequenceId> ids_;
+};
+
+double run_prompt(Runner& runner, const Sequences& sequences, int n) {
+  const auto tokens = some_tokens(n, runner.vocab_size());
+  const auto begin = Clock::now();
+  for (const SequenceId id : sequences.ids()) runner.append(id, tokens);
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double run_generate(Runner& runner, const Sequences& sequences, int n) {
+  std::vector<TokenId> tokens = some_tokens(static_cast<int>(sequences.ids().size()), runner.vocab_size());
+  const auto vocab = static_cast<size_t>(runner.vocab_size());
+  const auto begin = Clock::now();
+  for (int i = 0; i < n; ++i) {
+    const auto logits = runner.decode(sequences.ids(), tokens);
+    // The likeliest token goes on, as in a real generation.
+    for (size_t s = 0; s < tokens.size(); ++s) {
+      const auto row = logits.subspan(s * vocab, vocab);
+      tokens[s] = static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+    }
+  }
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+BenchRow summarize(std::string test, std::vector<double> rates) {
+  BenchRow row;
+  row.test = std::move(test);
+  row.repetitions = static_cast<int>(rates.size());
+  std::sort(rates.begin(), rates.end());
+  const auto n = static_cast<double>(rates.size());
+  row.mean = std::accumulate(rates.begin(), rates.end(), 0.0) / n;
+  double squares = 0;
+  for (const double rate : rates) squares += (rate - row.mean) * (rate - row.mean);
+  row.stddev = rates.size() > 1 ? std::sqrt(squares / (n - 1)) : 0;
+  row.min = rates.front();
+  row.max = rates.back();
+  row.median = (rates[(rates.size() - 1) / 2] + rates[rates.size() / 2]) / 2;
+  return row;
+}
+
+class Bench {
+ public:
+  Bench(Runner& runner, const BenchOptions& options, const BenchProgress& progress)
+      : runner_(runner), options_(options), progress_(progress) {}
+
+  BenchRow prompt(int n) {
+    return measure(name("pp", n), n, [n](Runner& runner, const Sequences& s) { return run_prompt(runner, s, n); });
+  }
+
+  BenchRow generate(int n) {
+    auto row = measure(name("tg", n), n, [n](Runner& runner, const Sequences& s) { return run_generate(runner, s, n); });
+    // One step reads the weights once for all sequences, and each sequence's cache.
+    const double kv_bytes = static_cast<double>(runner_.info().kv_bytes_per_token) * (options_.depth + n / 2.0);
+    row.bytes_per_second =
+        row.mean / options_.batch * (static_cast<double>(runner_.info().weight_bytes) + options_.batch * kv_bytes);
+    return row;
+  }
+
+ private:
+  std::string name(const char* kind, int n) const {
+    std::string text = str_cat(kind, n);
+    if (options_.depth > 0) text += str_cat(" @ d", options_.depth);
+    if (options_.batch > 1) text += str_cat(" x b", options_.batch);
+    return text;
+  }
+
+  template <class Run>
+  BenchRow measure(const std::string& test, int n, const Run& run) {
+    if (options_.depth + n > runner_.info().context) {
+      throw Error(ErrorCode::invalid_argument, str_cat("[bench] ", test, " does not fit in the model's context of ",
+                                                       runner_.info().context, " tokens"));
+    }
+    Sequences sequences(runner_, options_.batch, options_.depth);
+    std::vector<double> rates;
+    for (int i = 0; i <= options_.repetitions; ++i) {
+      if (progress_) progress_(str_cat(test, i == 0 ? ": warm-up" : str_cat(": run ", i, " of ", options_.repetitions)));
+      const double time = run(runner_, sequences);
+      sequences.trim(options_.depth);
+      if (i > 0) rates.push_back(static_cast<double>(n) * options_.batch / time);
+    }
+    return summarize(test, std::move(rates));
+  }
+
+  Runner& runner_;
+  const BenchOptions& options_;
+  const BenchProgress& progress_;
+};
+
+}  // namespace
+
+BenchReport run_bench(const std::filesystem::path& model, const BenchOptions& options, const BenchProgress& progress) {
+  if (options.repetitions < 1 || options.batch < 1 || options.depth < 0) {
+    throw Error(ErrorCode::invalid_argument, "[bench] expected at least 1 repetition and 1 sequence, and a depth of 0 or more");
+  }
+  const auto weights = open_weights(model);
+  LoadOptions load;
+  load.device = options.device;
+  load.kernels = options.kernels;
+  load.kv_type = options.kv_type;
+  load.threads = options.threads;
+  load.context = static_cast<int>(weights->metadata().integer(
+      weights->metadata().require_string("general.architecture") + ".context_length").value_or(0));
+  Runner runner(weights, load);
+  BenchReport report{runner.info(), {}};
+  Bench bench(runner, options, progress);
+  for (const int n : options.prompt) report.rows.push_back(bench.prompt(n));
+  for (const int n : options.generate) report.rows.push_back(bench.generate(n));
+  return report;
+}
+
+}  // namespace emelex
