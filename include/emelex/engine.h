@@ -27,9 +27,9 @@ namespace emelex {
 
 enum class Device { automatic, cpu, gpu };
 
-// Which kernels compute. `fast` and `float32` are emelex's own for CPUs: with activations rounded to 8 bits a block where
-// weights are quantized, or with float32 activations throughout. `mlx` is MLX's stock operations, the route of GPUs.
-// `automatic` is EMELEX_KERNELS (fast, float, mlx) if set, else `fast` on a CPU and `mlx` on a GPU.
+// Which kernels compute. `fast` and `float32` are emelex's own for CPUs: with activations rounded to 8 bits a block
+// where weights are quantized, or with float32 activations throughout. `mlx` is MLX's stock operations, the route of
+// GPUs. `automatic` is EMELEX_KERNELS (fast, float, mlx) if set, else `fast` on a CPU and `mlx` on a GPU.
 enum class KernelRoute { automatic, fast, float32, mlx };
 
 // How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels.
@@ -39,26 +39,26 @@ struct LoadOptions {
   Device device = Device::automatic;
   KernelRoute kernels = KernelRoute::automatic;
   KvType kv_type = KvType::automatic;
-  int threads = 0;  // that compute; 0: one per physical core
-  int context = 0;  // tokens that a session can hold; 0: the smaller of the model's and 8,192
+  int threads = 0;          // that compute; 0: one per physical core
+  int context = 0;          // tokens that a session can hold; 0: the smaller of the model's and 8,192
   int prefill_chunk = 512;  // tokens of a prompt computed at once; results do not depend on it
 };
 
 // How the next token is chosen. The steps are applied in the order of the fields.
 struct SamplingOptions {
-  float repeat_penalty = 1.0F;  // divides the logits of recent tokens; 1: off
-  int repeat_window = 64;       // how many recent tokens are penalized
-  int top_k = 40;               // keep the k likeliest; 0: off
-  float top_p = 0.9F;           // keep the likeliest whose probabilities add up to p; 1: off
-  float min_p = 0.05F;          // drop those less likely than min_p times the likeliest; 0: off
-  float temperature = 0.7F;     // divides the logits; 0: always the likeliest, whatever the other fields say
+  float repeat_penalty = 1.0F;   // divides the logits of recent tokens; 1: off
+  int repeat_window = 64;        // how many recent tokens are penalized
+  int top_k = 40;                // keep the k likeliest; 0: off
+  float top_p = 0.9F;            // keep the likeliest whose probabilities add up to p; 1: off
+  float min_p = 0.05F;           // drop those less likely than min_p times the likeliest; 0: off
+  float temperature = 0.7F;      // divides the logits; 0: always the likeliest, whatever the other fields say
   std::optional<uint64_t> seed;  // the same seed gives the same text; none: a different one each time
 };
 
 struct GenerateOptions {
   SamplingOptions sampling;
-  int max_tokens = 1000;          // 0: only compute the prompt
-  std::vector<std::string> stop;  // texts that end the generation; they are never part of the result
+  int max_tokens = 1000;                      // 0: only compute the prompt
+  std::vector<std::string> stop;              // texts that end the generation; they are never part of the result
   const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop after this token
 };
 
@@ -95,18 +95,18 @@ struct ModelInfo {
   std::string architecture;  // "llama"
   std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
   int64_t parameters = 0;
-  int64_t weight_bytes = 0;      // of all tensors in the file
-  int model_context = 0;         // tokens that the model was trained for
-  int context = 0;               // tokens that a session can hold
+  int64_t weight_bytes = 0;  // of all tensors in the file
+  int model_context = 0;     // tokens that the model was trained for
+  int context = 0;           // tokens that a session can hold
   int64_t kv_bytes_per_token = 0;
   int threads = 0;
-  std::string device;            // "cpu" or "gpu"
-  std::string kernels;           // "fast", "float" or "mlx"
-  std::string instruction_set;   // of the CPU kernels: "avx512", "avx2", "scalar"
+  std::string device;           // "cpu" or "gpu"
+  std::string kernels;          // "fast", "float" or "mlx"
+  std::string instruction_set;  // of the CPU kernels: "avx512", "avx2", "scalar"
 };
 
-// Called on the thread that called generate(), with the next piece of text: whole UTF-8 characters, never empty, never a
-// part of a stop string. Returns false to stop.
+// Called on the thread that called generate(), with the next piece of text: whole UTF-8 characters, never empty, never
+// a part of a stop string. Returns false to stop.
 using TextCallback = std::function<bool(std::string_view text)>;
 
 // The KV cache of one conversation. It remembers which tokens it holds: a prompt that begins with them computes only
@@ -141,8 +141,8 @@ class Engine {
   virtual std::unique_ptr<Session> new_session() = 0;
 
   // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it,
-  // the session is left holding what was computed. Throws Error(invalid_argument) when the prompt is empty, has an id out
-  // of range, or does not fit in the context: nothing is ever cut off silently.
+  // the session is left holding what was computed. Throws Error(invalid_argument) when the prompt is empty, has an id
+  // out of range, or does not fit in the context: nothing is ever cut off silently.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                                   const TextCallback& on_text) = 0;
 };
@@ -152,9 +152,9 @@ std::string_view version();
 
 // What this build runs on, for people: the MLX version, the devices found, the instruction set chosen.
 struct BuildInfo {
-  std::string version;          // emelex
-  std::string mlx_version;      // of the library loaded
-  std::string instruction_set;  // chosen for this CPU
+  std::string version;               // emelex
+  std::string mlx_version;           // of the library loaded
+  std::string instruction_set;       // chosen for this CPU
   std::vector<std::string> devices;  // "cpu", "gpu"
 };
 BuildInfo build_info();

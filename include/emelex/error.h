@@ -17,8 +17,8 @@ enum class ErrorCode {
   internal,          // a bug in emelex
 };
 
-// The one exception type that emelex throws. The message has the form "[component] expected X, got Y" and names the file
-// where there is one; it is one line, and fit to be shown to a user.
+// The one exception type that emelex throws. The message has the form "[component] expected X, got Y" and names the
+// file where there is one; it is one line, and fit to be shown to a user.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

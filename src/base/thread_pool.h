@@ -21,15 +21,16 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls fn(index, worker) once for each index in [0, n), in any order, from any worker, and returns when all are done.
-  // `fn` must not throw.
+  // Calls fn(index, worker) once for each index in [0, n), in any order, from any worker, and returns when all are
+  // done. `fn` must not throw.
   template <class Fn>
   void for_each(int n, const Fn& fn) {
     if (n <= 1 || workers_.empty()) {
       for (int i = 0; i < n; ++i) fn(i, 0);
       return;
     }
-    run(n, [](const void* f, int index, int worker) { (*static_cast<const Fn*>(f))(index, worker); }, &fn);
+    run(
+        n, [](const void* f, int index, int worker) { (*static_cast<const Fn*>(f))(index, worker); }, &fn);
   }
 
  private:

@@ -28,8 +28,8 @@ class KvCache {
   // Drops all tokens from `length` on.
   void trim(SequenceId id, int length);
 
-  // Makes room for `count` tokens after the sequence's end and adds them to it, as the entry of a step whose tokens begin at
-  // `first`. Throws Error(out_of_memory), with the sequence unchanged, when the blocks are used up.
+  // Makes room for `count` tokens after the sequence's end and adds them to it, as the entry of a step whose tokens
+  // begin at `first`. Throws Error(out_of_memory), with the sequence unchanged, when the blocks are used up.
   StepSequence extend(SequenceId id, int first, int count);
 
   KvStore& store() { return *store_; }

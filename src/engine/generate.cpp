@@ -12,7 +12,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 void check_prompt(const Runner& runner, std::span<const TokenId> prompt) {
   if (prompt.empty()) throw Error(ErrorCode::invalid_argument, "[engine] expected a prompt, got no tokens");
@@ -24,14 +26,15 @@ void check_prompt(const Runner& runner, std::span<const TokenId> prompt) {
   }
   const auto context = static_cast<size_t>(runner.info().context);
   if (prompt.size() > context) {
-    throw Error(ErrorCode::invalid_argument,
-                str_cat("[engine] the prompt has ", prompt.size(), " tokens and the context holds ", context,
-                        "; shorten it, or raise the context (the model's own limit is ", runner.info().model_context, ")"));
+    throw Error(
+        ErrorCode::invalid_argument,
+        str_cat("[engine] the prompt has ", prompt.size(), " tokens and the context holds ", context,
+                "; shorten it, or raise the context (the model's own limit is ", runner.info().model_context, ")"));
   }
 }
 
-// Trims the sequence to what it has in common with the prompt. At least one token of the prompt is always left to compute,
-// since its logits are needed.
+// Trims the sequence to what it has in common with the prompt. At least one token of the prompt is always left to
+// compute, since its logits are needed.
 int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const TokenId> prompt) {
   const size_t most = std::min(sequence.tokens.size(), prompt.size() - 1);
   size_t common = 0;

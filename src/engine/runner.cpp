@@ -35,7 +35,8 @@ void check_options(const LoadOptions& options) {
     throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected 1 to 1024 threads, got ", options.threads));
   }
   if (options.context < 0) {
-    throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of 1 or more, got ", options.context));
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[engine] expected a context of 1 or more, got ", options.context));
   }
   if (options.prefill_chunk < 1) {
     throw Error(ErrorCode::invalid_argument,
@@ -50,8 +51,8 @@ void check_options(const LoadOptions& options) {
 std::string main_quantization(const Weights& weights) {
   std::map<TensorType, size_t> bytes;
   for (const auto& [name, tensor] : weights.tensors()) bytes[tensor.type] += tensor.data.size();
-  const auto most = std::max_element(bytes.begin(), bytes.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   std::string name(most == bytes.end() ? "" : info(most->first).name);
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;
@@ -70,8 +71,8 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   fill_info(*weights, options);
 
   const ModelConfig& config = model_->config();
-  const bool f32 = options.kv_type == KvType::f32 ||
-                   (options.kv_type == KvType::automatic && kernels == KernelRoute::float32);
+  const bool f32 =
+      options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && kernels == KernelRoute::float32);
   const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
                       f32 ? KvDtype::f32 : KvDtype::f16};
   info_.kv_bytes_per_token = shape.bytes_per_token();

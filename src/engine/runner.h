@@ -20,9 +20,10 @@ class Runner {
   const ModelInfo& info() const { return info_; }
   KvCache& cache() { return *cache_; }
 
-  // Adds tokens to a sequence, in chunks. Gives the logits [vocab_size] of the last token, valid until the next call; with
-  // `all_logits`, appends those of every token to it instead.
-  std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens, std::vector<float>* all_logits = nullptr);
+  // Adds tokens to a sequence, in chunks. Gives the logits [vocab_size] of the last token, valid until the next call;
+  // with `all_logits`, appends those of every token to it instead.
+  std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens,
+                          std::vector<float>* all_logits = nullptr);
 
   // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);

@@ -71,7 +71,6 @@ struct KvShape {
   }
 };
 
-
 // The memory of the KV cache: numbered blocks of kBlockTokens tokens, each holding keys and values of all layers.
 // Which sequence owns which block is KvCache's business (cache/kv_cache.h).
 class KvStore {
@@ -81,8 +80,8 @@ class KvStore {
   virtual void grow(int n_blocks) = 0;
   // Copies the first `n_tokens` tokens of a block, after all work already given to the route.
   virtual void copy_block(int from, int to, int n_tokens) = 0;
-  // Rotates q and k, stores k and v at their positions, and attends from every token to its sequence's tokens up to itself.
-  // q [tokens, n_heads · head_dim], k and v [tokens, n_kv_heads · head_dim] → [tokens, n_heads · head_dim]
+  // Rotates q and k, stores k and v at their positions, and attends from every token to its sequence's tokens up to
+  // itself. q [tokens, n_heads · head_dim], k and v [tokens, n_kv_heads · head_dim] → [tokens, n_heads · head_dim]
   virtual mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                            const mx::array& k, const mx::array& v, const StepPtr& step) = 0;
 };

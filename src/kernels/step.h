@@ -17,8 +17,8 @@ struct StepSequence {
   std::vector<int32_t> blocks;  // the sequence's KV blocks in order, enough for start + count tokens
 };
 
-// The flat list of tokens that one forward pass works on, from any number of sequences. Prefill, chunked prefill, decode
-// and batched decode differ only in this list.
+// The flat list of tokens that one forward pass works on, from any number of sequences. Prefill, chunked prefill,
+// decode and batched decode differ only in this list.
 struct Step {
   std::vector<int32_t> tokens;          // [tokens] ids
   std::vector<StepSequence> sequences;  // in the order of the tokens, covering all of them

@@ -27,8 +27,9 @@ Rope read_rope(const Weights& weights, int head_dim) {
   Rope rope;
   rope.dim = static_cast<int>(metadata.integer("llama.rope.dimension_count").value_or(head_dim));
   if (rope.dim < 0 || rope.dim > head_dim || rope.dim % 2 != 0) {
-    throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected llama.rope.dimension_count to be even and at most the head size ",
-                                                 head_dim, ", got ", rope.dim, " in ", metadata.source()));
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[llama] expected llama.rope.dimension_count to be even and at most the head size ", head_dim,
+                        ", got ", rope.dim, " in ", metadata.source()));
   }
   const auto scaling = metadata.string("llama.rope.scaling.type").value_or("none");
   if (scaling != "none" && scaling != "linear") {
@@ -88,8 +89,7 @@ LlamaConfig read_config(const Weights& weights) {
 
   const Tensor* table = weights.find("token_embd.weight");
   if (table == nullptr || table->shape.size() != 2 || table->rows() > (int64_t{1} << 24)) {
-    throw Error(ErrorCode::corrupt_file,
-                str_cat("[llama] expected a matrix token_embd.weight in ", metadata.source()));
+    throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected a matrix token_embd.weight in ", metadata.source()));
   }
   config.vocab_size = static_cast<int>(table->rows());
   return config;
@@ -112,7 +112,8 @@ class Llama : public Model {
     for (int i = 0; i < config_.n_layers; ++i) blocks_.push_back(make_block(i, attention));
     norm_ = route.rms_norm(weights_->require("output_norm.weight", {dim}), config_.norm_eps);
     const bool tied = weights_->find("output.weight") == nullptr;
-    output_ = route.linear({&weights_->require(tied ? "token_embd.weight" : "output.weight", {config_.vocab_size, dim})});
+    output_ =
+        route.linear({&weights_->require(tied ? "token_embd.weight" : "output.weight", {config_.vocab_size, dim})});
   }
 
   const ModelConfig& config() const override { return config_; }
@@ -124,7 +125,7 @@ class Llama : public Model {
       x = block.mlp(x, (*block.mlp_norm)(x));
     }
     if (step->outputs.empty()) return x;
-    x = route_->output_rows(x, step);  // [outputs, dim]
+    x = route_->output_rows(x, step);   // [outputs, dim]
     return (*output_)((*norm_)(x))[0];  // [outputs, vocab_size]
   }
 

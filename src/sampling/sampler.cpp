@@ -65,8 +65,10 @@ void Sampler::keep_likeliest(std::span<const float> logits) {
   const auto likelier = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
-  const size_t k = options_.top_k == 0 ? candidates_.size() : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(), likelier);
+  const size_t k =
+      options_.top_k == 0 ? candidates_.size() : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
+  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(),
+                    likelier);
   candidates_.resize(k);
 }
 
@@ -81,9 +83,11 @@ void Sampler::truncate() {
   size_t keep = weights_.size();
   if (options_.top_p < 1.0F) {
     double sum = 0;
-    for (keep = 0; keep < weights_.size() && sum < static_cast<double>(options_.top_p) * total; ++keep) sum += weights_[keep];
+    for (keep = 0; keep < weights_.size() && sum < static_cast<double>(options_.top_p) * total; ++keep)
+      sum += weights_[keep];
   }
-  while (keep > 1 && weights_[keep - 1] < static_cast<double>(options_.min_p)) --keep;  // weights are relative to the likeliest
+  while (keep > 1 && weights_[keep - 1] < static_cast<double>(options_.min_p))
+    --keep;  // weights are relative to the likeliest
   candidates_.resize(std::max<size_t>(keep, 1));
 }
 

@@ -28,7 +28,7 @@ class Sampler {
   TokenId draw();
 
   SamplingOptions options_;
-  std::mt19937_64 random_;  // its sequence is fixed by the C++ standard, so a seed means the same everywhere
+  std::mt19937_64 random_;             // its sequence is fixed by the C++ standard, so a seed means the same everywhere
   std::vector<Candidate> candidates_;  // the likeliest first
   std::vector<double> weights_;
 };

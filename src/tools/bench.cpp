@@ -16,7 +16,8 @@ using Clock = std::chrono::steady_clock;
 // Made-up token ids: speed does not depend on the text, and these need no tokenizer.
 std::vector<TokenId> some_tokens(int n, int vocab_size) {
   std::vector<TokenId> tokens(static_cast<size_t>(n));
-  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<TokenId>((i * 7919 + 13) % static_cast<size_t>(vocab_size));
+  for (size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<TokenId>((i * 7919 + 13) % static_cast<size_t>(vocab_size));
   return tokens;
 }
 
@@ -94,7 +95,8 @@ class Bench {
   }
 
   BenchRow generate(int n) {
-    auto row = measure(name("tg", n), n, [n](Runner& runner, const Sequences& s) { return run_generate(runner, s, n); });
+    auto row =
+        measure(name("tg", n), n, [n](Runner& runner, const Sequences& s) { return run_generate(runner, s, n); });
     // One step reads the weights once for all sequences, and each sequence's cache.
     const double kv_bytes = static_cast<double>(runner_.info().kv_bytes_per_token) * (options_.depth + n / 2.0);
     row.bytes_per_second =
@@ -119,7 +121,8 @@ class Bench {
     Sequences sequences(runner_, options_.batch, options_.depth);
     std::vector<double> rates;
     for (int i = 0; i <= options_.repetitions; ++i) {
-      if (progress_) progress_(str_cat(test, i == 0 ? ": warm-up" : str_cat(": run ", i, " of ", options_.repetitions)));
+      if (progress_)
+        progress_(str_cat(test, i == 0 ? ": warm-up" : str_cat(": run ", i, " of ", options_.repetitions)));
       const double time = run(runner_, sequences);
       sequences.trim(options_.depth);
       if (i > 0) rates.push_back(static_cast<double>(n) * options_.batch / time);
@@ -136,7 +139,8 @@ class Bench {
 
 BenchReport run_bench(const std::filesystem::path& model, const BenchOptions& options, const BenchProgress& progress) {
   if (options.repetitions < 1 || options.batch < 1 || options.depth < 0) {
-    throw Error(ErrorCode::invalid_argument, "[bench] expected at least 1 repetition and 1 sequence, and a depth of 0 or more");
+    throw Error(ErrorCode::invalid_argument,
+                "[bench] expected at least 1 repetition and 1 sequence, and a depth of 0 or more");
   }
   const auto weights = open_weights(model);
   LoadOptions load;
@@ -144,8 +148,10 @@ BenchReport run_bench(const std::filesystem::path& model, const BenchOptions& op
   load.kernels = options.kernels;
   load.kv_type = options.kv_type;
   load.threads = options.threads;
-  load.context = static_cast<int>(weights->metadata().integer(
-      weights->metadata().require_string("general.architecture") + ".context_length").value_or(0));
+  load.context =
+      static_cast<int>(weights->metadata()
+                           .integer(weights->metadata().require_string("general.architecture") + ".context_length")
+                           .value_or(0));
   Runner runner(weights, load);
   BenchReport report{runner.info(), {}};
   Bench bench(runner, options, progress);

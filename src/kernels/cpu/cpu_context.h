@@ -35,10 +35,14 @@ class Scratch {
   size_t size_ = 0;
 };
 
-// What the CPU kernels of one model share. Tasks run one after another on the stream's thread and hold it by shared_ptr.
+// What the CPU kernels of one model share. Tasks run one after another on the stream's thread and hold it by
+// shared_ptr.
 struct CpuContext {
   CpuContext(mlx::core::Stream s, int n_threads, bool int8)
-      : stream(s), kernels(kernel_table()), int8_activations(int8), pool(n_threads),
+      : stream(s),
+        kernels(kernel_table()),
+        int8_activations(int8),
+        pool(n_threads),
         worker_scratch(static_cast<size_t>(pool.size())) {}
 
   mlx::core::Stream stream;

@@ -43,11 +43,11 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
   const MatmulFn int8 = context.int8_activations ? context.kernels.int8_matmul[type] : nullptr;
   const MatmulFn kernel = int8 != nullptr ? int8 : context.kernels.float_matmul[type];
   if (kernel == nullptr) {
-    throw Error(ErrorCode::unsupported, str_cat("[kernels] no CPU kernel for the type ", info(tensor.type).name, " of ",
-                                                tensor.name));
+    throw Error(ErrorCode::unsupported,
+                str_cat("[kernels] no CPU kernel for the type ", info(tensor.type).name, " of ", tensor.name));
   }
   return {tensor.file, tensor.data.data(), row_bytes(tensor.type, tensor.columns()), static_cast<int>(tensor.rows()),
-          kernel, int8 != nullptr};
+          kernel,      int8 != nullptr};
 }
 
 std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
@@ -85,7 +85,8 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
     std::memset(rows, 0, padded_floats * sizeof(float));
     for (int t = 0; t < tokens; ++t) {
       std::memcpy(rows + static_cast<size_t>(t) * static_cast<size_t>(padded),
-                  x + static_cast<size_t>(t) * static_cast<size_t>(columns), static_cast<size_t>(columns) * sizeof(float));
+                  x + static_cast<size_t>(t) * static_cast<size_t>(columns),
+                  static_cast<size_t>(columns) * sizeof(float));
     }
     prepared.x = rows;
     prepared.x_stride = padded;
@@ -107,9 +108,10 @@ void multiply(const Plan& plan, const float* x, int tokens, const float* residua
   context.pool.for_each(static_cast<int>(plan.chunks.size()), [&](int index, int worker) {
     const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
     const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
-    const MatmulArgs args{m.data, m.row_bytes, m.rows, plan.columns, prepared.quantized, prepared.x, prepared.x_stride,
-                          tokens, outputs[chunk.matrix], residual};
-    m.matmul(args, chunk.row_begin, chunk.row_end, context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
+    const MatmulArgs args{m.data,     m.row_bytes,       m.rows, plan.columns,          prepared.quantized,
+                          prepared.x, prepared.x_stride, tokens, outputs[chunk.matrix], residual};
+    m.matmul(args, chunk.row_begin, chunk.row_end,
+             context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
   });
 }
 
@@ -120,7 +122,8 @@ class CpuLinear : public Linear {
     plan->columns = static_cast<int>(matrices.front()->columns());
     for (const Tensor* tensor : matrices) {
       if (tensor->columns() != plan->columns) {
-        throw Error(ErrorCode::internal, str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
+        throw Error(ErrorCode::internal,
+                    str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
       }
       plan->matrices.push_back(make_matrix(*context, *tensor));
       (plan->matrices.back().int8 ? plan->any_int8 : plan->any_float) = true;

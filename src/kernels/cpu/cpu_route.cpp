@@ -58,7 +58,7 @@ class CpuRmsNorm : public RmsNorm {
   mx::array operator()(const mx::array& x) const override {
     return make_op("rms_norm", context_->stream, x.shape(), {x},
                    [context = context_, weight = weight_, eps = eps_, tokens = x.shape(0)](const float* const* in,
-                                                                                          float* const* out) {
+                                                                                           float* const* out) {
                      const size_t dim = weight->size();
                      for_each_token(*context, tokens, [&](size_t t) {
                        context->kernels.rms_norm(in[0] + t * dim, weight->data(), eps, static_cast<int>(dim),
@@ -103,8 +103,7 @@ class CpuRoute : public Route {
   mx::array output_rows(const mx::array& x, const StepPtr& step) override {
     if (step->outputs.size() == step->tokens.size()) return x;
     const auto dim = static_cast<size_t>(x.shape(1));
-    return make_op("output_rows", context_->stream,
-                   mx::Shape{static_cast<int>(step->outputs.size()), x.shape(1)}, {x},
+    return make_op("output_rows", context_->stream, mx::Shape{static_cast<int>(step->outputs.size()), x.shape(1)}, {x},
                    [step, dim](const float* const* in, float* const* out) {
                      for (size_t i = 0; i < step->outputs.size(); ++i) {
                        std::memcpy(out[0] + i * dim, in[0] + static_cast<size_t>(step->outputs[i]) * dim,

@@ -11,7 +11,8 @@
 namespace emelex::cpu {
 namespace {
 
-// Rows of attention that share one pass over the cache; more reuse a loaded block better, fewer spread better over threads.
+// Rows of attention that share one pass over the cache; more reuse a loaded block better, fewer spread better over
+// threads.
 constexpr int kRowsPerTile = 32;
 
 // Some consecutive tokens of a sequence, for one kv head.
@@ -76,9 +77,17 @@ class AttendTask {
  public:
   AttendTask(CpuContext& context, const KvLayout& layout, const AttendPlan& plan, int layer, const float* const* inputs,
              float* out)
-      : context_(context), layout_(layout), plan_(plan), config_(*plan.config),
-        layer_offset_(static_cast<size_t>(layer) * layout.layer_bytes()), q_(inputs[0]), k_(inputs[1]), v_(inputs[2]),
-        out_(out), q_stride_(config_.n_heads * config_.head_dim), k_stride_(config_.n_kv_heads * config_.head_dim),
+      : context_(context),
+        layout_(layout),
+        plan_(plan),
+        config_(*plan.config),
+        layer_offset_(static_cast<size_t>(layer) * layout.layer_bytes()),
+        q_(inputs[0]),
+        k_(inputs[1]),
+        v_(inputs[2]),
+        out_(out),
+        q_stride_(config_.n_heads * config_.head_dim),
+        k_stride_(config_.n_kv_heads * config_.head_dim),
         group_(config_.n_heads / config_.n_kv_heads) {
     rotated_ = context.task_scratch.get<float>(static_cast<size_t>(plan.step->size()) * static_cast<size_t>(q_stride_));
   }
@@ -118,11 +127,16 @@ class AttendTask {
 
   AttendArgs args(const Tile& tile) const {
     const size_t at = static_cast<size_t>(tile.token) * static_cast<size_t>(q_stride_);
-    return {layout_,       plan_.blocks[static_cast<size_t>(tile.sequence)].data(),
-            layer_offset_, rotated_ + at,
-            out_ + at,     q_stride_,
-            group_,        tile.n_tokens,
-            tile.first_position, tile.kv_head};
+    return {layout_,
+            plan_.blocks[static_cast<size_t>(tile.sequence)].data(),
+            layer_offset_,
+            rotated_ + at,
+            out_ + at,
+            q_stride_,
+            group_,
+            tile.n_tokens,
+            tile.first_position,
+            tile.kv_head};
   }
 
   void split(const AttendArgs& a, int index, const AttendState& state, float* scratch) const {
@@ -190,7 +204,8 @@ class AttendTask {
 class HostKvStore : public KvStore {
  public:
   HostKvStore(CpuContextPtr context, const KvShape& shape)
-      : context_(std::move(context)), layout_{shape.n_kv_heads, shape.head_dim, shape.dtype == KvDtype::f16 ? 2 : 4},
+      : context_(std::move(context)),
+        layout_{shape.n_kv_heads, shape.head_dim, shape.dtype == KvDtype::f16 ? 2 : 4},
         block_bytes_(layout_.layer_bytes() * static_cast<size_t>(shape.n_layers)) {}
 
   void grow(int n_blocks) override {
@@ -204,7 +219,8 @@ class HostKvStore : public KvStore {
   }
 
   void copy_block(int from, int to, int) override {
-    // Whole, since a block's layers and heads are apart; copies are rare. Dispatched, so that it runs behind what came before.
+    // Whole, since a block's layers and heads are apart; copies are rare. Dispatched, so that it runs behind what came
+    // before.
     mx::cpu::get_command_encoder(context_->stream)
         .dispatch([source = blocks_[static_cast<size_t>(from)], target = blocks_[static_cast<size_t>(to)],
                    bytes = block_bytes_] { std::memcpy(target.get(), source.get(), bytes); });
@@ -214,7 +230,7 @@ class HostKvStore : public KvStore {
                    const mx::array& k, const mx::array& v, const StepPtr& step) override {
     return make_op("attend", context_->stream, q.shape(), {q, k, v},
                    [context = context_, layout = layout_, plan = plan(step, config), layer](const float* const* in,
-                                                                                           float* const* out) {
+                                                                                            float* const* out) {
                      AttendTask(*context, layout, *plan, layer, in, out[0]).run();
                    });
   }
@@ -231,7 +247,8 @@ class HostKvStore : public KvStore {
     p->config = config;
     for (size_t i = 0; i < step->sequences.size(); ++i) {
       auto& pointers = p->blocks.emplace_back();
-      for (const int32_t block : step->sequences[i].blocks) pointers.push_back(blocks_[static_cast<size_t>(block)].get());
+      for (const int32_t block : step->sequences[i].blocks)
+        pointers.push_back(blocks_[static_cast<size_t>(block)].get());
       plan_sequence(*p, static_cast<int>(i), config->n_heads / config->n_kv_heads);
     }
     plans_.push_back(p);

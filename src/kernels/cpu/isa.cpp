@@ -62,8 +62,12 @@ QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, i
   const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
   const size_t blocks = n / kActivationBlock;
   auto* scales = reinterpret_cast<float*>(memory + n);
-  return {reinterpret_cast<int8_t*>(memory), scales,  scales + blocks,
-          reinterpret_cast<int32_t*>(scales + 2 * blocks), tokens, columns};
+  return {reinterpret_cast<int8_t*>(memory),
+          scales,
+          scales + blocks,
+          reinterpret_cast<int32_t*>(scales + 2 * blocks),
+          tokens,
+          columns};
 }
 
 size_t KvLayout::head_bytes() const {

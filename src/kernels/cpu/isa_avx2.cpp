@@ -1,6 +1,5 @@
-#include "kernels/cpu/simd/avx2.h"
-
 #include "kernels/cpu/isa_tables.h"
+#include "kernels/cpu/simd/avx2.h"
 #include "kernels/cpu/simd/make_table.h"
 
 namespace emelex::cpu {

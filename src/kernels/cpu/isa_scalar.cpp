@@ -1,7 +1,6 @@
-#include "kernels/cpu/simd/scalar.h"
-
 #include "kernels/cpu/isa_tables.h"
 #include "kernels/cpu/simd/make_table.h"
+#include "kernels/cpu/simd/scalar.h"
 
 namespace emelex::cpu {
 

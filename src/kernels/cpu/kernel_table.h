@@ -7,19 +7,18 @@
 #include "quant/tensor_type.h"
 
 // The compute kernels as plain functions over raw pointers, one table per instruction set. Each kernel is written once,
-// in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h), and instantiated in
-// isa_<set>.cpp. Lanes and the order of sums are fixed by the kernel and not by the instruction set, and a * b + c is
-// always fused where written so: every instruction set gives the same bits.
+// in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h), and
+// instantiated in isa_<set>.cpp. Lanes and the order of sums are fixed by the kernel and not by the instruction set,
+// and a * b + c is always fused where written so: every instruction set gives the same bits.
 
 // Before a loop over registers: unless it is unrolled whole, the compiler keeps the array in memory.
 #define EMELEX_UNROLL _Pragma("GCC unroll 16")
 
 namespace emelex::cpu {
 
-constexpr int kLanes = 16;          // floats in a vector, whatever the hardware's width
+constexpr int kLanes = 16;            // floats in a vector, whatever the hardware's width
 constexpr int kActivationBlock = 32;  // activations that share one scale
-constexpr int kTensorTypes = 6;     // the values of TensorType
-
+constexpr int kTensorTypes = 6;       // the values of TensorType
 
 // Activations [tokens, columns] rounded to int8, one scale for each kActivationBlock: x ≈ scale · value. Tokens lie in
 // tiles of at most `max_tile` (a power of two): a tile of T tokens holds [block][T][32] values, and [block][T] scales.
@@ -63,15 +62,15 @@ struct MatmulArgs {
   int rows;
   int columns;
   QuantizedActivations activations;  // for the int8 kernels
-  const float* x;                    // [tokens, x_stride] for the float kernels, zero from `columns` up to a multiple of 16
+  const float* x;  // [tokens, x_stride] for the float kernels, zero from `columns` up to a multiple of 16
   int x_stride;
   int tokens;
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
 };
 
-// Computes rows [row_begin, row_end) for all tokens; row_begin is a multiple of kLanes, and so is row_end unless it is `rows`.
-// `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
+// Computes rows [row_begin, row_end) for all tokens; row_begin is a multiple of kLanes, and so is row_end unless it is
+// `rows`. `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
 using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
 
 constexpr size_t matmul_scratch_bytes(int columns) {
@@ -97,8 +96,8 @@ struct KvLayout {
 // clamped to it.
 using StoreKvFn = void (*)(const KvLayout& layout, std::byte* block_layer, int slot, const float* k, const float* v);
 
-// Attention of some consecutive tokens of one sequence, for one kv head and the `group` query heads that share it. A row is a
-// (token, head of the group) pair, in this order.
+// Attention of some consecutive tokens of one sequence, for one kv head and the `group` query heads that share it. A
+// row is a (token, head of the group) pair, in this order.
 struct AttendArgs {
   KvLayout layout;
   const std::byte* const* blocks;  // the sequence's blocks
@@ -118,11 +117,13 @@ constexpr int kSplitTokens = 512;
 
 // The state of the online softmax (Milakov and Gimelshein, arXiv:1805.02867) of some rows over one or more splits.
 struct AttendState {
-  float* max;    // [rows]
-  float* sum;    // [rows]
-  float* acc;    // [rows, padded_dim]
+  float* max;  // [rows]
+  float* sum;  // [rows]
+  float* acc;  // [rows, padded_dim]
 
-  static size_t floats(int rows, int padded_dim) { return static_cast<size_t>(rows) * (2 + static_cast<size_t>(padded_dim)); }
+  static size_t floats(int rows, int padded_dim) {
+    return static_cast<size_t>(rows) * (2 + static_cast<size_t>(padded_dim));
+  }
   static AttendState over(float* memory, int rows) { return {memory, memory + rows, memory + 2 * rows}; }
 };
 

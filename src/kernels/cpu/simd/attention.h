@@ -7,7 +7,8 @@
 #include "kernels/cpu/simd/elementwise.h"
 
 // Attention over the blocks of the KV cache, with an online softmax. A row is one query head of one token; rows that
-// share a kv head are computed together. For every row the order of all sums is that of the positions, whatever the other rows.
+// share a kv head are computed together. For every row the order of all sums is that of the positions, whatever the
+// other rows.
 
 namespace emelex::cpu {
 namespace {

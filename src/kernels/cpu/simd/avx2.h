@@ -17,9 +17,15 @@ struct Avx2 {
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatTokens = 2;
 
-  struct F { __m256 lo, hi; };
-  struct I { __m256i lo, hi; };
-  struct U { __m256i lo, hi; };
+  struct F {
+    __m256 lo, hi;
+  };
+  struct I {
+    __m256i lo, hi;
+  };
+  struct U {
+    __m256i lo, hi;
+  };
 
   static F set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
   static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

@@ -61,8 +61,7 @@ struct Q4_1Format {
   static constexpr bool kSmall = true;
 
   template <class S>
-  static void load_rows(const uint8_t* p, size_t stride, typename S::U w[8], typename S::F& scale,
-                        typename S::F& min) {
+  static void load_rows(const uint8_t* p, size_t stride, typename S::U w[8], typename S::F& scale, typename S::F& min) {
     typename S::U packed[4];
     S::load_transposed(p + 4, stride, packed);
     for (int i = 0; i < 4; ++i) {

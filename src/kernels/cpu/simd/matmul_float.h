@@ -6,8 +6,8 @@
 
 #include "kernels/cpu/kernel_table.h"
 
-// Matrix product with float32 activations, for weights of any format. A few rows are widened to floats; a row and a token
-// are then multiplied along 16 lanes of columns, and the lanes are added at the end.
+// Matrix product with float32 activations, for weights of any format. A few rows are widened to floats; a row and a
+// token are then multiplied along 16 lanes of columns, and the lanes are added at the end.
 
 namespace emelex::cpu {
 namespace {
@@ -56,7 +56,8 @@ struct FloatMatmul {
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
-        const size_t at = static_cast<size_t>(token + t) * static_cast<size_t>(args.rows) + static_cast<size_t>(row + r);
+        const size_t at =
+            static_cast<size_t>(token + t) * static_cast<size_t>(args.rows) + static_cast<size_t>(row + r);
         const float sum = S::reduce_add(acc[r][t]);
         args.out[at] = args.residual != nullptr ? args.residual[at] + sum : sum;
       }

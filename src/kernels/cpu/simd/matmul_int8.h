@@ -7,10 +7,10 @@
 
 // Matrix product of quantized weights with int8 activations.
 //
-// The unit of work is 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4 columns], so that a
-// lane is a row and one dot-product instruction takes 4 columns of 16 rows. For each row, block and token the sum of the 32
-// products is an exact integer; it is scaled and added to a float accumulator, block after block. That order is the same
-// for one token and for many, which is what makes a token's result independent of its company.
+// The unit of work is 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4 columns], so that
+// a lane is a row and one dot-product instruction takes 4 columns of 16 rows. For each row, block and token the sum of
+// the 32 products is an exact integer; it is scaled and added to a float accumulator, block after block. That order is
+// the same for one token and for many, which is what makes a token's result independent of its company.
 
 namespace emelex::cpu {
 namespace {

@@ -18,9 +18,15 @@ struct Scalar {
   static constexpr int kFloatRows = 2;    // rows and
   static constexpr int kFloatTokens = 2;  // tokens that the float kernel keeps in registers
 
-  struct F { float v[16]; };    // 16 floats
-  struct I { int32_t v[16]; };  // 16 integers
-  struct U { uint8_t v[64]; };  // 16 lanes of 4 bytes, signed or unsigned as the operation says
+  struct F {
+    float v[16];
+  };  // 16 floats
+  struct I {
+    int32_t v[16];
+  };  // 16 integers
+  struct U {
+    uint8_t v[64];
+  };  // 16 lanes of 4 bytes, signed or unsigned as the operation says
 
   static F set(float x) {
     F r;
@@ -78,13 +84,25 @@ struct Scalar {
     for (int i = 0; i < 16; ++i) r.v[i] = op(a.v[i], b.v[i]);
     return r;
   }
-  static F add(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x + y; }); }
-  static F sub(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x - y; }); }
-  static F mul(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x * y; }); }
-  static F div(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x / y; }); }
+  static F add(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x + y; });
+  }
+  static F sub(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x - y; });
+  }
+  static F mul(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x * y; });
+  }
+  static F div(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x / y; });
+  }
   // As the x86 instructions: the second operand where either is NaN.
-  static F max(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x > y ? x : y; }); }
-  static F min(const F& a, const F& b) { return map(a, b, [](float x, float y) { return x < y ? x : y; }); }
+  static F max(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x > y ? x : y; });
+  }
+  static F min(const F& a, const F& b) {
+    return map(a, b, [](float x, float y) { return x < y ? x : y; });
+  }
   static F fma(const F& a, const F& b, const F& c) {
     F r;
     for (int i = 0; i < 16; ++i) r.v[i] = __builtin_fmaf(a.v[i], b.v[i], c.v[i]);
