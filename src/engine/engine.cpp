@@ -100,6 +100,7 @@ class LocalEngine : public Engine {
  public:
   LocalEngine(const std::filesystem::path& path, const LoadOptions& options) {
     const auto weights = open_weights(path);
+    check_architecture(weights->metadata());  // first: the likeliest reason why a good file can't be run
     tokenizer_ = make_tokenizer(weights->metadata());
     chat_template_ = make_chat_template(weights->metadata(), *tokenizer_);
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });

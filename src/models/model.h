@@ -29,8 +29,11 @@ class Model {
   virtual mx::array forward(const StepPtr& step, KvStore& cache) const = 0;
 };
 
-// Builds the model that the file's general.architecture names. Throws Error(unsupported), with the names that are
-// known, for any other; Error(corrupt_file) when keys or tensors are missing or do not fit together.
+// Throws Error(unsupported), with the names that are known, unless emelex knows the file's general.architecture.
+void check_architecture(const Metadata& metadata);
+
+// Builds the model that the file's general.architecture names. Throws as check_architecture does, and
+// Error(corrupt_file) when keys or tensors are missing or do not fit together.
 std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route);
 
 }  // namespace emelex

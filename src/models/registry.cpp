@@ -17,16 +17,23 @@ const std::map<std::string, MakeModel, std::less<>>& architectures() {
   return all;
 }
 
-}  // namespace
-
-std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route) {
-  const std::string name = weights->metadata().require_string("general.architecture");
+MakeModel find_architecture(const Metadata& metadata) {
+  const std::string name = metadata.require_string("general.architecture");
   const auto found = architectures().find(name);
-  if (found != architectures().end()) return found->second(std::move(weights), route);
+  if (found != architectures().end()) return found->second;
   std::string known;
   for (const auto& [architecture, make] : architectures()) known += (known.empty() ? "" : ", ") + architecture;
   throw Error(ErrorCode::unsupported, str_cat("[models] expected one of the known architectures (", known, "), got ",
-                                              quote_bytes(name), " in ", weights->metadata().source()));
+                                              quote_bytes(name), " in ", metadata.source()));
+}
+
+}  // namespace
+
+void check_architecture(const Metadata& metadata) { find_architecture(metadata); }
+
+std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route) {
+  const MakeModel make = find_architecture(weights->metadata());
+  return make(std::move(weights), route);
 }
 
 }  // namespace emelex
