@@ -37,7 +37,8 @@ void write(std::ofstream& file, const std::vector<T>& values) {
   file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(T)));
 }
 
-std::vector<TokenId> generate(emelex::Runner& runner, emelex::SequenceId sequence, std::vector<TokenId> list, int count) {
+std::vector<TokenId> generate(emelex::Runner& runner, emelex::SequenceId sequence, std::vector<TokenId> list,
+                              int count) {
   auto logits = runner.append(sequence, list);
   std::vector<TokenId> generated;
   while (true) {

@@ -61,13 +61,11 @@ const KernelTable* const* available_tables(int* count) {
 QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, int columns) {
   const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
   const size_t blocks = n / kActivationBlock;
-  auto* scales = reinterpret_cast<float*>(memory + n);
-  return {reinterpret_cast<int8_t*>(memory),
-          scales,
-          scales + blocks,
-          reinterpret_cast<int32_t*>(scales + 2 * blocks),
-          tokens,
-          columns};
+  auto* floats = reinterpret_cast<float*>(memory);
+  auto* int_sums = reinterpret_cast<int32_t*>(floats + 3 * blocks);
+  auto* values = reinterpret_cast<int8_t*>(int_sums + blocks);
+  auto* wide = reinterpret_cast<uint8_t*>(values + 2 * n);
+  return {floats, floats + blocks, floats + 2 * blocks, int_sums, values, values + n, wide, tokens, columns};
 }
 
 size_t KvLayout::head_bytes() const {

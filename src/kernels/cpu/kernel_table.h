@@ -20,24 +20,30 @@ constexpr int kLanes = 16;            // floats in a vector, whatever the hardwa
 constexpr int kActivationBlock = 32;  // activations that share one scale
 constexpr int kTensorTypes = 6;       // the values of TensorType
 
-// Activations [tokens, columns] rounded to int8, one scale for each kActivationBlock: x ≈ scale · value. Tokens lie in
-// tiles of at most `max_tile` (a power of two): a tile of T tokens holds [block][T][32] values, and [block][T] scales.
-// Tiles are as large as fits: 13 tokens at max_tile 8 are tiles of 8, 4 and 1.
+// Activations [tokens, columns] as integers, block by block: x ≈ center + scale · q, where center is the middle between
+// the block's smallest and largest value. q has 8 bits; in a wide block, whose range is over kWideRange times the root
+// mean square of the token's ranges, 16: few blocks hold most of the rounding error, and those get no error to speak
+// of. Tokens lie in tiles of at most `max_tile` (a power of two): a tile of T tokens holds [block][T][32] values, and
+// [block][T] of everything else. Tiles are as large as fits: 13 tokens at max_tile 8 are tiles of 8, 4 and 1.
 struct QuantizedActivations {
-  int8_t* values;
   float* scales;
-  float* sums;        // scale · (sum of the block's values)
-  int32_t* int_sums;  // sum of the block's values
+  float* centers;
+  float* sums;        // scale · (sum of the block's q)
+  int32_t* int_sums;  // sum of the block's q
+  int8_t* values;     // q, or in a wide block its low part: q = 256 · high + value
+  int8_t* high;       // 0 unless the block is wide
+  uint8_t* wide;      // 1 or 0
   int tokens;
   int columns;  // divisible by kActivationBlock
 
   static size_t bytes(int tokens, int columns) {
     const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
-    return n + n / kActivationBlock * (2 * sizeof(float) + sizeof(int32_t));
+    return 2 * n + n / kActivationBlock * (3 * sizeof(float) + sizeof(int32_t) + 1);
   }
-  // Lays the four arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
+  // Lays the arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
   static QuantizedActivations over(std::byte* memory, int tokens, int columns);
 };
+constexpr double kWideRange = 1.5;
 
 // The tile that a token falls in.
 struct TokenTile {
@@ -75,8 +81,8 @@ using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, st
 
 constexpr size_t matmul_scratch_bytes(int columns) {
   const size_t padded = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock * kActivationBlock;
-  // int8: for 16 rows the values, a scale and a minimum a block; float: 4 rows of floats. The larger is int8's.
-  return padded * kLanes + padded / kActivationBlock * kLanes * 2 * sizeof(float) + 64;
+  // int8: for 16 rows the values and three floats a block; float: 4 rows of floats. The larger is int8's.
+  return padded * kLanes + padded / kActivationBlock * kLanes * 3 * sizeof(float) + 64;
 }
 
 // One layer of one KV block, of all kv heads: keys [kv_head][padded_dim][kBlockTokens], then values
@@ -145,7 +151,7 @@ struct KernelTable {
   MatmulFn int8_matmul[kTensorTypes];
   MatmulFn float_matmul[kTensorTypes];
 
-  // Rounds token `token` of x [columns] into `out`.
+  // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);
   // out[i] = x[i] / sqrt(mean(x²) + eps) · weight[i]
   void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);

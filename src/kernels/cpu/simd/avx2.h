@@ -95,10 +95,11 @@ struct Avx2 {
   static float first(F a) { return _mm256_cvtss_f32(a.lo); }
 
   static I set_i(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  static I times_256(I a) { return {_mm256_slli_epi32(a.lo, 8), _mm256_slli_epi32(a.hi, 8)}; }
   template <int kShift>
-  static I negative_shift(int32_t x) {
-    const __m256i v = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(_mm256_set1_epi32(x), kShift));
-    return {v, v};
+  static I sub_shifted(I a, int32_t x) {
+    const __m256i shifted = _mm256_slli_epi32(_mm256_set1_epi32(x), kShift);
+    return {_mm256_sub_epi32(a.lo, shifted), _mm256_sub_epi32(a.hi, shifted)};
   }
   static F to_float(I a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
   static void store_i8(int8_t* p, F a) {
@@ -138,7 +139,7 @@ struct Avx2 {
   }
   static I dot_small(I acc, U u, U s) { return {dot_small(acc.lo, u.lo, s.lo), dot_small(acc.hi, u.hi, s.hi)}; }
   static __m256i dot(__m256i acc, __m256i u, __m256i s) {
-    // The top bit apart, so that no pair of products overflows 16 bits: 2 · 128 · 127 < 2¹⁵ (s is never -128).
+    // The top bit apart, so that no pair of products overflows 16 bits: -2¹⁵ = 2 · 128 · -128, 2 · 128 · 127 < 2¹⁵.
     const __m256i top = _mm256_set1_epi8(static_cast<char>(0x80));
     acc = dot_small(acc, _mm256_andnot_si256(top, u), s);
     return dot_small(acc, _mm256_and_si256(top, u), s);

@@ -72,9 +72,10 @@ struct Avx512 {
   static float first(F a) { return _mm512_cvtss_f32(a); }
 
   static I set_i(int32_t x) { return _mm512_set1_epi32(x); }
+  static I times_256(I a) { return _mm512_slli_epi32(a, 8); }
   template <int kShift>
-  static I negative_shift(int32_t x) {
-    return _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(_mm512_set1_epi32(x), kShift));
+  static I sub_shifted(I a, int32_t x) {
+    return _mm512_sub_epi32(a, _mm512_slli_epi32(_mm512_set1_epi32(x), kShift));
   }
   static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   static void store_i8(int8_t* p, F a) {

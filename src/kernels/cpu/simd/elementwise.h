@@ -100,29 +100,75 @@ void rope(float* head, int dim, bool interleaved, const float* cos_sin) {
   }
 }
 
-// Symmetric rounding of 32 values to [-127, 127] by the largest magnitude.
+// The middle and half the range of a block of activations.
+struct BlockRange {
+  float center;
+  float half;
+};
+
+template <class S>
+BlockRange block_range(const float* x) {
+  const auto lo = S::load(x);
+  const auto hi = S::load(x + kLanes);
+  const float largest = S::reduce_max(S::max(lo, hi));
+  const float smallest = -S::reduce_max(S::sub(S::zero(), S::min(lo, hi)));
+  return {0.5F * largest + 0.5F * smallest, 0.5F * largest - 0.5F * smallest};
+}
+
+// 16 values to integers -limit … limit. The bounds matter where the center could not be told from its neighbours.
+template <class S>
+typename S::F to_steps(const float* x, float center, float inverse, float limit) {
+  const auto steps = S::mul(S::sub(S::load(x), S::set(center)), S::set(inverse));
+  return S::round(S::min(S::max(steps, S::set(-limit)), S::set(limit)));
+}
+
+template <class S>
+void store_steps(typename S::F q, bool wide, int8_t* low, int8_t* high) {
+  if (wide) {
+    // A quarter up, so that no value is halfway and the low part stays within -128 … 127.
+    const auto upper = S::round(S::mul(S::add(q, S::set(0.25F)), S::set(1.0F / 256.0F)));
+    S::store_i8(high, upper);
+    S::store_i8(low, S::fma(upper, S::set(-256.0F), q));
+  } else {
+    std::memset(high, 0, kLanes);
+    S::store_i8(low, q);
+  }
+}
+
 template <class S>
 void quantize_activations(const float* x, int token, const QuantizedActivations& out) {
   const TokenTile tile = token_tile(token, out.tokens, S::kTokens);
-  const int n_blocks = out.columns / kActivationBlock;
-  const int in_tile = token - tile.first;
-  const size_t per_block = static_cast<size_t>(tile.first) * static_cast<size_t>(n_blocks);
-  int8_t* values = out.values + per_block * kActivationBlock;
-  for (int b = 0; b < n_blocks; ++b) {
-    const auto lo = S::load(x + b * kActivationBlock);
-    const auto hi = S::load(x + b * kActivationBlock + kLanes);
-    const float largest = S::reduce_max(S::max(S::abs(lo), S::abs(hi)));
-    const float scale = largest / 127.0F;
-    const auto inverse = S::set(largest > 0.0F ? 127.0F / largest : 0.0F);
-    const auto q_lo = S::round(S::mul(lo, inverse));
-    const auto q_hi = S::round(S::mul(hi, inverse));
-    const size_t at = static_cast<size_t>(b) * static_cast<size_t>(tile.size) + static_cast<size_t>(in_tile);
-    S::store_i8(values + at * kActivationBlock, q_lo);
-    S::store_i8(values + at * kActivationBlock + kLanes, q_hi);
-    const float sum = S::reduce_add(S::add(q_lo, q_hi));  // of small integers: exact
-    out.scales[per_block + at] = scale;
-    out.sums[per_block + at] = scale * sum;
-    out.int_sums[per_block + at] = static_cast<int32_t>(sum);
+  const auto n_blocks = static_cast<size_t>(out.columns / kActivationBlock);
+  const auto size = static_cast<size_t>(tile.size);
+  const size_t first = static_cast<size_t>(tile.first) * n_blocks + static_cast<size_t>(token - tile.first);
+  double squares = 0;
+  for (size_t b = 0; b < n_blocks; ++b) {
+    const BlockRange range = block_range<S>(x + b * kActivationBlock);
+    out.centers[first + b * size] = range.center;
+    out.scales[first + b * size] = range.half;
+    squares += static_cast<double>(range.half) * static_cast<double>(range.half);
+  }
+  const double limit = kWideRange * __builtin_sqrt(squares / static_cast<double>(n_blocks));
+
+  for (size_t b = 0; b < n_blocks; ++b, x += kActivationBlock) {
+    const size_t at = first + b * size;
+    const float center = out.centers[at];
+    const float half = out.scales[at];
+    const bool wide = half > limit;
+    const float steps = wide ? 32639.0F : 127.0F;               // 127 · 256 + 127
+    const float inverse = half > 1e-30F ? steps / half : 0.0F;  // a smaller range is none
+    const auto q_lo = to_steps<S>(x, center, inverse, steps);
+    const auto q_hi = to_steps<S>(x + kLanes, center, inverse, steps);
+    int8_t* low = out.values + at * kActivationBlock;
+    int8_t* high = out.high + at * kActivationBlock;
+    store_steps<S>(q_lo, wide, low, high);
+    store_steps<S>(q_hi, wide, low + kLanes, high + kLanes);
+    const float scale = inverse > 0.0F ? half / steps : 0.0F;
+    const float sum = S::reduce_add(S::add(q_lo, q_hi));  // of integers below 2²⁴: exact
+    out.scales[at] = scale;
+    out.sums[at] = scale * sum;
+    out.int_sums[at] = static_cast<int32_t>(sum);
+    out.wide[at] = wide ? 1 : 0;
   }
 }
 

@@ -2,15 +2,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
 
-// Matrix product of quantized weights with int8 activations.
+// Matrix product of quantized weights with activations rounded to integers.
 //
 // The unit of work is 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4 columns], so that
-// a lane is a row and one dot-product instruction takes 4 columns of 16 rows. For each row, block and token the sum of
-// the 32 products is an exact integer; it is scaled and added to a float accumulator, block after block. That order is
-// the same for one token and for many, which is what makes a token's result independent of its company.
+// a lane is a row and one dot-product instruction takes 4 columns of 16 rows. With x = center + scale · q and a row's
+// weights v = d · w + min, a block's share of the row is
+//     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v.
+// The sums of products are exact integers; the three terms are added to a float accumulator, block after block. That
+// order is the same for one token and for many, which is what makes a token's result independent of its company.
 
 namespace emelex::cpu {
 namespace {
@@ -25,29 +28,50 @@ struct Int8Matmul {
     U w[8];
     F scale;
     F min;
+    F sum;  // of the block's 32 weights, for each row
   };
+
+  static F sum_of_weights(const Block& block) {
+    constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
+    static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
+    I sum = S::set_i(-kOffset * kActivationBlock);
+    EMELEX_UNROLL
+    for (int g = 0; g < 8; ++g) sum = dot(sum, block.w[g], S::broadcast4(kOnes));
+    const F scaled = S::mul(S::to_float(sum), block.scale);
+    return Format::kHasMin ? S::fma(block.min, S::set(kActivationBlock), scaled) : scaled;
+  }
 
   // Blocks straight from the file's layout: for so few tokens that each is used once or twice.
   struct FileSource {
     const uint8_t* base;
     size_t stride;
     void get(int block, Block& out) const {
+      prefetch(block);
       Format::template load_rows<S>(base + static_cast<size_t>(block) * Format::kBytes, stride, out.w, out.scale,
                                     out.min);
+      out.sum = sum_of_weights(out);
+    }
+    // The same share of the next 16 rows. They follow these in memory, but rows are read side by side, which no
+    // hardware prefetcher sees through.
+    void prefetch(int block) const {
+      constexpr size_t kBytes = size_t{kLanes} * Format::kBytes;
+      const uint8_t* next = base + kLanes * stride + static_cast<size_t>(block) * kBytes;
+      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
     }
   };
 
   // Blocks that were unpacked before, for many tokens.
   struct UnpackedSource {
     const std::byte* memory;
-    static constexpr size_t kBlockBytes = 512 + 2 * kLanes * sizeof(float);
+    static constexpr size_t kBlockBytes = 512 + 3 * kLanes * sizeof(float);
     void get(int block, Block& out) const {
       const std::byte* p = memory + static_cast<size_t>(block) * kBlockBytes;
       EMELEX_UNROLL
       for (int g = 0; g < 8; ++g) out.w[g] = S::load_u(p + 64 * g);
       const auto* scales = reinterpret_cast<const float*>(p + 512);
       out.scale = S::load(scales);
-      if constexpr (Format::kHasMin) out.min = S::load(scales + kLanes);
+      out.sum = S::load(scales + kLanes);
+      if constexpr (Format::kHasMin) out.min = S::load(scales + 2 * kLanes);
     }
   };
 
@@ -60,7 +84,8 @@ struct Int8Matmul {
       for (int g = 0; g < 8; ++g) S::store_u(p + 64 * g, block.w[g]);
       auto* scales = reinterpret_cast<float*>(p + 512);
       S::store(scales, block.scale);
-      if constexpr (Format::kHasMin) S::store(scales + kLanes, block.min);
+      S::store(scales + kLanes, block.sum);
+      if constexpr (Format::kHasMin) S::store(scales + 2 * kLanes, block.min);
     }
   }
 
@@ -72,42 +97,57 @@ struct Int8Matmul {
     }
   }
 
+  // products[t] += Σ w q over a block, for the T tokens of a tile.
+  template <int T>
+  static void add_products(const Block& block, const int8_t* q, I products[T]) {
+    EMELEX_UNROLL
+    for (int g = 0; g < 8; ++g) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) {
+        products[t] = dot(products[t], block.w[g], S::broadcast4(q + t * kActivationBlock + 4 * g));
+      }
+    }
+  }
+
+  template <int T>
+  static bool any(const uint8_t* flags) {
+    uint64_t all = 0;
+    static_assert(T <= sizeof(all));
+    std::memcpy(&all, flags, T);
+    return all != 0;
+  }
+
   // 16 rows × T tokens; `first` is the first token of a tile of T.
   template <int T, class Source>
   static void rows_by_tile(const Source& source, const QuantizedActivations& x, int first, F acc[T]) {
-    const int n_blocks = x.columns / kActivationBlock;
-    const int8_t* values = x.values + static_cast<size_t>(first) * static_cast<size_t>(x.columns);
-    const size_t per_block = static_cast<size_t>(first) * static_cast<size_t>(n_blocks);
-    const float* scales = x.scales + per_block;
-    const float* sums = x.sums + per_block;
-    const int32_t* int_sums = x.int_sums + per_block;
+    const size_t n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
     EMELEX_UNROLL
     for (int t = 0; t < T; ++t) acc[t] = S::zero();
-    for (int b = 0; b < n_blocks; ++b) {
+    for (size_t b = 0; b < n_blocks; ++b) {
+      const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
       Block block;
-      source.get(b, block);
+      source.get(static_cast<int>(b), block);
       I products[T];
       EMELEX_UNROLL
-      for (int t = 0; t < T; ++t) {
-        if constexpr (Format::kOffsetShift > 0) {
-          products[t] = S::template negative_shift<Format::kOffsetShift>(int_sums[b * T + t]);
-        } else {
-          products[t] = S::set_i(0);
-        }
+      for (int t = 0; t < T; ++t) products[t] = S::set_i(0);
+      if (any<T>(x.wide + at)) {
+        add_products<T>(block, x.high + at * kActivationBlock, products);
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) products[t] = S::times_256(products[t]);
       }
-      const int8_t* block_values = values + static_cast<size_t>(b) * T * kActivationBlock;
-      EMELEX_UNROLL
-      for (int g = 0; g < 8; ++g) {
+      if constexpr (Format::kOffsetShift > 0) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) {
-          products[t] = dot(products[t], block.w[g], S::broadcast4(block_values + t * kActivationBlock + 4 * g));
+          products[t] = S::template sub_shifted<Format::kOffsetShift>(products[t], x.int_sums[at + t]);
         }
       }
+      add_products<T>(block, x.values + at * kActivationBlock, products);
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
-        const F scale = S::mul(block.scale, S::set(scales[b * T + t]));
+        const F scale = S::mul(block.scale, S::set(x.scales[at + t]));
         acc[t] = S::fma(S::to_float(products[t]), scale, acc[t]);
-        if constexpr (Format::kHasMin) acc[t] = S::fma(block.min, S::set(sums[b * T + t]), acc[t]);
+        if constexpr (Format::kHasMin) acc[t] = S::fma(block.min, S::set(x.sums[at + t]), acc[t]);
+        acc[t] = S::fma(block.sum, S::set(x.centers[at + t]), acc[t]);
       }
     }
   }

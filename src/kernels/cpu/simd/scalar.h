@@ -153,10 +153,17 @@ struct Scalar {
     for (int32_t& v : r.v) v = x;
     return r;
   }
-  // -offset · x, for the offsets 8 and 128
+  static I times_256(const I& a) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] * 256;
+    return r;
+  }
+  // a - 2^kShift · x
   template <int kShift>
-  static I negative_shift(int32_t x) {
-    return set_i(-(x * (1 << kShift)));
+  static I sub_shifted(const I& a, int32_t x) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] - x * (1 << kShift);
+    return r;
   }
   static F to_float(const I& a) {
     F r;
