@@ -1,5 +1,8 @@
 #include "cache/kv_cache.h"
 
+#include <algorithm>
+#include <new>
+
 #include "base/strings.h"
 #include "emelex/error.h"
 
@@ -39,13 +42,16 @@ void KvCache::trim(SequenceId id, int length) {
 
 StepSequence KvCache::extend(SequenceId id, int first, int count) {
   Sequence& s = sequences_.at(id);
-  const bool copies = s.length % kBlockTokens != 0 && references_[static_cast<size_t>(s.blocks.back())] > 1;
+  const bool copies =
+      count > 0 && s.length % kBlockTokens != 0 && references_[static_cast<size_t>(s.blocks.back())] > 1;
   const int needed = blocks_for(s.length + count) - static_cast<int>(s.blocks.size()) + (copies ? 1 : 0);
   const int available = max_blocks_ - static_cast<int>(references_.size()) + static_cast<int>(free_.size());
   if (needed > available) {
-    throw Error(ErrorCode::out_of_memory, str_cat("[cache] the KV cache has room for ", available * kBlockTokens,
+    const int room = (static_cast<int>(s.blocks.size()) + available - (copies ? 1 : 0)) * kBlockTokens - s.length;
+    throw Error(ErrorCode::out_of_memory, str_cat("[cache] the KV cache has room for ", std::max(room, 0),
                                                   " more tokens, and ", count, " are needed"));
   }
+  make_free(needed);  // the one thing that can fail, before anything is changed
   if (copies) {
     const int32_t shared = s.blocks.back();
     const int32_t own = take_block();
@@ -59,12 +65,22 @@ StepSequence KvCache::extend(SequenceId id, int first, int count) {
   return entry;
 }
 
-int32_t KvCache::take_block() {
-  if (free_.empty()) {
-    store_->grow(static_cast<int>(references_.size()) + 1);
+void KvCache::make_free(int count) {
+  const int blocks = static_cast<int>(references_.size()) + count - static_cast<int>(free_.size());
+  if (blocks <= static_cast<int>(references_.size())) return;
+  try {
+    store_->grow(blocks);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::out_of_memory,
+                str_cat("[cache] no memory for a KV cache of ", blocks * kBlockTokens, " tokens"));
+  }
+  while (static_cast<int>(references_.size()) < blocks) {
     free_.push_back(static_cast<int32_t>(references_.size()));
     references_.push_back(0);
   }
+}
+
+int32_t KvCache::take_block() {
   const int32_t block = free_.back();
   free_.pop_back();
   references_[static_cast<size_t>(block)] = 1;

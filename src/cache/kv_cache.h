@@ -40,7 +40,8 @@ class KvCache {
     std::vector<int32_t> blocks;
   };
 
-  int32_t take_block();
+  void make_free(int count);  // at least that many in free_
+  int32_t take_block();       // one of free_
   void drop_block(int32_t block);
 
   std::unique_ptr<KvStore> store_;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 
+#include "base/strings.h"
 #include "engine/generate.h"
 #include "engine/runner.h"
 #include "engine/worker_thread.h"
@@ -89,6 +90,7 @@ class LocalSession : public Session {
   }
 
   CachedSequence& sequence() { return sequence_; }
+  bool belongs_to(const Runner& runner) const { return runner_ == &runner; }
 
  private:
   WorkerThread* thread_;
@@ -105,6 +107,7 @@ class LocalEngine : public Engine {
     chat_template_ = make_chat_template(weights->metadata(), *tokenizer_);
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
     info_ = runner_->info();
+    check_vocabulary(weights->metadata());
   }
   ~LocalEngine() override {
     thread_.run([this] { runner_.reset(); });
@@ -118,7 +121,11 @@ class LocalEngine : public Engine {
 
   GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                           const TextCallback& on_text) override {
-    auto& sequence = dynamic_cast<LocalSession&>(session).sequence();
+    auto* own = dynamic_cast<LocalSession*>(&session);
+    if (own == nullptr || !own->belongs_to(*runner_)) {
+      throw Error(ErrorCode::invalid_argument, "[engine] expected a session of this engine, got another engine's");
+    }
+    auto& sequence = own->sequence();
     TextChannel channel;
     GenerateResult result;
     auto done = thread_.post([&] {
@@ -146,6 +153,14 @@ class LocalEngine : public Engine {
   }
 
  private:
+  // Else the model could make ids that the tokenizer has no text for.
+  void check_vocabulary(const Metadata& metadata) const {
+    if (tokenizer_->vocab_size() == runner_->vocab_size()) return;
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[engine] expected as many tokens as token_embd.weight has rows, ", runner_->vocab_size(),
+                        ", got ", tokenizer_->vocab_size(), " in tokenizer.ggml.tokens of ", metadata.source()));
+  }
+
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   ModelInfo info_;

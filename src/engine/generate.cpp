@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "engine/stop_matcher.h"
 #include "sampling/sampler.h"
+#include "text/utf8.h"
 
 namespace emelex {
 namespace {
@@ -30,6 +31,20 @@ void check_prompt(const Runner& runner, std::span<const TokenId> prompt) {
         ErrorCode::invalid_argument,
         str_cat("[engine] the prompt has ", prompt.size(), " tokens and the context holds ", context,
                 "; shorten it, or raise the context (the model's own limit is ", runner.info().model_context, ")"));
+  }
+}
+
+void check_options(const GenerateOptions& options) {
+  if (options.max_tokens < 0) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[engine] expected max_tokens of 0 or more, got ", options.max_tokens));
+  }
+  for (const std::string& stop : options.stop) {
+    // Others could end within a character, and the text before them would not be UTF-8.
+    if (stop.empty() || valid_utf8_prefix(stop) != stop.size()) {
+      throw Error(ErrorCode::invalid_argument,
+                  str_cat("[engine] expected a stop text of valid UTF-8 that is not empty, got ", quote_bytes(stop)));
+    }
   }
 }
 
@@ -83,6 +98,7 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
                         std::span<const TokenId> prompt, const GenerateOptions& options, const TextCallback& emit) {
   const auto begin = Clock::now();
   check_prompt(runner, prompt);
+  check_options(options);
   Sampler sampler(options.sampling);
   TextOutput output(tokenizer, options.stop, emit);
   GenerateResult result;
@@ -108,11 +124,11 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   auto first_token = Clock::now();
   result.finish = FinishReason::max_tokens;
   while (true) {
-    if (cancelled()) {
+    if (!rest.empty() || cancelled()) {
       result.finish = FinishReason::cancelled;
       break;
     }
-    if (stats.generated_tokens >= options.max_tokens) break;
+    if (options.max_tokens == 0) break;
     const TokenId id = sampler.sample(logits, sequence.tokens);
     if (stats.generated_tokens == 0) first_token = Clock::now();
     if (tokenizer.is_end(id)) {
@@ -124,11 +140,12 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
       result.finish = output.matched() ? FinishReason::stop_string : FinishReason::cancelled;
       break;
     }
+    if (stats.generated_tokens == options.max_tokens) break;
     if (static_cast<int>(sequence.tokens.size()) >= runner.info().context) {
       result.finish = FinishReason::context_full;
       break;
     }
-    if (stats.generated_tokens < options.max_tokens) logits = append({&id, 1});
+    logits = append({&id, 1});
   }
   output.finish();
   if (output.matched()) result.finish = FinishReason::stop_string;

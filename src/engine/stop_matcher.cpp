@@ -11,11 +11,20 @@ StopMatcher::StopMatcher(std::vector<std::string> stops) : stops_(std::move(stop
 std::string StopMatcher::push(std::string_view piece) {
   if (matched_) return {};
   held_ += piece;
-  size_t first = std::string::npos;  // where the earliest stop string begins
-  for (const auto& stop : stops_) first = std::min(first, held_.find(stop));
-  if (first != std::string::npos) {
+  // The one that is complete first, of those the longest: so it makes no difference where pieces begin and end.
+  size_t begin = std::string::npos;
+  size_t end = std::string::npos;
+  for (const auto& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos) continue;
+    if (at + stop.size() < end || (at + stop.size() == end && at < begin)) {
+      begin = at;
+      end = at + stop.size();
+    }
+  }
+  if (begin != std::string::npos) {
     matched_ = true;
-    std::string text = held_.substr(0, first);
+    std::string text = held_.substr(0, begin);
     held_.clear();
     return text;
   }

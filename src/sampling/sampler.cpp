@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/strings.h"
@@ -34,16 +35,29 @@ Sampler::Sampler(const SamplingOptions& options)
 }
 
 TokenId Sampler::sample(std::span<float> logits, std::span<const TokenId> recent) {
-  for (float& logit : logits) {
-    if (std::isnan(logit)) logit = -INFINITY;
-  }
   penalize(logits, recent);
-  if (options_.temperature == 0.0F) {
-    return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  }
+  const TokenId likeliest = sanitize(logits);
+  if (options_.temperature == 0.0F) return likeliest;
   keep_likeliest(logits);
   truncate();
   return draw();
+}
+
+// Leaves numbers and -infinity, so that differences of logits are never NaN; → the likeliest, the lowest id of equals.
+TokenId Sampler::sanitize(std::span<float> logits) {
+  size_t likeliest = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    float& logit = logits[i];
+    logit = std::isnan(logit) ? -INFINITY : std::min(logit, std::numeric_limits<float>::max());
+    if (logit > logits[likeliest]) likeliest = i;
+  }
+  if (logits.empty() || logits[likeliest] == -INFINITY) {
+    throw Error(
+        ErrorCode::corrupt_file,
+        "[sampling] expected a token that is possible, got NaN or -infinity for all; the weights have no values "
+        "to compute with");
+  }
+  return static_cast<TokenId>(likeliest);
 }
 
 // As in CTRL (Keskar et al., arXiv:1909.05858): a positive logit is divided, a negative one multiplied.
@@ -60,7 +74,9 @@ void Sampler::penalize(std::span<float> logits, std::span<const TokenId> recent)
 
 void Sampler::keep_likeliest(std::span<const float> logits) {
   candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) candidates_.push_back({static_cast<TokenId>(i), logits[i]});
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] > -INFINITY) candidates_.push_back({static_cast<TokenId>(i), logits[i]});
+  }
   // Ties go to the lower id, so that the order is the same everywhere.
   const auto likelier = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
@@ -105,7 +121,7 @@ TokenId Sampler::draw() {
     at -= weights_[i];
     if (at < 0) return candidates_[i].id;
   }
-  return candidates_.back().id;
+  return candidates_.front().id;  // only if rounding left something over: any that is surely possible
 }
 
 }  // namespace emelex

@@ -13,7 +13,8 @@ class Sampler {
  public:
   explicit Sampler(const SamplingOptions& options);
 
-  // `logits` [vocab_size] may be changed. `recent` are the tokens so far, prompt included. NaN counts as impossible.
+  // `logits` [vocab_size] may be changed. `recent` are the tokens so far, prompt included. NaN and -infinity are
+  // impossible, +infinity is the largest number. Throws Error(corrupt_file) when no token is possible.
   TokenId sample(std::span<float> logits, std::span<const TokenId> recent);
 
  private:
@@ -23,6 +24,7 @@ class Sampler {
   };
 
   void penalize(std::span<float> logits, std::span<const TokenId> recent) const;
+  static TokenId sanitize(std::span<float> logits);
   void keep_likeliest(std::span<const float> logits);
   void truncate();
   TokenId draw();

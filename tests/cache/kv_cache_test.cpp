@@ -1,0 +1,278 @@
+#include "cache/kv_cache.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <random>
+#include <set>
+
+#include "base/expect_error.h"
+
+namespace emelex {
+namespace {
+
+// Blocks that hold one number a token, so that a test sees what a sequence would attend to.
+class FakeStore : public KvStore {
+ public:
+  void grow(int n_blocks) override {
+    if (n_blocks > most_blocks) throw std::bad_alloc();
+    if (static_cast<int>(blocks.size()) < n_blocks) blocks.resize(static_cast<size_t>(n_blocks));
+  }
+  void copy_block(int from, int to, int n_tokens) override {
+    const auto& source = blocks[static_cast<size_t>(from)];
+    std::copy_n(source.begin(), n_tokens, blocks[static_cast<size_t>(to)].begin());
+    ++copies;
+  }
+  mx::array attend(const std::shared_ptr<const AttentionConfig>&, int, const mx::array& q, const mx::array&,
+                   const mx::array&, const StepPtr&) override {
+    return q;
+  }
+
+  std::vector<std::array<int, kBlockTokens>> blocks;
+  int copies = 0;
+  int most_blocks = 1 << 20;  // that there is memory for
+};
+
+// A cache, and what each of its sequences ought to hold.
+class Fixture {
+ public:
+  struct Expected {
+    std::vector<int> tokens;
+    std::vector<int32_t> blocks;  // as the last step was told
+  };
+
+  explicit Fixture(int max_blocks = 1000) : cache(std::unique_ptr<KvStore>(store), max_blocks) {}
+
+  SequenceId create(int n_tokens = 0) {
+    const SequenceId id = cache.create();
+    expected[id] = {};
+    if (n_tokens > 0) extend(id, n_tokens);
+    return id;
+  }
+  SequenceId fork(SequenceId id) {
+    const SequenceId copy = cache.fork(id);
+    expected[copy] = Expected(expected.at(id));
+    return copy;
+  }
+  void release(SequenceId id) {
+    cache.release(id);
+    expected.erase(id);
+  }
+  void trim(SequenceId id, int length) {
+    cache.trim(id, length);
+    Expected& e = expected.at(id);
+    if (length < static_cast<int>(e.tokens.size())) e.tokens.resize(static_cast<size_t>(length));
+    e.blocks.resize((e.tokens.size() + kBlockTokens - 1) / kBlockTokens);
+  }
+  // Adds tokens that no other sequence has, writing them where the step says.
+  StepSequence extend(SequenceId id, int count, int first = 0) {
+    Expected& e = expected.at(id);
+    const StepSequence entry = cache.extend(id, first, count);
+    CHECK(entry.first == first);
+    CHECK(entry.count == count);
+    CHECK(entry.start == static_cast<int>(e.tokens.size()));
+    CHECK(static_cast<int>(entry.blocks.size()) * kBlockTokens >= entry.start + count);
+    e.blocks = entry.blocks;
+    for (int i = 0; i < count; ++i) {
+      const int at = entry.start + i;
+      store->blocks[static_cast<size_t>(entry.blocks[static_cast<size_t>(at / kBlockTokens)])]
+                   [static_cast<size_t>(at % kBlockTokens)] = ++last_token;
+      e.tokens.push_back(last_token);
+    }
+    return entry;
+  }
+
+  void check() const {
+    for (const auto& [id, e] : expected) {
+      REQUIRE(cache.length(id) == static_cast<int>(e.tokens.size()));
+      std::vector<int> held;
+      for (size_t i = 0; i < e.tokens.size(); ++i)
+        held.push_back(store->blocks[static_cast<size_t>(e.blocks[i / kBlockTokens])][i % kBlockTokens]);
+      REQUIRE(held == e.tokens);
+    }
+  }
+  int blocks_in_use() const {
+    std::set<int32_t> used;
+    for (const auto& [id, e] : expected) used.insert(e.blocks.begin(), e.blocks.end());
+    return static_cast<int>(used.size());
+  }
+
+  FakeStore* store = new FakeStore;  // the cache's
+  KvCache cache;
+  std::map<SequenceId, Expected> expected;
+  int last_token = 0;
+};
+
+TEST_CASE("a sequence takes a block for every 64 tokens, and only when it needs one") {
+  Fixture f;
+  const SequenceId id = f.create();
+  CHECK(f.cache.length(id) == 0);
+  CHECK(f.store->blocks.empty());
+  CHECK(f.extend(id, 1).blocks.size() == 1);
+  CHECK(f.extend(id, 63, 5).blocks.size() == 1);
+  CHECK(f.extend(id, 1).blocks.size() == 2);
+  CHECK(f.extend(id, 200).blocks.size() == 5);
+  CHECK(f.cache.length(id) == 265);
+  CHECK(f.store->blocks.size() == 5);
+  f.check();
+}
+
+TEST_CASE("no two sequences are given the same block") {
+  Fixture f;
+  const SequenceId a = f.create(100);
+  const SequenceId b = f.create(100);
+  f.extend(a, 100);
+  CHECK(f.blocks_in_use() == 6);
+  f.check();
+  CHECK(a != b);
+}
+
+TEST_CASE("a fork shares all blocks until one of the two writes into the last") {
+  Fixture f;
+  const SequenceId a = f.create(100);
+  const SequenceId b = f.fork(a);
+  CHECK(f.blocks_in_use() == 2);
+  CHECK(f.store->copies == 0);
+  f.extend(b, 1);
+  CHECK(f.store->copies == 1);
+  CHECK(f.blocks_in_use() == 3);
+  f.extend(b, 1);  // its own by now
+  f.extend(a, 1);  // nobody else's any more
+  CHECK(f.store->copies == 1);
+  CHECK(f.blocks_in_use() == 3);
+  f.check();
+}
+
+TEST_CASE("a fork at the border of a block has nothing to copy") {
+  Fixture f;
+  const SequenceId a = f.create(kBlockTokens);
+  const SequenceId b = f.fork(a);
+  f.extend(a, 3);
+  f.extend(b, 3);
+  CHECK(f.store->copies == 0);
+  CHECK(f.blocks_in_use() == 3);
+  f.check();
+}
+
+TEST_CASE("a fork survives what it came from") {
+  Fixture f;
+  const SequenceId a = f.create(130);
+  const SequenceId b = f.fork(a);
+  f.release(a);
+  f.create(130);  // would take a's blocks, were they free
+  f.check();
+  f.extend(b, 1);
+  CHECK(f.store->copies == 0);
+  f.check();
+}
+
+TEST_CASE("trimming frees whole blocks, and never writes into a shared one afterwards") {
+  Fixture f;
+  const SequenceId a = f.create(200);
+  f.trim(a, 200);
+  f.trim(a, 999);
+  CHECK(f.cache.length(a) == 200);
+  const SequenceId b = f.fork(a);
+  f.trim(b, 70);
+  f.extend(b, 2);
+  CHECK(f.store->copies == 1);
+  f.check();
+  f.trim(b, 64);
+  f.extend(b, 2);
+  CHECK(f.store->copies == 1);
+  f.check();
+  f.trim(b, 0);
+  CHECK(f.cache.length(b) == 0);
+  f.extend(b, 2);
+  f.check();
+}
+
+TEST_CASE("freed blocks are used again before the store grows") {
+  Fixture f;
+  const SequenceId a = f.create(640);
+  f.trim(a, 10);
+  f.create(64 * 9);
+  CHECK(f.store->blocks.size() == 10);
+  f.release(a);
+  f.create(64);
+  CHECK(f.store->blocks.size() == 10);
+  f.check();
+}
+
+TEST_CASE("when the blocks are used up, the sequence is left as it was and the error says how much fits") {
+  Fixture f(3);
+  const SequenceId a = f.create(100);
+  const auto too_much = [&](SequenceId id, int count, std::string_view room) {
+    expect_error(ErrorCode::out_of_memory, {"[cache]", room}, [&] { f.cache.extend(id, 0, count); });
+    f.check();
+  };
+  too_much(a, 93, "room for 92 more tokens, and 93 are needed");
+  f.extend(a, 92);
+  too_much(a, 1, "room for 0 more");
+  const SequenceId b = f.fork(a);
+  too_much(b, 1, "room for 0 more");
+  f.trim(a, 190);
+  too_much(a, 1, "room for 0 more");  // the last block is b's as well, and there is none for a copy
+  f.release(b);
+  f.extend(a, 2);
+  CHECK(f.store->copies == 0);
+  f.check();
+}
+
+TEST_CASE("memory that runs out in the middle is an error that leaves the sequence as it was") {
+  Fixture f;
+  const SequenceId a = f.create(100);
+  const SequenceId b = f.fork(a);
+  f.store->most_blocks = 3;
+  expect_error(ErrorCode::out_of_memory, {"[cache]"}, [&] { f.cache.extend(b, 0, 100); });
+  CHECK(f.store->copies == 0);
+  f.check();
+  f.store->most_blocks = 100;
+  f.extend(b, 100);
+  f.extend(a, 100);
+  f.check();
+}
+
+TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block") {
+  for (uint32_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    constexpr int kMaxBlocks = 40;
+    Fixture f(kMaxBlocks);
+    std::mt19937 random(seed);
+    const auto below = [&](size_t n) { return static_cast<int>(random() % n); };
+    for (int step = 0; step < 500; ++step) {
+      if (f.expected.empty() || below(10) == 0) f.create();
+      auto chosen = f.expected.begin();
+      std::advance(chosen, below(f.expected.size()));
+      const SequenceId id = chosen->first;
+      switch (below(6)) {
+        case 0:
+          f.fork(id);
+          break;
+        case 1:
+          f.trim(id, below(chosen->second.tokens.size() + 1));
+          break;
+        case 2:
+          f.release(id);
+          break;
+        default:
+          try {
+            f.extend(id, below(150));
+          } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::out_of_memory);
+          }
+      }
+      f.check();
+      REQUIRE(f.blocks_in_use() <= kMaxBlocks);
+    }
+    while (!f.expected.empty()) f.release(f.expected.begin()->first);
+    f.create(kMaxBlocks * kBlockTokens);
+    CHECK(f.store->blocks.size() <= static_cast<size_t>(kMaxBlocks));
+    f.check();
+  }
+}
+
+}  // namespace
+}  // namespace emelex
