@@ -28,7 +28,7 @@ demo: setup  ## build, fetch a small model and let it answer a question
 	@scripts/fetch-demo-model >/dev/null
 	@EMELEX_MODELS_DIR="$(DEMO_MODELS)" $(EMELEX) import build/models/SmolLM2-135M-Instruct.Q4_1.gguf >/dev/null
 	@echo; echo "> What is the capital of France?"; echo
-	@EMELEX_MODELS_DIR="$(DEMO_MODELS)" $(EMELEX) run $(DEMO_NAME) "What is the capital of France?" --stats
+	@EMELEX_MODELS_DIR="$(DEMO_MODELS)" $(EMELEX) run $(DEMO_NAME) "What is the capital of France?" --temperature 0 --stats
 	@echo; echo "To chat:  EMELEX_MODELS_DIR=build/models-root $(EMELEX) run $(DEMO_NAME)"
 	@echo "Any other model:  $(EMELEX) run path/to/model.gguf"
 
