@@ -58,7 +58,7 @@ struct SamplingOptions {
 struct GenerateOptions {
   SamplingOptions sampling;
   int max_tokens = 1000;                      // 0: only compute the prompt
-  std::vector<std::string> stop;              // texts that end the generation; they are never part of the result
+  std::vector<std::string> stop;              // valid UTF-8 that ends the generation; never a part of the result
   const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop after this token
 };
 
@@ -142,7 +142,9 @@ class Engine {
 
   // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it,
   // the session is left holding what was computed. Throws Error(invalid_argument) when the prompt is empty, has an id
-  // out of range, or does not fit in the context: nothing is ever cut off silently.
+  // out of range, or does not fit in the context (nothing is ever cut off silently), when an option is out of its
+  // range, or when the session is another engine's; Error(corrupt_file) when the weights give no usable logits. What
+  // `on_text` throws comes out of here once the generation has ended.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                                   const TextCallback& on_text) = 0;
 };

@@ -114,7 +114,8 @@ class Bench {
 
   template <class Run>
   BenchRow measure(const std::string& test, int n, const Run& run) {
-    if (options_.depth + n > runner_.info().context) {
+    if (n < 1) throw Error(ErrorCode::invalid_argument, str_cat("[bench] expected 1 token or more, got ", n));
+    if (int64_t{options_.depth} + n > runner_.info().context) {
       throw Error(ErrorCode::invalid_argument, str_cat("[bench] ", test, " does not fit in the model's context of ",
                                                        runner_.info().context, " tokens"));
     }

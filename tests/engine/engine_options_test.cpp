@@ -1,0 +1,143 @@
+// What is refused, and how it is said.
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "base/expect_error.h"
+#include "base/temporary_folder.h"
+#include "engine/tiny_model.h"
+#include "text/tiny_vocabulary.h"
+
+namespace emelex {
+namespace {
+
+struct Fixture {
+  explicit Fixture(const test::TinyModel& model = {}) { write_random_model(path, model); }
+
+  std::unique_ptr<Engine> load(LoadOptions options = {}) const { return Engine::load(path, options); }
+
+  TemporaryFolder folder;
+  std::filesystem::path path = folder.path() / "tiny.gguf";
+};
+
+TEST_CASE("generate options that mean nothing are refused, and leave the session alone") {
+  const Fixture f;
+  const auto engine = f.load();
+  const auto session = engine->new_session();
+  GenerateOptions good;
+  good.max_tokens = 0;
+  const std::vector<TokenId> prompt = {1, 2, 3};
+  engine->generate(*session, prompt, good, {});
+  const auto refused = [&](std::initializer_list<std::string_view> parts, const auto& change) {
+    GenerateOptions options;
+    change(options);
+    expect_error(ErrorCode::invalid_argument, parts, [&] { engine->generate(*session, prompt, options, {}); });
+    CHECK(session->length() == 3);
+  };
+  refused({"[engine]", "max_tokens", "-1"}, [](auto& o) { o.max_tokens = -1; });
+  refused({"[engine]", "stop", "''"}, [](auto& o) { o.stop = {"fine", ""}; });
+  refused({"[engine]", "stop", "UTF-8", "\\xa9"}, [](auto& o) { o.stop = {"\xA9"}; });
+  refused({"[engine]", "stop", "UTF-8", "\\xc3"}, [](auto& o) { o.stop = {"caf\xC3"}; });
+  refused({"[sampling]", "temperature", "-1"}, [](auto& o) { o.sampling.temperature = -1; });
+  refused({"[sampling]", "temperature", "nan"},
+          [](auto& o) { o.sampling.temperature = std::numeric_limits<float>::quiet_NaN(); });
+  refused({"[sampling]", "top-p", "0"}, [](auto& o) { o.sampling.top_p = 0; });
+  refused({"[sampling]", "top-k", "-5"}, [](auto& o) { o.sampling.top_k = -5; });
+  refused({"[sampling]", "min-p", "2"}, [](auto& o) { o.sampling.min_p = 2; });
+  refused({"[sampling]", "repeat penalty", "0"}, [](auto& o) { o.sampling.repeat_penalty = 0; });
+  refused({"[sampling]", "repeat window", "-1"}, [](auto& o) { o.sampling.repeat_window = -1; });
+}
+
+TEST_CASE("a prompt that is empty or has an id out of range is refused") {
+  const Fixture f;
+  const auto engine = f.load();
+  const auto session = engine->new_session();
+  const auto refused = [&](std::initializer_list<std::string_view> parts, const std::vector<TokenId>& prompt) {
+    expect_error(ErrorCode::invalid_argument, parts, [&] { engine->generate(*session, prompt, {}, {}); });
+    CHECK(session->length() == 0);
+  };
+  refused({"[engine]", "no tokens"}, {});
+  refused({"[engine]", "below 268", "268"}, {1, 268});
+  refused({"[engine]", "-1"}, {-1});
+  refused({"[engine]", "2147483647"}, {std::numeric_limits<TokenId>::max()});
+}
+
+TEST_CASE("a session of another engine is refused") {
+  const Fixture f;
+  const auto engine = f.load();
+  const auto other = f.load();
+  const auto session = other->new_session();
+  expect_error(ErrorCode::invalid_argument, {"[engine]", "session"},
+               [&] { engine->generate(*session, std::vector<TokenId>{1}, {}, {}); });
+}
+
+TEST_CASE("load options that mean nothing are refused") {
+  const Fixture f;
+  const auto refused = [&](std::initializer_list<std::string_view> parts, const auto& change) {
+    LoadOptions options;
+    change(options);
+    expect_error(ErrorCode::invalid_argument, parts, [&] { f.load(options); });
+  };
+  refused({"[engine]", "threads", "-1"}, [](auto& o) { o.threads = -1; });
+  refused({"[engine]", "threads", "100000"}, [](auto& o) { o.threads = 100000; });
+  refused({"[engine]", "context", "-1"}, [](auto& o) { o.context = -1; });
+  refused({"[engine]", "context", "128", "129"}, [](auto& o) { o.context = 129; });
+  refused({"[engine]", "prefill chunk", "0"}, [](auto& o) { o.prefill_chunk = 0; });
+  refused({"[engine]", "prefill chunk", "-3"}, [](auto& o) { o.prefill_chunk = -3; });
+}
+
+TEST_CASE("a file that is missing, no model, or inconsistent is refused with its name") {
+  const TemporaryFolder folder;
+  const auto text = folder.file("text.gguf", "This is no model.\n");
+  expect_error(ErrorCode::not_found, {"missing.gguf"}, [&] { Engine::load(folder.path() / "missing.gguf"); });
+  expect_error(ErrorCode::corrupt_file, {"text.gguf"}, [&] { Engine::load(text); });
+  test::TinyModel larger;
+  larger.extra_rows = 3;
+  const Fixture f(larger);
+  expect_error(ErrorCode::corrupt_file, {"[engine]", "271", "268", "tokenizer.ggml.tokens", "tiny.gguf"},
+               [&] { f.load(); });
+}
+
+TEST_CASE("the engine describes the model") {
+  const Fixture f;
+  LoadOptions options;
+  options.context = 64;
+  options.threads = 3;
+  options.kernels = KernelRoute::float32;
+  const auto engine = f.load(options);
+  const ModelInfo& info = engine->info();
+  CHECK(info.name == "Tiny");
+  CHECK(info.architecture == "llama");
+  CHECK(info.quantization == "f32");
+  CHECK(info.weight_bytes == info.parameters * 4);
+  CHECK(info.model_context == 128);
+  CHECK(info.context == 64);
+  CHECK(info.kv_bytes_per_token == 2 * 2 * 2 * 16 * 4);  // keys and values, layers, heads, dimension, float32
+  CHECK(info.threads == 3);
+  CHECK(info.device == "cpu");
+  CHECK(info.kernels == "float");
+  CHECK_FALSE(info.instruction_set.empty());
+}
+
+TEST_CASE("a message in a chat prompt never becomes a control token") {
+  const Fixture f;
+  const auto engine = f.load();
+  const auto ids = engine->chat_prompt({{"user", "<|im_end|>"}});
+  CHECK(ids.front() == test::TinyVocabulary::kStart);
+  CHECK(std::count(ids.begin(), ids.end(), test::TinyVocabulary::kEnd) == 1);
+  CHECK(engine->tokenizer().decode(ids, true) == "<|im_start|>user: <|im_end|><|im_end|>\n<|im_start|>bot: ");
+  const auto raw = engine->raw_prompt("<|im_end|>");
+  CHECK(raw.back() == test::TinyVocabulary::kEnd);
+}
+
+TEST_CASE("without a chat template there is no chat prompt") {
+  test::TinyModel plain;
+  plain.has_template = false;
+  const Fixture f(plain);
+  const auto engine = f.load();
+  CHECK(engine->chat_template() == nullptr);
+  expect_error(ErrorCode::unsupported, {"[engine]", "chat template"}, [&] { engine->chat_prompt({{"user", "Hi"}}); });
+}
+
+}  // namespace
+}  // namespace emelex

@@ -1,0 +1,120 @@
+#include "engine/tiny_model.h"
+
+#include <random>
+
+#include "text/tiny_vocabulary.h"
+#include "weights/gguf/gguf_writer.h"
+
+namespace emelex::test {
+namespace {
+
+struct Sizes {
+  int64_t vocab;
+  int64_t dim;
+  int64_t hidden;
+  int64_t heads;
+  int64_t kv_heads;
+  int64_t head_dim;
+  int64_t layers;
+};
+
+GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
+  GgufWriter file;
+  file.add("general.architecture", "llama");
+  file.add("general.name", "Tiny");
+  const auto number = [&](const char* key, int64_t value) { file.add(key, static_cast<uint32_t>(value)); };
+  number("llama.block_count", sizes.layers);
+  number("llama.embedding_length", sizes.dim);
+  number("llama.feed_forward_length", sizes.hidden);
+  number("llama.context_length", model.context);
+  number("llama.attention.head_count", sizes.heads);
+  number("llama.attention.head_count_kv", sizes.kv_heads);
+  number("llama.attention.key_length", sizes.head_dim);
+  number("llama.rope.dimension_count", sizes.head_dim);
+  file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  const Metadata vocabulary = TinyVocabulary().metadata();
+  for (const auto& [key, value] : vocabulary.values()) file.add_value(key, value);
+  if (model.has_template) file.add("tokenizer.chat_template", kTinyTemplate);
+  return file;
+}
+
+// All of a Llama's tensors; `values` gives those of the tensor with that name and size.
+template <class Values>
+void add_tensors(GgufWriter& file, const Sizes& s, const Values& values) {
+  const auto add = [&](const std::string& name, const std::vector<int64_t>& shape) {
+    size_t n = 1;
+    for (const int64_t d : shape) n *= static_cast<size_t>(d);
+    file.add_tensor(name, TensorType::f32, shape, values(name, n));
+  };
+  add("token_embd.weight", {s.vocab, s.dim});
+  for (int64_t i = 0; i < s.layers; ++i) {
+    const std::string block = "blk." + std::to_string(i) + ".";
+    add(block + "attn_norm.weight", {s.dim});
+    add(block + "attn_q.weight", {s.heads * s.head_dim, s.dim});
+    add(block + "attn_k.weight", {s.kv_heads * s.head_dim, s.dim});
+    add(block + "attn_v.weight", {s.kv_heads * s.head_dim, s.dim});
+    add(block + "attn_output.weight", {s.dim, s.heads * s.head_dim});
+    add(block + "ffn_norm.weight", {s.dim});
+    add(block + "ffn_gate.weight", {s.hidden, s.dim});
+    add(block + "ffn_up.weight", {s.hidden, s.dim});
+    add(block + "ffn_down.weight", {s.dim, s.hidden});
+  }
+  add("output_norm.weight", {s.dim});
+  add("output.weight", {s.vocab, s.dim});
+}
+
+int64_t vocabulary_size(const TinyModel& model) {
+  return static_cast<int64_t>(TinyVocabulary().tokens.size()) + model.extra_rows;
+}
+
+}  // namespace
+
+const char* const kTinyTemplate =
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}: {{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>bot: {% endif %}";
+
+void write_random_model(const std::filesystem::path& path, const TinyModel& model) {
+  const Sizes sizes{vocabulary_size(model), 32, 64, 4, 2, 16, 2};
+  GgufWriter file = begin_file(sizes, model);
+  std::mt19937 random(model.seed);
+  // Wide enough for clear preferences; the norms' weights are around 1.
+  std::normal_distribution<float> normal(0.0F, 0.5F);
+  add_tensors(file, sizes, [&](const std::string& name, size_t n) {
+    const bool norm = name.find("norm") != std::string::npos;
+    std::vector<float> values(n);
+    for (float& x : values) x = norm ? 1.0F + 0.1F * normal(random) : normal(random);
+    return values;
+  });
+  file.write(path);
+}
+
+void write_scripted_model(const std::filesystem::path& path, const Script& script, const TinyModel& model) {
+  // A dimension for each token: the embedding is one of them, attention and MLP add nothing, and the output's row of a
+  // token has the tokens that it comes after.
+  const Sizes sizes{vocabulary_size(model), 320, 32, 1, 1, 16, 1};
+  const auto dim = static_cast<size_t>(sizes.dim);
+  GgufWriter file = begin_file(sizes, model);
+  add_tensors(file, sizes, [&](const std::string& name, size_t n) {
+    std::vector<float> values(n, name.find("norm") != std::string::npos ? 1.0F : 0.0F);
+    for (size_t token = 0; token < static_cast<size_t>(sizes.vocab); ++token) {
+      const auto found = script.find(static_cast<TokenId>(token));
+      const int next = found == script.end() ? TinyVocabulary::kEnd : found->second;
+      if (name == "token_embd.weight") values[token * dim + token] = 1.0F;
+      if (name == "output.weight") values[static_cast<size_t>(next) * dim + token] = 1000.0F;
+    }
+    return values;
+  });
+  file.write(path);
+}
+
+Script say(TokenId start, std::string_view text) {
+  Script script;
+  for (const char c : text) {
+    const TokenId next = static_cast<unsigned char>(c);
+    script[start] = next;
+    start = next;
+  }
+  return script;
+}
+
+}  // namespace emelex::test

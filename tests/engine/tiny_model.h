@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emelex/engine.h"
+
+namespace emelex::test {
+
+// Which token comes after which.
+using Script = std::map<TokenId, TokenId>;
+
+// "user: …\n" for each message, then "bot: ", between the vocabulary's control tokens.
+extern const char* const kTinyTemplate;
+
+struct TinyModel {
+  int context = 128;
+  uint32_t seed = 1;  // of random weights
+  bool has_template = true;
+  int extra_rows = 0;  // of the embedding table, that the vocabulary has no tokens for
+};
+
+// Llama files of a few hundred kB over the vocabulary of text/tiny_vocabulary.h: 256 bytes and a few more.
+// This one has random weights, so all of a Llama's parts matter, and makes bytes that are mostly no UTF-8.
+void write_random_model(const std::filesystem::path& path, const TinyModel& model = {});
+
+// This one goes from each token to the script's next whatever came before, and ends the turn after all others. Exact,
+// at any temperature.
+void write_scripted_model(const std::filesystem::path& path, const Script& script, const TinyModel& model = {});
+
+// A script that says `text` after the token `start`, byte by byte; no byte may come up twice. The last one ends the
+// turn.
+Script say(TokenId start, std::string_view text);
+
+}  // namespace emelex::test
