@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <map>
 
 #include "base/strings.h"
 #include "base/thread_pool.h"
-#include "kernels/cpu/cpu_route.h"
+#include "engine/choose_route.h"
 
 static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primitives are written against MLX 0.32");
 
@@ -19,16 +18,6 @@ namespace emelex {
 namespace {
 
 constexpr int kDefaultContext = 8192;
-
-KernelRoute chosen_kernels(const LoadOptions& options) {
-  if (options.kernels != KernelRoute::automatic) return options.kernels;
-  const char* wanted = std::getenv("EMELEX_KERNELS");
-  const std::string name = wanted == nullptr ? "" : wanted;
-  if (name.empty() || name == "fast") return KernelRoute::fast;
-  if (name == "float") return KernelRoute::float32;
-  throw Error(ErrorCode::invalid_argument,
-              str_cat("[engine] expected EMELEX_KERNELS to be fast or float, got ", quote_bytes(name)));
-}
 
 void check_options(const LoadOptions& options) {
   if (options.threads < 0 || options.threads > 1024) {
@@ -41,9 +30,6 @@ void check_options(const LoadOptions& options) {
   if (options.prefill_chunk < 1) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[engine] expected a prefill chunk of 1 or more, got ", options.prefill_chunk));
-  }
-  if (options.device == Device::gpu || options.kernels == KernelRoute::mlx) {
-    throw Error(ErrorCode::unsupported, "[engine] this build computes on the CPU with its own kernels only");
   }
 }
 
@@ -63,16 +49,16 @@ std::string main_quantization(const Weights& weights) {
 Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options)
     : prefill_chunk_(options.prefill_chunk) {
   check_options(options);
-  const KernelRoute kernels = chosen_kernels(options);
-  const int threads = options.threads > 0 ? options.threads : physical_cores();
-  route_ = cpu::make_cpu_route(threads, kernels == KernelRoute::fast);
+  const RouteChoice choice = choose_route(options);
+  info_.threads = options.threads > 0 ? options.threads : physical_cores();
+  info_.device = choice.device == Device::gpu ? "gpu" : "cpu";
+  route_ = make_route(choice, info_.threads);
   model_ = make_model(weights, *route_);
-  info_.threads = threads;
   fill_info(*weights, options);
 
   const ModelConfig& config = model_->config();
   const bool f32 =
-      options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && kernels == KernelRoute::float32);
+      options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && choice.exact());
   const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
                       f32 ? KvDtype::f32 : KvDtype::f16};
   info_.kv_bytes_per_token = shape.bytes_per_token();
@@ -97,7 +83,6 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
     throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of at most the model's ",
                                                      config.context_length, " tokens, got ", info_.context));
   }
-  info_.device = "cpu";
   info_.kernels = route_->name();
   info_.instruction_set = route_->instruction_set();
 }

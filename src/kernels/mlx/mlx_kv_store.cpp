@@ -1,0 +1,187 @@
+#include "kernels/mlx/mlx_kv_store.h"
+
+#include <mlx/fast.h>
+#include <mlx/ops.h>
+#include <mlx/transforms.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace emelex::mlx_route {
+namespace {
+
+// How a step lies in the cache, worked out once for all layers.
+struct Placement {
+  StepPtr step;
+  mx::array positions;             // [tokens]
+  std::vector<int32_t> slots;      // [tokens] rows of the pool
+  bool consecutive;                // slots follow one another
+  std::vector<mx::array> gathers;  // for each sequence its blocks' numbers; empty: they follow one another
+};
+
+bool consecutive(const std::vector<int32_t>& numbers) {
+  return std::adjacent_find(numbers.begin(), numbers.end(), [](int32_t a, int32_t b) { return b != a + 1; }) ==
+         numbers.end();
+}
+
+// The blocks that a sequence's tokens reach into once the step is done.
+std::vector<int32_t> used_blocks(const StepSequence& sequence) {
+  const int n = (sequence.start + sequence.count + kBlockTokens - 1) / kBlockTokens;
+  return {sequence.blocks.begin(), sequence.blocks.begin() + n};
+}
+
+mx::array int_array(const std::vector<int32_t>& numbers) {
+  return mx::array(numbers.data(), {static_cast<int>(numbers.size())}, mx::int32);
+}
+
+Placement place(const StepPtr& step) {
+  std::vector<int32_t> positions;
+  Placement placement{step, mx::array(0), {}, false, {}};
+  for (const StepSequence& sequence : step->sequences) {
+    for (int position = sequence.start; position < sequence.start + sequence.count; ++position) {
+      positions.push_back(position);
+      placement.slots.push_back(sequence.blocks[static_cast<size_t>(position / kBlockTokens)] * kBlockTokens +
+                                position % kBlockTokens);
+    }
+    const auto blocks = used_blocks(sequence);
+    placement.gathers.push_back(int_array(consecutive(blocks) ? std::vector<int32_t>{} : blocks));
+  }
+  placement.positions = int_array(positions);
+  placement.consecutive = consecutive(placement.slots);
+  return placement;
+}
+
+class MlxKvStore : public KvStore {
+ public:
+  MlxKvStore(MlxContextPtr context, const KvShape& shape)
+      : context_(std::move(context)), shape_(shape), dtype_(shape.dtype == KvDtype::f16 ? mx::float16 : mx::float32) {}
+
+  // Arrays are immutable, so growing copies them: by halves as much again.
+  void grow(int n_blocks) override {
+    if (n_blocks <= n_blocks_) return;
+    const int added = std::max({n_blocks, n_blocks_ * 2, 4}) - n_blocks_;
+    const auto more = mx::zeros({added * kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, dtype_, context_->stream);
+    for (int i = 0; i < 2 * shape_.n_layers; ++i) {
+      if (n_blocks_ == 0) {
+        pools_.push_back(mx::copy(more, context_->stream));
+      } else {
+        pool(i) = mx::concatenate({pool(i), more}, 0, context_->stream);
+      }
+    }
+    mx::eval(pools_);
+    n_blocks_ += added;
+  }
+
+  void copy_block(int from, int to, int n_tokens) override {
+    for (auto& pool : pools_) {
+      const auto rows =
+          mx::slice(pool, {from * kBlockTokens, 0, 0}, row_end(from * kBlockTokens + n_tokens), context_->stream);
+      pool = mx::slice_update(pool, rows, {to * kBlockTokens, 0, 0}, row_end(to * kBlockTokens + n_tokens),
+                              context_->stream);
+    }
+    mx::eval(pools_);
+  }
+
+  mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
+                   const mx::array& k, const mx::array& v, const StepPtr& step) override {
+    if (!placement_ || placement_->step != step) placement_ = place(step);
+    const auto rotated_q = rotate(*config, config->n_heads, q);  // [tokens, n_heads, head_dim]
+    write(2 * layer, rotate(*config, config->n_kv_heads, k));
+    write(2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
+
+    std::vector<mx::array> attended;
+    for (size_t i = 0; i < step->sequences.size(); ++i)
+      attended.push_back(attend_sequence(*config, layer, rotated_q, i));
+    return attended.size() == 1 ? attended.front() : mx::concatenate(attended, 0, context_->stream);
+  }
+
+ private:
+  mx::array& pool(int i) { return pools_[static_cast<size_t>(i)]; }
+  mx::Shape row_end(int row) const { return {row, shape_.n_kv_heads, shape_.head_dim}; }
+
+  // x [tokens, heads · head_dim] → [tokens, heads, head_dim], each token turned by its position
+  mx::array rotate(const AttentionConfig& config, int heads, const mx::array& x) {
+    const Rope& rope = config.rope;
+    const auto split = mx::reshape(x, {-1, heads, 1, config.head_dim}, context_->stream);
+    const auto turned = rope.dim == 0 ? split
+                                      : mx::fast::rope(split, rope.dim, rope.interleaved, std::nullopt, 1.0F,
+                                                       placement_->positions, wavelengths(rope), context_->stream);
+    return mx::reshape(turned, {-1, heads, config.head_dim}, context_->stream);
+  }
+
+  // MLX wants what a position is divided by.
+  const mx::array& wavelengths(const Rope& rope) {
+    if (!wavelengths_) {
+      std::vector<float> values;
+      for (const float frequency : rope.inv_freq) values.push_back(1.0F / frequency);
+      wavelengths_ = mx::array(values.data(), {static_cast<int>(values.size())}, mx::float32);
+    }
+    return *wavelengths_;
+  }
+
+  // The new array takes the old one's memory, since nothing else holds it; whoever reads it comes after the write.
+  void write(int i, const mx::array& rows) {
+    auto stored = rows;
+    if (!context_->gpu && dtype_ == mx::float16) {
+      stored = mx::clip(stored, mx::array(-65504.0F), mx::array(65504.0F), context_->stream);
+    }
+    stored = mx::astype(stored, dtype_, context_->stream);
+    const auto& slots = placement_->slots;
+    const mx::array old = std::move(pool(i));
+    if (placement_->consecutive) {
+      pool(i) = mx::slice_update(old, stored, {slots.front(), 0, 0}, row_end(slots.back() + 1), context_->stream);
+    } else {
+      pool(i) = mx::scatter(old, int_array(slots), mx::expand_dims(stored, 1, context_->stream), 0, context_->stream);
+    }
+  }
+
+  // The first n rows of a sequence: [1, kv_heads, n, head_dim]
+  mx::array read(int i, size_t sequence, int n) {
+    const StepSequence& s = placement_->step->sequences[sequence];
+    const mx::array& blocks = placement_->gathers[sequence];
+    mx::array rows = pool(i);
+    int first = s.blocks.front() * kBlockTokens;
+    if (blocks.size() > 0) {
+      rows = mx::reshape(rows, {-1, kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, context_->stream);
+      rows = mx::take(rows, blocks, 0, context_->stream);
+      rows = mx::reshape(rows, {-1, shape_.n_kv_heads, shape_.head_dim}, context_->stream);
+      first = 0;
+    }
+    rows = mx::slice(rows, {first, 0, 0}, row_end(first + n), context_->stream);
+    return mx::expand_dims(mx::transpose(rows, {1, 0, 2}, context_->stream), 0, context_->stream);
+  }
+
+  // → [count, n_heads · head_dim]
+  mx::array attend_sequence(const AttentionConfig& config, int layer, const mx::array& q, size_t sequence) {
+    const StepSequence& s = placement_->step->sequences[sequence];
+    auto queries = q;
+    if (s.count != q.shape(0)) {
+      queries = mx::slice(q, {s.first, 0, 0}, {s.first + s.count, config.n_heads, config.head_dim}, context_->stream);
+    }
+    queries = mx::expand_dims(mx::transpose(queries, {1, 0, 2}, context_->stream), 0, context_->stream);
+    const int n = s.start + s.count;
+    const auto out = mx::fast::scaled_dot_product_attention(
+        queries, read(2 * layer, sequence, n), read(2 * layer + 1, sequence, n), config.scale,
+        s.count > 1 ? "causal" : "", {}, {}, false, context_->stream);  // [1, n_heads, count, head_dim]
+    const auto rows = mx::reshape(mx::transpose(out, {0, 2, 1, 3}, context_->stream),
+                                  {s.count, config.n_heads * config.head_dim}, context_->stream);
+    return mx::astype(rows, q.dtype(), context_->stream);
+  }
+
+  MlxContextPtr context_;
+  KvShape shape_;
+  mx::Dtype dtype_;
+  int n_blocks_ = 0;
+  std::vector<mx::array> pools_;  // keys of layer 0, values of layer 0, keys of layer 1, …
+  std::optional<Placement> placement_;
+  std::optional<mx::array> wavelengths_;
+};
+
+}  // namespace
+
+std::unique_ptr<KvStore> make_mlx_kv_store(MlxContextPtr context, const KvShape& shape) {
+  return std::make_unique<MlxKvStore>(std::move(context), shape);
+}
+
+}  // namespace emelex::mlx_route

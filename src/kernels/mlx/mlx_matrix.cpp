@@ -1,0 +1,149 @@
+#include "kernels/mlx/mlx_matrix.h"
+
+#include <mlx/ops.h>
+#include <mlx/transforms.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "quant/dequantize.h"
+#include "quant/half.h"
+
+namespace emelex::mlx_route {
+namespace {
+
+// A block of a GGUF type as an affine group: 32 unsigned values and their scale and bias.
+struct Group {
+  uint8_t q[kGroup];
+  float scale;
+  float bias;
+};
+
+float half_at(const std::byte* p) {
+  uint16_t half = 0;
+  std::memcpy(&half, p, 2);
+  return half_to_float(half);
+}
+
+// Byte i holds value i in its low half and value i + 16 in its high half.
+void read_nibbles(const std::byte* p, Group& group) {
+  for (int i = 0; i < 16; ++i) {
+    const auto pair = std::to_integer<uint8_t>(p[i]);
+    group.q[i] = pair & 15;
+    group.q[i + 16] = pair >> 4;
+  }
+}
+
+void read_group(TensorType type, const std::byte* block, Group& group) {
+  group.scale = half_at(block);
+  if (type == TensorType::q8_0) {
+    for (int i = 0; i < kGroup; ++i) group.q[i] = std::to_integer<uint8_t>(block[2 + i]) ^ 0x80;
+    group.bias = -128.0F * group.scale;
+  } else if (type == TensorType::q4_1) {
+    read_nibbles(block + 4, group);
+    group.bias = half_at(block + 2);
+  } else {
+    read_nibbles(block + 2, group);
+    group.bias = -8.0F * group.scale;
+  }
+}
+
+int affine_bits(TensorType type) {
+  switch (type) {
+    case TensorType::q4_0:
+    case TensorType::q4_1:
+      return 4;
+    case TensorType::q8_0:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+// Appends a tensor's groups in the order of the file: rows one after another.
+void append_groups(const Tensor& tensor, int bits, std::vector<uint32_t>& words, std::vector<float>& scales,
+                   std::vector<float>& biases) {
+  const auto block_bytes = static_cast<size_t>(info(tensor.type).block_bytes);
+  const int per_word = 32 / bits;
+  Group group{};
+  for (size_t at = 0; at < tensor.data.size(); at += block_bytes) {
+    read_group(tensor.type, tensor.data.data() + at, group);
+    for (int i = 0; i < kGroup; i += per_word) {
+      uint32_t word = 0;
+      for (int j = 0; j < per_word; ++j) word |= static_cast<uint32_t>(group.q[i + j]) << (bits * j);
+      words.push_back(word);
+    }
+    scales.push_back(group.scale);
+    biases.push_back(group.bias);
+  }
+}
+
+mx::array as_dtype(const MlxContext& context, const mx::array& x) {
+  auto converted = mx::astype(x, context.dtype, context.stream);
+  mx::eval(converted);  // now, so that the float32 original is let go
+  return converted;
+}
+
+MlxMatrix quantized_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows, int bits) {
+  const auto columns = static_cast<int>(tensors.front()->columns());
+  const auto groups = static_cast<size_t>(rows) * static_cast<size_t>(columns / kGroup);
+  std::vector<uint32_t> words;
+  std::vector<float> scales;
+  std::vector<float> biases;
+  words.reserve(groups * static_cast<size_t>(bits));
+  scales.reserve(groups);
+  biases.reserve(groups);
+  for (const Tensor* tensor : tensors) append_groups(*tensor, bits, words, scales, biases);
+
+  // A bias of Q8_0 may leave float16's range; MLX then multiplies in float32.
+  const bool fits = std::all_of(biases.begin(), biases.end(), [](float bias) { return std::abs(bias) <= 65504.0F; });
+  const MlxContext wide{context.stream, context.gpu, mx::float32};
+  const MlxContext& target = fits ? context : wide;
+  const mx::Shape per_group{rows, columns / kGroup};
+  return {rows,
+          columns,
+          bits,
+          mx::array(words.data(), {rows, columns * bits / 32}, mx::uint32),
+          as_dtype(target, mx::array(scales.data(), per_group, mx::float32)),
+          as_dtype(target, mx::array(biases.data(), per_group, mx::float32))};
+}
+
+}  // namespace
+
+mx::array plain_array(const Tensor& tensor) {
+  std::vector<float> floats(static_cast<size_t>(tensor.rows() * tensor.columns()));
+  dequantize(tensor.type, tensor.data, floats);
+  mx::Shape shape;
+  for (const int64_t n : tensor.shape) shape.push_back(static_cast<int>(n));
+  return mx::array(floats.data(), shape, mx::float32);
+}
+
+MlxMatrix make_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
+  int rows = 0;
+  for (const Tensor* tensor : tensors) rows += static_cast<int>(tensor->rows());
+  const int bits = affine_bits(tensors.front()->type);
+  if (bits > 0) return quantized_matrix(context, tensors, rows, bits);
+  std::vector<mx::array> parts;
+  for (const Tensor* tensor : tensors) parts.push_back(as_dtype(context, plain_array(*tensor)));
+  auto weight = parts.size() == 1 ? parts.front() : mx::concatenate(parts, 0, context.stream);
+  mx::eval(weight);
+  return {rows, static_cast<int>(tensors.front()->columns()), 0, weight, std::nullopt, std::nullopt};
+}
+
+mx::array MlxMatrix::multiply(const MlxContext& context, const mx::array& x) const {
+  const auto input = mx::astype(x, context.dtype, context.stream);
+  const auto product =
+      bits > 0 ? mx::quantized_matmul(input, weight, *scales, biases, true, kGroup, bits, "affine", context.stream)
+               : mx::matmul(input, mx::transpose(weight, context.stream), context.stream);
+  return mx::astype(product, x.dtype(), context.stream);
+}
+
+mx::array MlxMatrix::take(const MlxContext& context, const mx::array& ids) const {
+  const auto rows_of = [&](const mx::array& a) { return mx::take(a, ids, 0, context.stream); };
+  if (bits == 0) return rows_of(weight);
+  return mx::dequantize(rows_of(weight), rows_of(*scales), rows_of(*biases), kGroup, bits, "affine", std::nullopt,
+                        std::nullopt, context.stream);
+}
+
+}  // namespace emelex::mlx_route

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "kernels/route.h"
+
+namespace emelex::mlx_route {
+
+// The route over MLX's stock operations: what a GPU runs on (Metal or CUDA). On MLX's CPU back end it is a slow
+// reference, in float32 throughout. `device` must be one that MLX has. Call it on the thread that will compute.
+std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device);
+
+}  // namespace emelex::mlx_route
