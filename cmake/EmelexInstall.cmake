@@ -2,6 +2,7 @@
 #   bin/emelex
 #   lib/emelex/mlx/lib/      libmlx, with mlx.metallib on macOS
 #   lib/emelex/mlx_cpu.libs/ what libmlx needs itself; it looks for it at ../../mlx_cpu.libs, as in the wheel
+# A CUDA build also needs NVIDIA's libraries, which its wheel depends on; they are looked for at lib/emelex/nvidia/.
 include(GNUInstallDirs)
 set(emelex_mlx_destination lib/emelex/mlx/lib) # private to emelex, so the same on systems with lib64
 
@@ -18,9 +19,12 @@ if(TARGET emelex)
   install(DIRECTORY ${EMELEX_MLX_ROOT}/lib/ DESTINATION ${emelex_mlx_destination}
           FILES_MATCHING PATTERN "*.so*" PATTERN "*.dylib" PATTERN "*.metallib"
           PATTERN "cmake" EXCLUDE)
-  foreach(companion mlx_cpu.libs mlx_cuda.libs mlx.libs)
-    if(EXISTS ${EMELEX_MLX_ROOT}/../${companion})
-      install(DIRECTORY ${EMELEX_MLX_ROOT}/../${companion} DESTINATION lib/emelex)
+  file(GLOB emelex_mlx_companions ${EMELEX_MLX_ROOT}/../mlx*.libs)
+  install(DIRECTORY ${emelex_mlx_companions} DESTINATION lib/emelex)
+  # MLX for CUDA compiles some kernels when it first needs them, with these headers.
+  foreach(headers cccl cute cutlass)
+    if(EXISTS ${EMELEX_MLX_ROOT}/include/${headers})
+      install(DIRECTORY ${EMELEX_MLX_ROOT}/include/${headers} DESTINATION lib/emelex/mlx/include)
     endif()
   endforeach()
 

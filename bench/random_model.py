@@ -1,0 +1,117 @@
+"""Writes a GGUF file of a well-known model's shape with random weights: for measuring speed, which does not depend on the
+values. Needs the packages gguf and numpy.
+
+    random_model.py SHAPE TYPE OUTPUT        for example: llama-3.2-3b q4_0 build/models/random-3b-q4_0.gguf
+"""
+
+import sys
+from dataclasses import dataclass
+
+import gguf
+import numpy as np
+
+
+@dataclass
+class Shape:
+    n_layers: int
+    dim: int
+    hidden_dim: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    vocab_size: int
+    tied: bool
+
+
+SHAPES = {
+    "smollm2-135m": Shape(30, 576, 1536, 9, 3, 64, 49152, True),
+    "llama-3.2-1b": Shape(16, 2048, 8192, 32, 8, 64, 128256, True),
+    "llama-3.2-3b": Shape(28, 3072, 8192, 24, 8, 128, 128256, True),
+    "llama-3-8b": Shape(32, 4096, 14336, 32, 8, 128, 128256, False),
+}
+TYPES = {"f16": gguf.GGMLQuantizationType.F16, "q4_0": gguf.GGMLQuantizationType.Q4_0,
+         "q4_1": gguf.GGMLQuantizationType.Q4_1, "q8_0": gguf.GGMLQuantizationType.Q8_0}
+
+
+class RandomTensors:
+    """Rows of random blocks whose scales keep the activations of every layer near 1."""
+
+    def __init__(self, kind):
+        self.kind, self.rng = TYPES[kind], np.random.default_rng(1)
+
+    def matrix(self, rows, columns):
+        spread = columns ** -0.5
+        if self.kind == gguf.GGMLQuantizationType.F16:
+            return (self.rng.standard_normal((rows, columns), dtype=np.float32) * spread).astype(np.float16)
+        block, size = gguf.GGML_QUANT_SIZES[self.kind]
+        data = self.rng.integers(0, 256, (rows, columns // block, size), dtype=np.uint8)
+        steps = 74.0 if self.kind == gguf.GGMLQuantizationType.Q8_0 else 4.6  # root mean square of the random values
+        data[:, :, :2] = np.frombuffer(np.float16(spread / steps).tobytes(), np.uint8)
+        if self.kind == gguf.GGMLQuantizationType.Q4_1:
+            data[:, :, 2:4] = np.frombuffer(np.float16(-7.5 * spread / steps).tobytes(), np.uint8)
+        return data.reshape(rows, -1)
+
+
+def add_metadata(writer, name, shape):
+    writer.add_name(f"random {name}")
+    writer.add_context_length(131072)
+    writer.add_embedding_length(shape.dim)
+    writer.add_block_count(shape.n_layers)
+    writer.add_feed_forward_length(shape.hidden_dim)
+    writer.add_head_count(shape.n_heads)
+    writer.add_head_count_kv(shape.n_kv_heads)
+    writer.add_key_length(shape.head_dim)
+    writer.add_value_length(shape.head_dim)
+    writer.add_rope_dimension_count(shape.head_dim)
+    writer.add_rope_freq_base(500000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(shape.vocab_size)
+    # A vocabulary of numbers, which every reader takes.
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe")
+    writer.add_token_list([f"t{i}" for i in range(shape.vocab_size)])
+    writer.add_token_types([gguf.TokenType.NORMAL] * shape.vocab_size)
+    writer.add_token_merges(["t 0"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+
+
+def add_tensors(writer, shape, tensors):
+    def matrix(name, rows, columns):
+        data = tensors.matrix(rows, columns)
+        writer.add_tensor(name, data, raw_dtype=tensors.kind)
+
+    def norm(name):
+        writer.add_tensor(name, np.ones(shape.dim, dtype=np.float32))
+
+    queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
+    matrix("token_embd.weight", shape.vocab_size, shape.dim)
+    norm("output_norm.weight")
+    if not shape.tied:
+        matrix("output.weight", shape.vocab_size, shape.dim)
+    for i in range(shape.n_layers):
+        block = f"blk.{i}."
+        norm(block + "attn_norm.weight")
+        norm(block + "ffn_norm.weight")
+        for part, rows, columns in (("attn_q", queries, shape.dim), ("attn_k", keys, shape.dim),
+                                    ("attn_v", keys, shape.dim), ("attn_output", shape.dim, queries),
+                                    ("ffn_gate", shape.hidden_dim, shape.dim), ("ffn_up", shape.hidden_dim, shape.dim),
+                                    ("ffn_down", shape.dim, shape.hidden_dim)):
+            matrix(f"{block}{part}.weight", rows, columns)
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] not in SHAPES or sys.argv[2] not in TYPES:
+        sys.exit(f"usage: random_model.py {{{','.join(SHAPES)}}} {{{','.join(TYPES)}}} OUTPUT")
+    name, kind, output = sys.argv[1:]
+    writer = gguf.GGUFWriter(output, "llama", use_temp_file=True)
+    add_metadata(writer, name, SHAPES[name])
+    add_tensors(writer, SHAPES[name], RandomTensors(kind))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+if __name__ == "__main__":
+    main()
