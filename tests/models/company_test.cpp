@@ -1,0 +1,138 @@
+// A token's result depends on the tokens before it in its sequence, and on nothing else: not on how the prompt was cut,
+// what came from the cache, which other sequences were in the step, or how many threads computed. Bit for bit on the
+// CPU's own route.
+#include <doctest/doctest.h>
+
+#include "models/forward_pass.h"
+#include "models/reference_llama.h"
+
+using namespace emelex;
+using namespace emelex::test;
+
+namespace {
+
+constexpr int kLength = 600;  // past several blocks of the cache and one split of attention
+
+struct Setting {
+  KernelRoute kernels;
+  TensorType type;
+  KvDtype kv;
+};
+
+constexpr Setting kSettings[] = {{KernelRoute::fast, TensorType::q4_1, KvDtype::f16},
+                                 {KernelRoute::fast, TensorType::q8_0, KvDtype::f32},
+                                 {KernelRoute::fast, TensorType::q4_0, KvDtype::f16},
+                                 {KernelRoute::float32, TensorType::q4_1, KvDtype::f32},
+                                 {KernelRoute::float32, TensorType::f16, KvDtype::f16}};
+
+template <class Check>
+void for_each_setting(const Check& check) {
+  for (const Setting& setting : kSettings) {
+    TinyLlama model;
+    model.type = setting.type;
+    CAPTURE(static_cast<int>(setting.kernels));
+    CAPTURE(info(setting.type).name);
+    check(model, setting);
+  }
+}
+
+std::vector<float> tail(const std::vector<float>& logits, size_t tokens) {
+  const size_t vocab = static_cast<size_t>(TinyLlama().vocab_size);
+  return {logits.end() - static_cast<std::ptrdiff_t>(tokens * vocab), logits.end()};
+}
+
+}  // namespace
+
+TEST_CASE("a prompt in chunks of 1, 7, 64 and all at once gives the same bits, with 1, 2 and 3 threads") {
+  for_each_setting([](const TinyLlama& model, const Setting& setting) {
+    const auto tokens = random_tokens(kLength);
+    const auto whole = ForwardPass(model, setting.kernels, 1, setting.kv).prefill(tokens);
+    for (const int threads : {1, 2, 3}) {
+      ForwardPass pass(model, setting.kernels, threads, setting.kv);
+      for (const size_t chunk : {1, 7, 64, kLength}) {
+        CAPTURE(threads);
+        CAPTURE(chunk);
+        CHECK(pass.prefill(tokens, chunk) == whole);
+      }
+    }
+  });
+}
+
+TEST_CASE("tokens behind a cached prefix get the same bits, whether it was trimmed, forked or shared") {
+  for_each_setting([](const TinyLlama& model, const Setting& setting) {
+    const auto tokens = random_tokens(kLength);
+    ForwardPass pass(model, setting.kernels, 2, setting.kv);
+    auto& cache = pass.cache();
+    const auto whole = pass.prefill(tokens);
+    for (const int kept : {1, 63, 64, 100, 513}) {
+      CAPTURE(kept);
+      const std::vector<int> rest(tokens.begin() + kept, tokens.end());
+      const auto first = cache.create();
+      pass.prefill(first, {tokens.begin(), tokens.begin() + kept}, 1 << 20);
+      const auto fork = cache.fork(first);
+      // Something else on the first, so that the fork must have its own copy of the last block.
+      pass.prefill(first, random_tokens(80, model.vocab_size, 2), 1 << 20);
+      CHECK(pass.prefill(fork, rest, 50) == tail(whole, rest.size()));
+      cache.trim(first, kept);
+      CHECK(pass.prefill(first, rest, 1 << 20) == tail(whole, rest.size()));
+      cache.release(fork);
+      cache.release(first);
+    }
+  });
+}
+
+TEST_CASE("a sequence gets the same bits in a step with others, in prefill and decode mixed") {
+  for_each_setting([](const TinyLlama& model, const Setting& setting) {
+    const auto tokens = random_tokens(90);
+    const auto others = random_tokens(200, model.vocab_size, 3);
+    ForwardPass pass(model, setting.kernels, 2, setting.kv);
+    const auto whole = pass.prefill(tokens);
+
+    const auto ours = pass.cache().create();
+    const auto second = pass.cache().create();
+    const auto third = pass.cache().create();
+    std::vector<float> found;
+    size_t at = 0;
+    for (const size_t count : {5, 1, 60, 1, 1, 22}) {
+      const auto begin = tokens.begin() + static_cast<std::ptrdiff_t>(at);
+      const auto logits = pass.step({{second, {others.begin(), others.begin() + 3}},
+                                     {ours, {begin, begin + static_cast<std::ptrdiff_t>(count)}},
+                                     {third, {others.begin() + 7, others.begin() + 20}}});
+      const size_t vocab = static_cast<size_t>(model.vocab_size);
+      found.insert(found.end(), logits.begin() + static_cast<std::ptrdiff_t>(3 * vocab),
+                   logits.begin() + static_cast<std::ptrdiff_t>((3 + count) * vocab));
+      at += count;
+    }
+    REQUIRE(at == tokens.size());
+    CHECK(found == whole);
+  });
+}
+
+TEST_CASE("MLX's route gives the same within rounding, whatever the chunks, forks and company") {
+  TinyLlama model;
+  model.type = TensorType::q4_0;
+  const auto tokens = random_tokens(150);
+  const auto expected = reference_logits(model, tokens);
+  ForwardPass pass(model, KernelRoute::mlx);
+  auto& cache = pass.cache();
+  for (const size_t chunk : {1, 7, 64, 150}) {
+    CAPTURE(chunk);
+    CHECK(relative_l2(pass.prefill(tokens, chunk), expected) < 2e-6);
+  }
+
+  // Two sequences whose blocks lie in turn, a fork of one, and both in one step.
+  const auto a = cache.create();
+  const auto b = cache.create();
+  std::vector<float> found;
+  for (size_t at = 0; at < 140; at += 35) {
+    const std::vector<int> part(tokens.begin() + static_cast<std::ptrdiff_t>(at),
+                                tokens.begin() + static_cast<std::ptrdiff_t>(at + 35));
+    const auto logits = pass.step({{a, part}, {b, part}});
+    found.insert(found.end(), logits.begin() + static_cast<std::ptrdiff_t>(logits.size() / 2), logits.end());
+  }
+  const auto fork = cache.fork(b);
+  pass.prefill(b, random_tokens(30, model.vocab_size, 4), 30);
+  const auto rest = pass.prefill(fork, {tokens.begin() + 140, tokens.end()}, 10);
+  found.insert(found.end(), rest.begin(), rest.end());
+  CHECK(relative_l2(found, expected) < 2e-6);
+}

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <mlx/transforms.h>
+
+#include <numeric>
+#include <random>
+
+#include "base/temporary_folder.h"
+#include "cache/kv_cache.h"
+#include "engine/choose_route.h"
+#include "models/model.h"
+#include "models/tiny_llama.h"
+
+namespace emelex::test {
+
+inline std::vector<int> random_tokens(int n, int vocab_size = TinyLlama().vocab_size, uint32_t seed = 1) {
+  std::mt19937 random(seed);
+  std::vector<int> tokens(static_cast<size_t>(n));
+  for (int& token : tokens) token = static_cast<int>(random() % static_cast<uint32_t>(vocab_size));
+  return tokens;
+}
+
+// A tiny model on a route, computing steps of any make.
+class ForwardPass {
+ public:
+  // Some tokens of one sequence, in a step.
+  struct Part {
+    SequenceId sequence;
+    std::vector<int> tokens;
+  };
+
+  ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32) {
+    const TemporaryFolder folder;
+    model.write(folder.path() / "tiny.gguf");
+    route_ = make_route({Device::cpu, kernels}, threads);
+    model_ = make_model(open_weights(folder.path() / "tiny.gguf"), *route_);
+    const auto& attention = model_->config().attention;
+    cache_ = std::make_unique<KvCache>(
+        route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv}), 1 << 20);
+  }
+
+  KvCache& cache() { return *cache_; }
+
+  // → logits [tokens of all parts, vocab_size]
+  std::vector<float> step(const std::vector<Part>& parts) {
+    Step step;
+    for (const Part& part : parts) {
+      step.sequences.push_back(cache_->extend(part.sequence, step.size(), static_cast<int>(part.tokens.size())));
+      step.tokens.insert(step.tokens.end(), part.tokens.begin(), part.tokens.end());
+    }
+    step.outputs.resize(step.tokens.size());
+    std::iota(step.outputs.begin(), step.outputs.end(), 0);
+    auto logits = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
+    mx::eval(logits);
+    return {logits.data<float>(), logits.data<float>() + logits.size()};
+  }
+
+  // A sequence's tokens, `chunk` at a time.
+  std::vector<float> prefill(SequenceId sequence, const std::vector<int>& tokens, size_t chunk) {
+    std::vector<float> all;
+    for (size_t at = 0; at < tokens.size(); at += chunk) {
+      const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(at);
+      const auto n = static_cast<std::ptrdiff_t>(std::min(chunk, tokens.size() - at));
+      const auto logits = step({{sequence, {first, first + n}}});
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+  }
+
+  std::vector<float> prefill(const std::vector<int>& tokens, size_t chunk = 1 << 20) {
+    return prefill(cache_->create(), tokens, chunk);
+  }
+
+ private:
+  std::unique_ptr<Route> route_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<KvCache> cache_;
+};
+
+}  // namespace emelex::test

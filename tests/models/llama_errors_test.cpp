@@ -1,0 +1,41 @@
+#include <doctest/doctest.h>
+
+#include "base/expect_error.h"
+#include "models/forward_pass.h"
+
+using namespace emelex;
+using namespace emelex::test;
+
+namespace {
+
+// What making a model of the file says.
+void load(const TinyLlama& model, const std::string& without = {}) {
+  const TemporaryFolder folder;
+  model.write(folder.path() / "tiny.gguf", without);
+  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
+  make_model(open_weights(folder.path() / "tiny.gguf"), *route);
+}
+
+}  // namespace
+
+TEST_CASE("each tensor that is missing is named") {
+  for (const auto& [name, shape] : TinyLlama().shapes()) {
+    if (name == "output.weight") continue;  // then it is tied
+    CAPTURE(name);
+    expect_error(ErrorCode::corrupt_file, {name}, [&] { load({}, name); });
+  }
+}
+
+TEST_CASE("numbers of heads and rotated values that cannot be are refused") {
+  TinyLlama model;
+  model.n_kv_heads = 4;  // 6 heads
+  expect_error(ErrorCode::corrupt_file, {"head_count"}, [&] { load(model); });
+  model = {};
+  model.rope_dim = 18;  // of 16
+  expect_error(ErrorCode::corrupt_file, {"rope.dimension_count"}, [&] { load(model); });
+  model.rope_dim = 7;
+  expect_error(ErrorCode::corrupt_file, {"rope.dimension_count"}, [&] { load(model); });
+  model = {};
+  model.rope_base = 0.0F;
+  expect_error(ErrorCode::corrupt_file, {"rope base"}, [&] { load(model); });
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quant/tensor_type.h"
+#include "weights/weights.h"
+
+namespace emelex::test {
+
+// A Llama of a few hundred kB with random weights; the sizes are odd on purpose.
+struct TinyLlama {
+  TensorType type = TensorType::f32;  // of the matrices
+  int n_layers = 2;
+  int dim = 96;
+  int hidden_dim = 160;
+  int n_heads = 6;
+  int n_kv_heads = 2;
+  int head_dim = 16;
+  int rope_dim = 16;
+  int vocab_size = 203;
+  int context = 2048;
+  bool tied = false;          // the output is the embedding table
+  bool rope_factors = false;  // a divisor for each frequency, as Llama 3.1 has
+  float rope_base = 10000.0F;
+  float norm_eps = 1e-5F;
+  uint32_t seed = 1;
+
+  // The tensors by name, as float32, before they are stored as `type`.
+  std::map<std::string, std::vector<float>> tensors() const;
+  std::map<std::string, std::vector<int64_t>> shapes() const;
+
+  // `without` names a tensor to leave out.
+  void write(const std::filesystem::path& path, const std::string& without = {}) const;
+};
+
+}  // namespace emelex::test
