@@ -53,7 +53,8 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
 std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
   int groups = 0;
   for (const auto& m : matrices) groups += (m.rows + kLanes - 1) / kLanes;
-  const int chunk_rows = std::max(1, groups / (threads * kChunksPerThread)) * kLanes;
+  // Whole pairs of groups, as the kernels like them.
+  const int chunk_rows = std::max(1, groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
   std::vector<Chunk> chunks;
   for (size_t i = 0; i < matrices.size(); ++i) {
     for (int row = 0; row < matrices[i].rows; row += chunk_rows) {

@@ -79,10 +79,12 @@ struct MatmulArgs {
 // `rows`. `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
 using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
 
+constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
+constexpr size_t kUnpackedBlockBytes =
+    kLanes * (kActivationBlock + 3 * sizeof(float));  // values and three floats a row
 constexpr size_t matmul_scratch_bytes(int columns) {
-  const size_t padded = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock * kActivationBlock;
-  // int8: for 16 rows the values and three floats a block; float: 4 rows of floats. The larger is int8's.
-  return padded * kLanes + padded / kActivationBlock * kLanes * 3 * sizeof(float) + 64;
+  const size_t blocks = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock;
+  return blocks * kMaxRowGroups * kUnpackedBlockBytes + 64;  // the float kernels widen 4 rows, which is less
 }
 
 // One layer of one KV block, of all kv heads: keys [kv_head][padded_dim][kBlockTokens], then values

@@ -14,6 +14,7 @@ namespace {
 struct Avx2 {
   static constexpr const char* kName = "avx2";
   static constexpr int kTokens = 2;
+  static constexpr int kRowGroups = 1;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatTokens = 2;
 

@@ -13,7 +13,8 @@ namespace {
 
 struct Avx512 {
   static constexpr const char* kName = "avx512";
-  static constexpr int kTokens = 8;
+  static constexpr int kTokens = 4;
+  static constexpr int kRowGroups = 2;
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatTokens = 4;
 

@@ -8,9 +8,9 @@
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
-// The unit of work is 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4 columns], so that
-// a lane is a row and one dot-product instruction takes 4 columns of 16 rows. With x = center + scale · q and a row's
-// weights v = d · w + min, a block's share of the row is
+// The unit of work is a group of 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4
+// columns], so that a lane is a row and one dot-product instruction takes 4 columns of 16 rows. With x = center + scale
+// · q and a row's weights v = d · w + min, a block's share of the row is
 //     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v.
 // The sums of products are exact integers; the three terms are added to a float accumulator, block after block. That
 // order is the same for one token and for many, which is what makes a token's result independent of its company.
@@ -24,69 +24,80 @@ struct Int8Matmul {
   using I = typename S::I;
   using U = typename S::U;
 
-  struct Block {
-    U w[8];
-    F scale;
-    F min;
-    F sum;  // of the block's 32 weights, for each row
+  // A block of 16 rows in registers.
+  struct FileBlock {
+    U values[8];
+    F scales;
+    F mins;
+    F sums;
+    U w(int g) const { return values[g]; }
+    F scale() const { return scales; }
+    F min() const { return mins; }
+    F sum() const { return sums; }  // of the block's 32 weights, for each row
   };
 
-  static F sum_of_weights(const Block& block) {
+  static F sum_of_weights(const FileBlock& block) {
     constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
     static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
     I sum = S::set_i(-kOffset * kActivationBlock);
     EMELEX_UNROLL
-    for (int g = 0; g < 8; ++g) sum = dot(sum, block.w[g], S::broadcast4(kOnes));
-    const F scaled = S::mul(S::to_float(sum), block.scale);
-    return Format::kHasMin ? S::fma(block.min, S::set(kActivationBlock), scaled) : scaled;
+    for (int g = 0; g < 8; ++g) sum = dot(sum, block.values[g], S::broadcast4(kOnes));
+    const F scaled = S::mul(S::to_float(sum), block.scales);
+    return Format::kHasMin ? S::fma(block.mins, S::set(kActivationBlock), scaled) : scaled;
   }
 
-  // Blocks straight from the file's layout: for so few tokens that each is used once or twice.
+  // Blocks straight from the file's layout: for so few tokens that each is used once.
   struct FileSource {
     const uint8_t* base;
     size_t stride;
-    void get(int block, Block& out) const {
+    using Block = FileBlock;
+    void get(size_t block, Block& out) const {
       prefetch(block);
-      Format::template load_rows<S>(base + static_cast<size_t>(block) * Format::kBytes, stride, out.w, out.scale,
-                                    out.min);
-      out.sum = sum_of_weights(out);
+      Format::template load_rows<S>(base + block * Format::kBytes, stride, out.values, out.scales, out.mins);
+      out.sums = sum_of_weights(out);
     }
     // The same share of the next 16 rows. They follow these in memory, but rows are read side by side, which no
     // hardware prefetcher sees through.
-    void prefetch(int block) const {
+    void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kLanes} * Format::kBytes;
-      const uint8_t* next = base + kLanes * stride + static_cast<size_t>(block) * kBytes;
+      const uint8_t* next = base + kLanes * stride + block * kBytes;
       for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
     }
   };
 
-  // Blocks that were unpacked before, for many tokens.
-  struct UnpackedSource {
-    const std::byte* memory;
-    static constexpr size_t kBlockBytes = 512 + 3 * kLanes * sizeof(float);
-    void get(int block, Block& out) const {
-      const std::byte* p = memory + static_cast<size_t>(block) * kBlockBytes;
+  // A block that was unpacked before, for many tokens: it stays in memory.
+  struct UnpackedBlock {
+    static constexpr size_t kBytes = kUnpackedBlockBytes;
+    std::byte* p;
+    U w(int g) const { return S::load_u(p + 64 * g); }
+    F scale() const { return S::load(floats()); }
+    F min() const { return S::load(floats() + kLanes); }
+    F sum() const { return S::load(floats() + 2 * kLanes); }
+    void put(const FileBlock& block) const {
       EMELEX_UNROLL
-      for (int g = 0; g < 8; ++g) out.w[g] = S::load_u(p + 64 * g);
-      const auto* scales = reinterpret_cast<const float*>(p + 512);
-      out.scale = S::load(scales);
-      out.sum = S::load(scales + kLanes);
-      if constexpr (Format::kHasMin) out.min = S::load(scales + 2 * kLanes);
+      for (int g = 0; g < 8; ++g) S::store_u(p + 64 * g, block.values[g]);
+      S::store(floats(), block.scales);
+      if constexpr (Format::kHasMin) S::store(floats() + kLanes, block.mins);
+      S::store(floats() + 2 * kLanes, block.sums);
     }
+
+   private:
+    float* floats() const { return reinterpret_cast<float*>(p + 512); }
   };
 
-  static void unpack(const FileSource& source, int n_blocks, std::byte* memory) {
-    for (int b = 0; b < n_blocks; ++b) {
-      Block block;
+  struct UnpackedSource {
+    using Block = UnpackedBlock;
+    std::byte* memory;
+    void get(size_t block, Block& out) const { out.p = memory + block * UnpackedBlock::kBytes; }
+  };
+
+  static UnpackedSource unpack(const FileSource& source, size_t n_blocks, std::byte* memory) {
+    for (size_t b = 0; b < n_blocks; ++b) {
+      FileBlock block;
       source.get(b, block);
-      std::byte* p = memory + static_cast<size_t>(b) * UnpackedSource::kBlockBytes;
-      EMELEX_UNROLL
-      for (int g = 0; g < 8; ++g) S::store_u(p + 64 * g, block.w[g]);
-      auto* scales = reinterpret_cast<float*>(p + 512);
-      S::store(scales, block.scale);
-      S::store(scales + kLanes, block.sum);
-      if constexpr (Format::kHasMin) S::store(scales + 2 * kLanes, block.min);
+      UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
     }
+    return {memory};
   }
 
   static I dot(I acc, U w, U x) {
@@ -97,14 +108,19 @@ struct Int8Matmul {
     }
   }
 
-  // products[t] += Σ w q over a block, for the T tokens of a tile.
-  template <int T>
-  static void add_products(const Block& block, const int8_t* q, I products[T]) {
+  // products += Σ w q over a block, for R groups of rows and the T tokens of a tile.
+  template <int R, int T, class Block>
+  static void add_products(const Block (&blocks)[R], const int8_t* q, I (&products)[R][T]) {
     EMELEX_UNROLL
     for (int g = 0; g < 8; ++g) {
+      U w[R];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) w[r] = blocks[r].w(g);
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
-        products[t] = dot(products[t], block.w[g], S::broadcast4(q + t * kActivationBlock + 4 * g));
+        const U x = S::broadcast4(q + t * kActivationBlock + 4 * g);
+        EMELEX_UNROLL
+        for (int r = 0; r < R; ++r) products[r][t] = dot(products[r][t], w[r], x);
       }
     }
   }
@@ -117,37 +133,59 @@ struct Int8Matmul {
     return all != 0;
   }
 
-  // 16 rows × T tokens; `first` is the first token of a tile of T.
-  template <int T, class Source>
-  static void rows_by_tile(const Source& source, const QuantizedActivations& x, int first, F acc[T]) {
-    const size_t n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
+  // The products of a block: Σ w q with q = 256 · high + value, and w without its offset.
+  template <int R, int T, class Block>
+  static void block_products(const Block (&blocks)[R], const QuantizedActivations& x, size_t at, I (&products)[R][T]) {
     EMELEX_UNROLL
-    for (int t = 0; t < T; ++t) acc[t] = S::zero();
-    for (size_t b = 0; b < n_blocks; ++b) {
-      const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
-      Block block;
-      source.get(static_cast<int>(b), block);
-      I products[T];
+    for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
-      for (int t = 0; t < T; ++t) products[t] = S::set_i(0);
-      if (any<T>(x.wide + at)) {
-        add_products<T>(block, x.high + at * kActivationBlock, products);
+      for (int t = 0; t < T; ++t) products[r][t] = S::set_i(0);
+    }
+    if (any<T>(x.wide + at)) {
+      add_products(blocks, x.high + at * kActivationBlock, products);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) products[t] = S::times_256(products[t]);
+        for (int t = 0; t < T; ++t) products[r][t] = S::times_256(products[r][t]);
       }
-      if constexpr (Format::kOffsetShift > 0) {
+    }
+    if constexpr (Format::kOffsetShift > 0) {
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) {
-          products[t] = S::template sub_shifted<Format::kOffsetShift>(products[t], x.int_sums[at + t]);
+          products[r][t] = S::template sub_shifted<Format::kOffsetShift>(products[r][t], x.int_sums[at + t]);
         }
       }
-      add_products<T>(block, x.values + at * kActivationBlock, products);
+    }
+    add_products(blocks, x.values + at * kActivationBlock, products);
+  }
+
+  // R groups of 16 rows × T tokens; `first` is the first token of a tile of T.
+  template <int R, int T, class Source>
+  static void rows_by_tile(const Source (&sources)[R], const QuantizedActivations& x, int first, F (&acc)[R][T]) {
+    const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
-      for (int t = 0; t < T; ++t) {
-        const F scale = S::mul(block.scale, S::set(x.scales[at + t]));
-        acc[t] = S::fma(S::to_float(products[t]), scale, acc[t]);
-        if constexpr (Format::kHasMin) acc[t] = S::fma(block.min, S::set(x.sums[at + t]), acc[t]);
-        acc[t] = S::fma(block.sum, S::set(x.centers[at + t]), acc[t]);
+      for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
+    }
+    for (size_t b = 0; b < n_blocks; ++b) {
+      const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
+      typename Source::Block blocks[R];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
+      I products[R][T];
+      block_products(blocks, x, at, products);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) {
+          const F scale = S::mul(blocks[r].scale(), S::set(x.scales[at + t]));
+          acc[r][t] = S::fma(S::to_float(products[r][t]), scale, acc[r][t]);
+          if constexpr (Format::kHasMin) acc[r][t] = S::fma(blocks[r].min(), S::set(x.sums[at + t]), acc[r][t]);
+          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
+        }
       }
     }
   }
@@ -168,48 +206,55 @@ struct Int8Matmul {
     }
   }
 
-  template <int T, class Source>
-  static int tiles(const Source& source, const MatmulArgs& args, int token, int row, int from, int to) {
+  // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
+  template <int T, int R, class Source>
+  static void tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
     for (; token + T <= args.tokens; token += T) {
-      F acc[T];
-      rows_by_tile<T>(source, args.activations, token, acc);
+      F acc[R][T];
+      rows_by_tile(sources, args.activations, token, acc);
       EMELEX_UNROLL
-      for (int t = 0; t < T; ++t) write(args, token + t, row, from, to, acc[t]);
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kLanes, from, to, acc[r][t]);
+      }
     }
-    if constexpr (T > 1) {
-      return tiles<T / 2>(source, args, token, row, from, to);
-    } else {
-      return token;
-    }
+    if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
   }
 
-  // The 16 rows from `row` on, of which lanes [from, to) are wanted.
-  static void group(const MatmulArgs& args, int row, size_t stride, int from, int to, std::byte* scratch) {
+  // R groups of 16 rows from `row` on, of which lanes [from, to) are wanted.
+  template <int R>
+  static void groups(const MatmulArgs& args, int row, size_t stride, int from, int to, std::byte* scratch) {
     const auto* base = reinterpret_cast<const uint8_t*>(args.weights) + static_cast<size_t>(row) * args.row_bytes;
-    const FileSource file{base, stride};
-    if (args.tokens < kUnpackFrom) {
-      tiles<S::kTokens>(file, args, 0, row, from, to);
+    const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
+    if (args.tokens > S::kTokens) {  // unpacking once pays
+      UnpackedSource sources[R];
+      for (size_t r = 0; r < R; ++r) {
+        sources[r] =
+            unpack({base + r * kLanes * stride, stride}, n_blocks, scratch + r * n_blocks * UnpackedBlock::kBytes);
+      }
+      tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
-      unpack(file, args.columns / kActivationBlock, scratch);
-      tiles<S::kTokens>(UnpackedSource{scratch}, args, 0, row, from, to);
+      for (size_t r = 0; r < R; ++r) {
+        const FileSource sources[1] = {{base + r * kLanes * stride, stride}};
+        tiles<S::kTokens>(sources, args, 0, row + static_cast<int>(r) * kLanes, from, to);
+      }
     }
   }
-
-  // From this many tokens on, unpacking once pays.
-  static constexpr int kUnpackFrom = S::kTokens + 1;
 
   static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
     int row = row_begin;
-    for (; row + kLanes <= row_end; row += kLanes) group(args, row, args.row_bytes, 0, kLanes, scratch);
+    constexpr int kRows = S::kRowGroups * kLanes;
+    for (; row + kRows <= row_end; row += kRows) groups<S::kRowGroups>(args, row, args.row_bytes, 0, kLanes, scratch);
+    for (; row + kLanes <= row_end; row += kLanes) groups<1>(args, row, args.row_bytes, 0, kLanes, scratch);
     if (row == row_end) return;
     if (args.rows >= kLanes) {
       // The last rows, as the end of a full group: loads stay inside the matrix.
       const int first = args.rows - kLanes;
-      group(args, first, args.row_bytes, row - first, kLanes, scratch);
+      groups<1>(args, first, args.row_bytes, row - first, kLanes, scratch);
       return;
     }
     // A matrix of fewer than 16 rows: each row alone, in all lanes.
-    for (; row < row_end; ++row) group(args, row, 0, 0, 1, scratch);
+    for (; row < row_end; ++row) groups<1>(args, row, 0, 0, 1, scratch);
   }
 };
 

@@ -14,7 +14,8 @@ namespace {
 
 struct Scalar {
   static constexpr const char* kName = "scalar";
-  static constexpr int kTokens = 2;       // tokens that the int8 kernel keeps in registers
+  static constexpr int kTokens = 2;       // tokens of a tile of the int8 kernel
+  static constexpr int kRowGroups = 1;    // groups of 16 rows of a tile, at most kMaxRowGroups
   static constexpr int kFloatRows = 2;    // rows and
   static constexpr int kFloatTokens = 2;  // tokens that the float kernel keeps in registers
 
