@@ -36,7 +36,7 @@ int bench(const BenchFlags& flags) {
   if (options.prompt.empty() && options.generate.empty()) throw UsageError("expected something to measure in -p or -n");
 
   const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
-  const BenchReport report = run_bench(Registry().resolve(flags.model), options, progress);
+  const BenchReport report = run_bench(resolve_model(flags.model), options, progress);
   const BuildInfo build = build_info();
   standard_output().write(flags.format == "json"  ? bench_json(report, build)
                           : flags.format == "csv" ? bench_csv(report, build)

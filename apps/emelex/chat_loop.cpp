@@ -52,12 +52,13 @@ class Chat {
   int run() {
     write_stderr(str_cat(engine_.info().name, ": /help shows what you can type, Ctrl-D leaves\n"));
     while (const auto message = read_message()) {
-      if (message->find_first_not_of(" \t\r\n") == std::string::npos) continue;
       if (message->starts_with('/')) {
         if (!command(*message)) break;
-      } else if (!answer(without_quotes(*message))) {
-        break;
+        continue;
       }
+      const std::string text = without_quotes(*message);
+      if (text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+      if (!answer(text)) break;
     }
     return kDone;
   }

@@ -65,6 +65,8 @@ std::string result_json(const Engine& engine, const GenerateResult& result) {
   const nlohmann::ordered_json json = {{"model", engine.info().name},
                                        {"text", result.text},
                                        {"finish", to_string(result.finish)},
+                                       {"context", engine.info().context},
+                                       {"kv_bytes_per_token", engine.info().kv_bytes_per_token},
                                        {"stats",
                                         {{"prompt_tokens", stats.prompt_tokens},
                                          {"cached_tokens", stats.cached_tokens},
@@ -102,7 +104,7 @@ int run(const RunFlags& flags) {
   const bool chat = wants_chat(flags);
   check_flags(flags, chat);
   watch_interrupts();
-  const std::filesystem::path model = Registry().resolve(flags.model);
+  const std::filesystem::path model = resolve_model(flags.model);
   const std::string prompt = chat ? "" : compose_prompt(flags);
   const auto engine = Engine::load(model, flags.load_options());
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);

@@ -55,7 +55,7 @@ std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& 
 }
 
 int tokenize(const TokenizeFlags& flags) {
-  const std::filesystem::path model = Registry().resolve(flags.model);
+  const std::filesystem::path model = resolve_model(flags.model);
   const std::string text = flags.text ? *flags.text : read_stdin();
   LoadOptions options;
   options.threads = 1;

@@ -39,9 +39,9 @@ struct LoadOptions {
   Device device = Device::automatic;
   KernelRoute kernels = KernelRoute::automatic;
   KvType kv_type = KvType::automatic;
-  int threads = 0;          // that compute; 0: one per physical core
-  int context = 0;          // tokens that a session can hold; 0: the smaller of the model's and 8,192
-  int prefill_chunk = 512;  // tokens of a prompt computed at once; results do not depend on it
+  int threads = 0;        // that compute; 0: one per physical core
+  int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and 8,192
+  int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 on a GPU
 };
 
 // How the next token is chosen. The steps are applied in the order of the fields.

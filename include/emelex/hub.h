@@ -83,4 +83,7 @@ class Registry {
   std::filesystem::path root_;
 };
 
+// Registry::resolve with the default registry. A path does not need one, and so works where the environment names none.
+std::filesystem::path resolve_model(const std::string& name_or_path);
+
 }  // namespace emelex

@@ -18,6 +18,10 @@ namespace emelex {
 namespace {
 
 constexpr int kDefaultContext = 8192;
+// MLX allocates the results of some fifty operations ahead of the one that runs, each in proportion to the chunk. On a
+// CPU 128 tokens are as fast as more (SmolLM2-135M on two cores: 1,695 tokens/s, 1,650 with 512) and take 90 MB less.
+constexpr int kCpuPrefillChunk = 128;
+constexpr int kGpuPrefillChunk = 512;
 
 void check_options(const LoadOptions& options) {
   if (options.threads < 0 || options.threads > 1024) {
@@ -27,9 +31,9 @@ void check_options(const LoadOptions& options) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[engine] expected a context of 1 or more, got ", options.context));
   }
-  if (options.prefill_chunk < 1) {
+  if (options.prefill_chunk < 0) {
     throw Error(ErrorCode::invalid_argument,
-                str_cat("[engine] expected a prefill chunk of 1 or more, got ", options.prefill_chunk));
+                str_cat("[engine] expected a prefill chunk of 0 or more, got ", options.prefill_chunk));
   }
 }
 
@@ -46,19 +50,19 @@ std::string main_quantization(const Weights& weights) {
 
 }  // namespace
 
-Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options)
-    : prefill_chunk_(options.prefill_chunk) {
+Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options) {
   check_options(options);
   const RouteChoice choice = choose_route(options);
   info_.threads = options.threads > 0 ? options.threads : physical_cores();
-  info_.device = choice.device == Device::gpu ? "gpu" : "cpu";
+  const bool gpu = choice.device == Device::gpu;
+  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
+  info_.device = gpu ? "gpu" : "cpu";
   route_ = make_route(choice, info_.threads);
   model_ = make_model(weights, *route_);
   fill_info(*weights, options);
 
   const ModelConfig& config = model_->config();
-  const bool f32 =
-      options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && choice.exact());
+  const bool f32 = options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && choice.exact());
   const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
                       f32 ? KvDtype::f32 : KvDtype::f16};
   info_.kv_bytes_per_token = shape.bytes_per_token();

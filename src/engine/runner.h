@@ -39,7 +39,7 @@ class Runner {
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;
   ModelInfo info_;
-  int prefill_chunk_;
+  int prefill_chunk_ = 0;
   std::vector<mx::array> last_;  // keeps the logits that were given out
 };
 

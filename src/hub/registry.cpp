@@ -244,4 +244,10 @@ fs::path Registry::resolve(const std::string& name_or_path) const {
   return file;
 }
 
+fs::path resolve_model(const std::string& name_or_path) {
+  std::error_code ignored;
+  const bool is_path = name_or_path.find('/') != std::string::npos || fs::is_regular_file(name_or_path, ignored);
+  return (is_path ? Registry(fs::path()) : Registry()).resolve(name_or_path);
+}
+
 }  // namespace emelex

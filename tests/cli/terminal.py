@@ -3,6 +3,8 @@
 import os
 import pty
 import select
+import signal
+import termios
 import time
 
 
@@ -32,11 +34,22 @@ class Terminal:
             if time.monotonic() > end or self._read(end - time.monotonic()) is False:
                 raise AssertionError(f"expected {wanted!r}, got {self.text[self._seen:]!r}")
 
+    def expect_prompt(self, prompt, seconds=60):
+        """The same, and then until the program reads key by key: what is typed before is handled by the terminal."""
+        before = self.expect(prompt, seconds)
+        end = time.monotonic() + seconds
+        while termios.tcgetattr(self._fd)[3] & termios.ICANON and time.monotonic() < end:
+            time.sleep(0.005)
+        time.sleep(0.02)
+        return before
+
     def wait(self, seconds=60):
-        """Waits for the end; returns the exit code."""
+        """Waits for the end; returns the exit code. A program that goes on is killed: -9."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._read(0.1) is not False:
             pass
+        if time.monotonic() >= end:
+            os.kill(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         os.close(self._fd)
         return os.waitstatus_to_exitcode(status)

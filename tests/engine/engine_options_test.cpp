@@ -82,7 +82,6 @@ TEST_CASE("load options that mean nothing are refused") {
   refused({"[engine]", "threads", "100000"}, [](auto& o) { o.threads = 100000; });
   refused({"[engine]", "context", "-1"}, [](auto& o) { o.context = -1; });
   refused({"[engine]", "context", "128", "129"}, [](auto& o) { o.context = 129; });
-  refused({"[engine]", "prefill chunk", "0"}, [](auto& o) { o.prefill_chunk = 0; });
   refused({"[engine]", "prefill chunk", "-3"}, [](auto& o) { o.prefill_chunk = -3; });
 }
 

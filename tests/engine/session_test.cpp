@@ -158,7 +158,7 @@ TEST_CASE("the size of prefill chunks and the number of threads change nothing")
   const Fixture f;
   const auto prompt = some_prompt(100);
   const auto expected = f.from_scratch(prompt, sampled(5)).text;
-  for (const int chunk : {1, 7, 64, 99, 100, 100000}) {
+  for (const int chunk : {0, 1, 7, 64, 99, 100, 100000}) {
     CAPTURE(chunk);
     LoadOptions options;
     options.prefill_chunk = chunk;
