@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "base/strings.h"
+#include "emelex/error.h"
 #include "quant/half.h"
 
 namespace emelex {
@@ -82,6 +84,9 @@ void quantize_block(TensorType type, const float* from, std::byte* to) {
     case TensorType::q8_0:
       quantize_q8_0(from, to);
       return;
+    default:
+      throw Error(ErrorCode::unsupported,
+                  str_cat("[quantize] expected a type that can be written, got ", info(type).name));
   }
 }
 

@@ -1,27 +1,21 @@
 #include "quant/tensor_type.h"
 
-#include <array>
-
 #include "base/checked.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "quant/block_types.h"
 
 namespace emelex {
-namespace {
 
-// In the order of TensorType. The blocks' layouts are in dequantize.cpp.
-constexpr std::array<TensorTypeInfo, 6> kTypes = {{
-    {"F32", 1, 4},
-    {"F16", 1, 2},
-    {"BF16", 1, 2},
-    {"Q4_0", 32, 18},
-    {"Q4_1", 32, 20},
-    {"Q8_0", 32, 34},
-}};
+const TensorTypeInfo& info(TensorType type) { return block_type(type).info; }
 
-}  // namespace
-
-const TensorTypeInfo& info(TensorType type) { return kTypes.at(static_cast<size_t>(type)); }
+std::optional<TensorType> tensor_type_named(std::string_view name) {
+  for (int i = 0; i < kTensorTypeCount; ++i) {
+    const auto type = static_cast<TensorType>(i);
+    if (info(type).name == name) return type;
+  }
+  return std::nullopt;
+}
 
 size_t row_bytes(TensorType type, int64_t n) {
   const TensorTypeInfo& layout = info(type);

@@ -18,11 +18,9 @@ namespace emelex {
 namespace {
 
 TensorType type_named(std::string_view name) {
-  for (const TensorType type :
-       {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q4_0, TensorType::q4_1, TensorType::q8_0}) {
-    if (info(type).name == name) return type;
-  }
-  throw Error(ErrorCode::invalid_argument, str_cat("[quant_tool] expected a type, got ", name));
+  const std::optional<TensorType> type = tensor_type_named(name);
+  if (!type) throw Error(ErrorCode::invalid_argument, str_cat("[quant_tool] expected a type, got ", name));
+  return *type;
 }
 
 std::string run(std::string_view mode, TensorType type, const std::string& in) {

@@ -19,6 +19,19 @@ TEST_CASE("Rows have the bytes of GGUF's block layouts") {
   CHECK(info(TensorType::q8_0).name == "Q8_0");
 }
 
+TEST_CASE("Types are found by GGUF's names") {
+  for (int i = 0; i < kTensorTypeCount; ++i) {
+    const auto type = static_cast<TensorType>(i);
+    CAPTURE(i);
+    REQUIRE(!info(type).name.empty());
+    CHECK(tensor_type_named(info(type).name) == type);
+  }
+  CHECK(tensor_type_named("Q4_K") == TensorType::q4_k);
+  CHECK(tensor_type_named("TQ2_0") == TensorType::tq2_0);
+  CHECK_FALSE(tensor_type_named("q4_k"));
+  CHECK_FALSE(tensor_type_named(""));
+}
+
 TEST_CASE("A row that is not a whole number of blocks, or too long to count, is an error") {
   expect_error(ErrorCode::corrupt_file, {"32", "Q4_0", "33"}, [] { (void)row_bytes(TensorType::q4_0, 33); });
   expect_error(ErrorCode::corrupt_file, {"-32"}, [] { (void)row_bytes(TensorType::q4_0, -32); });

@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "base/expect_error.h"
+#include "base/strings.h"
+#include "weights/gguf/gguf_format.h"
 #include "weights/tiny_gguf.h"
 
 namespace emelex {
@@ -95,14 +97,24 @@ TEST_CASE("Types that emelex does not have are refused by number, and by name wh
     expect_error(ErrorCode::unsupported, {text, "'t'", "Q8_0", "tiny.gguf"},
                  [&] { (void)read_bytes(one_tensor({256}, type)); });
   };
-  expect_unsupported(12, "Q4_K (type 12)");
-  expect_unsupported(14, "Q6_K (type 14)");
-  expect_unsupported(6, "Q5_0 (type 6)");
-  expect_unsupported(39, "MXFP4 (type 39)");
+  expect_unsupported(9, "Q8_1 (type 9)");  // only between kernels
+  expect_unsupported(40, "NVFP4 (type 40)");
   expect_unsupported(24, "I8 (type 24)");
   expect_unsupported(4, "got type 4");  // given up long ago
   expect_unsupported(1000, "got type 1000");
   expect_unsupported(0xFFFFFFFF, "got type 4294967295");
+}
+
+TEST_CASE("Every type that emelex has is read by the number that it is written with") {
+  for (int i = 0; i < kTensorTypeCount; ++i) {
+    const auto type = static_cast<TensorType>(i);
+    CAPTURE(info(type).name);
+    CHECK(tensor_type_of_gguf(gguf_number_of(type)) == type);
+    CHECK(gguf_tensor_type_text(gguf_number_of(type)) ==
+          str_cat(info(type).name, " (type ", gguf_number_of(type), ")"));
+  }
+  CHECK(gguf_number_of(TensorType::q6_k) == 14);
+  CHECK(gguf_number_of(TensorType::mxfp4) == 39);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace emelex::cpu {
 
 constexpr int kLanes = 16;            // floats in a vector, whatever the hardware's width
 constexpr int kActivationBlock = 32;  // activations that share one scale
-constexpr int kTensorTypes = 6;       // the values of TensorType
+constexpr int kTensorTypes = kTensorTypeCount;
 
 // Activations [tokens, columns] as integers, block by block: x ≈ center + scale · q, where center is the middle between
 // the block's smallest and largest value. q has 8 bits; in a wide block, whose range is over kWideRange times the root

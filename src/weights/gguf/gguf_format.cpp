@@ -19,34 +19,34 @@ constexpr TypeNumber kTypeNumbers[] = {
     {1, "F16", TensorType::f16},
     {2, "Q4_0", TensorType::q4_0},
     {3, "Q4_1", TensorType::q4_1},
-    {6, "Q5_0", {}},
-    {7, "Q5_1", {}},
+    {6, "Q5_0", TensorType::q5_0},
+    {7, "Q5_1", TensorType::q5_1},
     {8, "Q8_0", TensorType::q8_0},
     {9, "Q8_1", {}},
-    {10, "Q2_K", {}},
-    {11, "Q3_K", {}},
-    {12, "Q4_K", {}},
-    {13, "Q5_K", {}},
-    {14, "Q6_K", {}},
+    {10, "Q2_K", TensorType::q2_k},
+    {11, "Q3_K", TensorType::q3_k},
+    {12, "Q4_K", TensorType::q4_k},
+    {13, "Q5_K", TensorType::q5_k},
+    {14, "Q6_K", TensorType::q6_k},
     {15, "Q8_K", {}},
-    {16, "IQ2_XXS", {}},
-    {17, "IQ2_XS", {}},
-    {18, "IQ3_XXS", {}},
-    {19, "IQ1_S", {}},
-    {20, "IQ4_NL", {}},
-    {21, "IQ3_S", {}},
-    {22, "IQ2_S", {}},
-    {23, "IQ4_XS", {}},
+    {16, "IQ2_XXS", TensorType::iq2_xxs},
+    {17, "IQ2_XS", TensorType::iq2_xs},
+    {18, "IQ3_XXS", TensorType::iq3_xxs},
+    {19, "IQ1_S", TensorType::iq1_s},
+    {20, "IQ4_NL", TensorType::iq4_nl},
+    {21, "IQ3_S", TensorType::iq3_s},
+    {22, "IQ2_S", TensorType::iq2_s},
+    {23, "IQ4_XS", TensorType::iq4_xs},
     {24, "I8", {}},
     {25, "I16", {}},
     {26, "I32", {}},
     {27, "I64", {}},
     {28, "F64", {}},
-    {29, "IQ1_M", {}},
+    {29, "IQ1_M", TensorType::iq1_m},
     {30, "BF16", TensorType::bf16},
-    {34, "TQ1_0", {}},
-    {35, "TQ2_0", {}},
-    {39, "MXFP4", {}},
+    {34, "TQ1_0", TensorType::tq1_0},
+    {35, "TQ2_0", TensorType::tq2_0},
+    {39, "MXFP4", TensorType::mxfp4},
     {40, "NVFP4", {}},
     {41, "Q1_0", {}},
 };
@@ -66,26 +66,23 @@ std::optional<TensorType> tensor_type_of_gguf(uint32_t number) {
 }
 
 uint32_t gguf_number_of(TensorType type) {
-  switch (type) {
-    case TensorType::f32:
-      return 0;
-    case TensorType::f16:
-      return 1;
-    case TensorType::q4_0:
-      return 2;
-    case TensorType::q4_1:
-      return 3;
-    case TensorType::q8_0:
-      return 8;
-    case TensorType::bf16:
-      return 30;
+  for (const TypeNumber& known : kTypeNumbers) {
+    if (known.type == type) return known.number;
   }
-  __builtin_unreachable();
+  __builtin_unreachable();  // the table has every type
 }
 
 std::string gguf_tensor_type_text(uint32_t number) {
   const TypeNumber* known = find_number(number);
   return known == nullptr ? str_cat("type ", number) : str_cat(known->name, " (type ", number, ")");
+}
+
+std::string gguf_tensor_types_known() {
+  std::string result;
+  for (const TypeNumber& known : kTypeNumbers) {
+    if (known.type) result += str_cat(result.empty() ? "" : ", ", known.name);
+  }
+  return result;
 }
 
 }  // namespace emelex

@@ -43,4 +43,7 @@ uint32_t gguf_number_of(TensorType type);
 // For messages: "Q4_K (type 12)", or "type 77" when the number is not known.
 std::string gguf_tensor_type_text(uint32_t number);
 
+// For messages: "F32, F16, …", the types that emelex has.
+std::string gguf_tensor_types_known();
+
 }  // namespace emelex

@@ -265,7 +265,7 @@ TensorInfo GgufReader::tensor_info() {
   const auto number = reader_.read<uint32_t>("a tensor's type");
   const std::optional<TensorType> type = tensor_type_of_gguf(number);
   if (!type) {
-    fail(ErrorCode::unsupported, "tensors of type F32, F16, BF16, Q4_0, Q4_1 or Q8_0",
+    fail(ErrorCode::unsupported, str_cat("tensors of type ", gguf_tensor_types_known()),
          str_cat(gguf_tensor_type_text(number), " for ", quote_bytes(tensor.name)));
   }
   tensor.type = *type;

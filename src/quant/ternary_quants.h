@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstddef>
+
+// 256 values of -1, 0 and 1 times one f16 scale.
+//   TQ1_0  52 bytes of base-3 digits, f16 scale
+//   TQ2_0  64 bytes of 2 bits (value + 1), f16 scale
+// A byte of TQ1_0 holds the fraction 0.d1d2d3d4d5 in base 3, times 256 and rounded up: times 3, the part above the byte
+// is the first digit.
+namespace emelex {
+
+void dequantize_tq1_0(const std::byte* block, float* to);
+void dequantize_tq2_0(const std::byte* block, float* to);
+
+}  // namespace emelex
