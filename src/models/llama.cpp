@@ -25,6 +25,7 @@ struct LlamaConfig : ModelConfig {
 Rope read_rope(const Weights& weights, int head_dim) {
   const Metadata& metadata = weights.metadata();
   Rope rope;
+  rope.interleaved = metadata.boolean("emelex.rope.interleaved").value_or(true);
   rope.dim = static_cast<int>(metadata.integer("llama.rope.dimension_count").value_or(head_dim));
   if (rope.dim < 0 || rope.dim > head_dim || rope.dim % 2 != 0) {
     throw Error(ErrorCode::corrupt_file,

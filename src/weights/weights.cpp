@@ -8,6 +8,7 @@
 #include "emelex/error.h"
 #include "weights/gguf/gguf_format.h"
 #include "weights/gguf/gguf_reader.h"
+#include "weights/safetensors/safetensors_reader.h"
 
 namespace emelex {
 namespace {
@@ -26,7 +27,7 @@ std::string describe(std::string_view bytes) {
     return "a file of a format older than GGUF (convert it)";
   }
   if (starts_with("PK\x03\x04")) return "a zip file or PyTorch checkpoint";
-  if (bytes.size() > 9 && bytes[8] == '{') return "what looks like a SafeTensors file";
+  if (bytes.size() > 9 && bytes[8] == '{') return "what looks like a SafeTensors file (name it .safetensors)";
   return str_cat("a file that starts with ", quote_bytes(bytes.substr(0, 8)));
 }
 
@@ -34,7 +35,12 @@ std::string describe(std::string_view bytes) {
 
 const Tensor* Weights::find(std::string_view name) const {
   const auto at = tensors_.find(name);
-  return at == tensors_.end() ? nullptr : &at->second;
+  if (at != tensors_.end()) return &at->second;
+  const auto unreadable = unreadable_.find(name);
+  if (unreadable == unreadable_.end()) return nullptr;
+  throw Error(ErrorCode::unsupported,
+              str_cat("[weights] expected tensor ", quote_bytes(name), " in a type that emelex has, got ",
+                      unreadable->second, " in ", path_text(path_)));
 }
 
 const Tensor& Weights::require(std::string_view name, const std::vector<int64_t>& shape) const {
@@ -49,9 +55,8 @@ const Tensor& Weights::require(std::string_view name, const std::vector<int64_t>
 
 std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path) {
   std::error_code ignored;  // what is wrong with the path is said by MappedFile
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::unsupported, str_cat("[weights] expected a .gguf file, got the folder ", path_text(path)));
-  }
+  if (std::filesystem::is_directory(path, ignored)) return open_safetensors_folder(path);
+  if (path.extension() == ".safetensors") return open_safetensors_file(path);
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
   const std::span<const std::byte> bytes = file->bytes();
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 64));

@@ -31,14 +31,20 @@ struct Tensor {
 // A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread.
 class Weights {
  public:
-  Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors)
-      : path_(std::move(path)), metadata_(std::move(metadata)), tensors_(std::move(tensors)) {}
+  // `unreadable` names what the files hold beside: tensor → what is in it that emelex has no type for.
+  Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
+          std::map<std::string, std::string, std::less<>> unreadable = {})
+      : path_(std::move(path)),
+        metadata_(std::move(metadata)),
+        tensors_(std::move(tensors)),
+        unreadable_(std::move(unreadable)) {}
 
+  // The .gguf file, or the folder of a model that is one.
   const std::filesystem::path& path() const { return path_; }
   const Metadata& metadata() const { return metadata_; }
   const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
 
-  // The tensor of that name, or nullptr.
+  // The tensor of that name, or nullptr. Throws Error(unsupported) when it is there and can't be read.
   const Tensor* find(std::string_view name) const;
 
   // The tensor of that name with exactly that shape. Throws Error(corrupt_file) naming the tensor, both shapes and the
@@ -49,9 +55,11 @@ class Weights {
   std::filesystem::path path_;
   Metadata metadata_;
   std::map<std::string, Tensor, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> unreadable_;
 };
 
-// Opens a model by path: a .gguf file. The file is mapped, not read, so this is instant whatever its size.
+// Opens a model by path: a .gguf file, a folder with config.json and .safetensors files, or one of those. Whatever the
+// files are, tensors and metadata have GGUF's names. They are mapped, not read, so this is instant whatever the size.
 // Throws Error: not_found, io, corrupt_file or unsupported, each naming the file and what is wrong with it.
 std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path);
 

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weights/bounded_json.h"
+#include "weights/metadata.h"
+#include "weights/safetensors/hf_families.h"
+
+namespace emelex {
+
+// What a Hugging Face folder's config.json says, in the terms of a GGUF file, so that models see one kind of metadata.
+struct HfConfig {
+  const HfFamily* family = nullptr;
+  // GGUF's keys, and two of ours:
+  //   emelex.rope.interleaved   false: the rows of q and k are in Hugging Face's order, halves of a head and not pairs
+  //   emelex.eos_token_ids      all of them, where config.json lists several
+  Metadata metadata;
+  bool tied = false;  // the output is the embedding
+  // What divides each RoPE frequency, [rope dimensions / 2], where that is not 1 throughout: rope_freqs.weight.
+  std::vector<float> rope_divisors;
+};
+
+// `source` is config.json's path and `name` what the model is called where the file does not say. Throws Error, naming
+// the key and the file: corrupt_file for what can't be meant, unsupported for what emelex does not compute.
+HfConfig read_hf_config(std::string_view text, const std::string& source, const std::string& name);
+
+}  // namespace emelex

@@ -1,0 +1,218 @@
+#include "weights/safetensors/safetensors_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "base/mapped_file.h"
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "weights/safetensors/hf_config.h"
+#include "weights/safetensors/safetensors_header.h"
+#include "weights/safetensors/safetensors_index.h"
+
+namespace emelex {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfigName = "config.json";
+constexpr const char* kFileName = "model.safetensors";
+constexpr const char* kIndexName = "model.safetensors.index.json";
+
+[[noreturn]] void fail(ErrorCode code, std::string_view expected, std::string_view got, const fs::path& file) {
+  throw Error(code, str_cat("[safetensors] expected ", expected, ", got ", got, " in ", path_text(file)));
+}
+
+// A tensor of the files, and the file that has it.
+struct Found {
+  SafeTensorsEntry entry;
+  const SafeTensorsPart* part;
+};
+
+class Assembler {
+ public:
+  Assembler(std::string_view config, const std::vector<SafeTensorsPart>& parts, const fs::path& folder)
+      : folder_(folder),
+        config_path_(folder / kConfigName),
+        config_(read_hf_config(config, path_text(config_path_), folder_name())) {
+    for (const SafeTensorsPart& part : parts) add_part(part);
+  }
+
+  void check_index(const SafeTensorsIndex& index) const;
+  std::shared_ptr<const Weights> weights() &&;
+
+ private:
+  std::string folder_name() const;
+  void add_part(const SafeTensorsPart& part);
+  void add_tensor(const std::string& name, Found& found);
+  void add_tensor(Tensor tensor, const fs::path& file);
+  void add_rope_divisors();
+  void check_vocabulary() const;
+
+  fs::path folder_;
+  fs::path config_path_;
+  HfConfig config_;
+  std::map<std::string, Found, std::less<>> found_;  // by the file's name
+  std::map<std::string, Tensor, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> unreadable_;
+};
+
+// "SmolLM2-135M", also of "./SmolLM2-135M/" and ".".
+std::string Assembler::folder_name() const {
+  std::error_code error;
+  const fs::path whole = fs::absolute(folder_, error).lexically_normal();
+  const std::string name = whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
+  return name.empty() ? "model" : name;
+}
+
+void Assembler::add_part(const SafeTensorsPart& part) {
+  for (SafeTensorsEntry& entry : read_safetensors_header(part.bytes, part.path)) {
+    const std::string name = entry.name;
+    if (!found_.try_emplace(name, Found{std::move(entry), &part}).second) {
+      fail(ErrorCode::corrupt_file, "each tensor in one file", str_cat(quote_bytes(name), " once more"), part.path);
+    }
+  }
+}
+
+void Assembler::check_index(const SafeTensorsIndex& index) const {
+  for (const auto& [tensor, file] : index) {
+    const auto found = found_.find(tensor);
+    if (found == found_.end() || found->second.part->path.filename() != file) {
+      fail(ErrorCode::corrupt_file, str_cat("the tensor ", quote_bytes(tensor), ", which ", kIndexName, " promises"),
+           "none", folder_ / file);
+    }
+  }
+}
+
+void Assembler::add_tensor(const std::string& name, Found& found) {
+  std::string gguf_name = gguf_tensor_name(*config_.family, name);
+  if (config_.tied && gguf_name == "output.weight") return;  // a copy of the embedding; transformers ignores it too
+  SafeTensorsEntry& entry = found.entry;
+  const auto type = tensor_type_of_dtype(entry.dtype);
+  if (!type || entry.data.empty()) {
+    unreadable_.emplace(std::move(gguf_name), type ? "no values" : quote_bytes(entry.dtype) + " numbers");
+    return;
+  }
+  if (entry.shape.empty()) entry.shape.push_back(1);
+  add_tensor({std::move(gguf_name), *type, std::move(entry.shape), entry.data, found.part->owner}, found.part->path);
+}
+
+void Assembler::add_tensor(Tensor tensor, const fs::path& file) {
+  const std::string name = tensor.name;
+  if (!tensors_.try_emplace(name, std::move(tensor)).second) {
+    fail(ErrorCode::corrupt_file, "each tensor once", str_cat(quote_bytes(name), " under two names"), file);
+  }
+}
+
+// GGUF files have these as a tensor.
+void Assembler::add_rope_divisors() {
+  if (config_.rope_divisors.empty()) return;
+  const auto values = std::make_shared<const std::vector<float>>(std::move(config_.rope_divisors));
+  add_tensor({"rope_freqs.weight",
+              TensorType::f32,
+              {static_cast<int64_t>(values->size())},
+              std::as_bytes(std::span(*values)),
+              values},
+             config_path_);
+}
+
+void Assembler::check_vocabulary() const {
+  const auto table = tensors_.find("token_embd.weight");
+  const auto expected = config_.metadata.integer(str_cat(config_.family->architecture, ".vocab_size"));
+  if (table == tensors_.end() || table->second.rows() == expected) return;
+  fail(ErrorCode::corrupt_file, str_cat("vocab_size to be the embedding's ", table->second.rows(), " rows"),
+       str_cat(expected.value_or(0)), config_path_);
+}
+
+std::shared_ptr<const Weights> Assembler::weights() && {
+  for (auto& [name, found] : found_) add_tensor(name, found);
+  add_rope_divisors();
+  check_vocabulary();
+  if (!config_.tied && !tensors_.contains("output.weight") && !unreadable_.contains("output.weight")) {
+    fail(ErrorCode::corrupt_file, "the tensor 'lm_head.weight', or tie_word_embeddings to be true", "neither",
+         config_path_);
+  }
+  return std::make_shared<const Weights>(folder_, std::move(config_.metadata), std::move(tensors_),
+                                         std::move(unreadable_));
+}
+
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+SafeTensorsPart open_part(const fs::path& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  if (text_of(*file).starts_with("version https://git-lfs")) {
+    fail(ErrorCode::corrupt_file, "tensors", "a Git LFS pointer (the model itself was not downloaded)", path);
+  }
+  return {file->bytes(), file, path};
+}
+
+std::shared_ptr<const Weights> read_parts(const fs::path& folder, const std::vector<SafeTensorsPart>& parts,
+                                          const SafeTensorsIndex& index = {}) {
+  const std::shared_ptr<const MappedFile> config = MappedFile::open(folder / kConfigName);
+  return read_safetensors(text_of(*config), parts, folder, index);
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;  // what can't be asked about is not there
+  return fs::exists(path, ignored);
+}
+
+std::shared_ptr<const Weights> open_indexed(const fs::path& folder) {
+  const fs::path index_path = folder / kIndexName;
+  const std::shared_ptr<const MappedFile> index_file = MappedFile::open(index_path);
+  const auto index = read_safetensors_index(text_of(*index_file), path_text(index_path));
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : index) names.insert(file);
+  std::vector<SafeTensorsPart> parts;
+  for (const std::string& name : names) {
+    if (!is_there(folder / name)) {
+      fail(ErrorCode::not_found, str_cat("the file ", quote_bytes(name), " beside it"), "none (download it too)",
+           index_path);
+    }
+    parts.push_back(open_part(folder / name));
+  }
+  return read_parts(folder, parts, index);
+}
+
+// "model-00002-of-00005.safetensors"
+bool is_one_of_several(const std::string& name) {
+  const size_t of = name.rfind("-of-");
+  return of != std::string::npos && of > 0 && name[of - 1] >= '0' && name[of - 1] <= '9';
+}
+
+}  // namespace
+
+std::shared_ptr<const Weights> read_safetensors(std::string_view config, const std::vector<SafeTensorsPart>& parts,
+                                                const fs::path& folder, const SafeTensorsIndex& index) {
+  Assembler assembler(config, parts, folder);
+  assembler.check_index(index);
+  return std::move(assembler).weights();
+}
+
+std::shared_ptr<const Weights> open_safetensors_folder(const fs::path& folder) {
+  if (!is_there(folder / kConfigName)) {
+    throw Error(ErrorCode::unsupported, str_cat("[safetensors] expected a folder with ", kConfigName,
+                                                ", or the path of a .gguf file, got ", path_text(folder)));
+  }
+  if (is_there(folder / kFileName)) return read_parts(folder, {open_part(folder / kFileName)});
+  if (is_there(folder / kIndexName)) return open_indexed(folder);
+  throw Error(ErrorCode::not_found, str_cat("[safetensors] expected ", kFileName, " or ", kIndexName,
+                                            ", got neither in the folder ", path_text(folder)));
+}
+
+std::shared_ptr<const Weights> open_safetensors_file(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (is_one_of_several(path.stem().string()) && is_there(folder / kIndexName)) return open_indexed(folder);
+  if (!is_there(folder / kConfigName)) {
+    throw Error(ErrorCode::not_found,
+                str_cat("[safetensors] expected ", kConfigName, " beside ", path_text(path), ", got none"));
+  }
+  return read_parts(folder, {open_part(path)});
+}
+
+}  // namespace emelex

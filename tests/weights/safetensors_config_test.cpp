@@ -1,0 +1,208 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "base/expect_error.h"
+#include "base/strings.h"
+#include "weights/safetensors/hf_config.h"
+#include "weights/tiny_safetensors.h"
+
+namespace emelex {
+namespace {
+
+HfConfig read(const std::string& text) { return read_hf_config(text, "tiny/config.json", "tiny"); }
+
+HfConfig read_more(std::string_view more) { return read(tiny_llama_config(more)); }
+
+void expect_corrupt(const std::string& text, std::initializer_list<std::string_view> parts) {
+  CAPTURE(text);
+  expect_error(ErrorCode::corrupt_file, parts, [&] { (void)read(text); });
+}
+
+void expect_unsupported(std::string_view more, std::initializer_list<std::string_view> parts) {
+  expect_error(ErrorCode::unsupported, parts, [&] { (void)read_more(more); });
+}
+
+// The tiny configuration with one member's value replaced, or left out.
+std::string with(const std::string& key, const std::string& value) {
+  std::string text = tiny_llama_config();
+  const size_t at = text.find("\"" + key + "\"");
+  REQUIRE(at != std::string::npos);
+  const size_t end = text.find_first_of(",}", at);
+  if (value.empty()) return text.replace(at, end - at, "\"nothing\": 0");
+  return text.replace(at, end - at, "\"" + key + "\": " + value);
+}
+
+TEST_CASE("A configuration becomes the metadata of a GGUF file") {
+  const HfConfig config = read(R"({
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 3072, "num_hidden_layers": 28,
+    "num_attention_heads": 24, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 8192,
+    "vocab_size": 128256, "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "rope_theta": 500000.0,
+    "hidden_act": "silu", "attention_bias": false, "mlp_bias": false, "pretraining_tp": 1, "rope_scaling": null,
+    "bos_token_id": 128000, "eos_token_id": [128001, 128008, 128009], "tie_word_embeddings": true,
+    "torch_dtype": "bfloat16", "use_cache": true})");
+  const Metadata& metadata = config.metadata;
+  CHECK(metadata.source() == "tiny/config.json");
+  CHECK(metadata.string("general.architecture") == "llama");
+  CHECK(metadata.string("general.name") == "tiny");
+  CHECK(metadata.integer("llama.block_count") == 28);
+  CHECK(metadata.integer("llama.context_length") == 131072);
+  CHECK(metadata.integer("llama.embedding_length") == 3072);
+  CHECK(metadata.integer("llama.feed_forward_length") == 8192);
+  CHECK(metadata.integer("llama.vocab_size") == 128256);
+  CHECK(metadata.integer("llama.attention.head_count") == 24);
+  CHECK(metadata.integer("llama.attention.head_count_kv") == 8);
+  CHECK(metadata.integer("llama.attention.key_length") == 128);
+  CHECK(metadata.integer("llama.attention.value_length") == 128);
+  CHECK(metadata.number("llama.attention.layer_norm_rms_epsilon") == 1e-5);
+  CHECK(metadata.integer("llama.rope.dimension_count") == 128);
+  CHECK(metadata.number("llama.rope.freq_base") == 500000.0);
+  CHECK(metadata.boolean("emelex.rope.interleaved") == false);
+  CHECK(metadata.integer("tokenizer.ggml.bos_token_id") == 128000);
+  CHECK(metadata.integer("tokenizer.ggml.eos_token_id") == 128001);
+  CHECK(metadata.integers("emelex.eos_token_ids") == std::vector<int64_t>{128001, 128008, 128009});
+  CHECK_FALSE(metadata.contains("llama.rope.scaling.type"));
+  CHECK(config.tied);
+  CHECK(config.rope_divisors.empty());
+}
+
+TEST_CASE("What a configuration leaves out or sets to null is what transformers takes") {
+  for (const std::string& text : {tiny_llama_config(), tiny_llama_config(R"(, "head_dim": null, "rope_theta": null,
+        "rms_norm_eps": null, "eos_token_id": null, "tie_word_embeddings": null, "rope_scaling": null)")}) {
+    const HfConfig config = read(text);
+    CHECK(config.metadata.integer("llama.attention.key_length") == 4);
+    CHECK(config.metadata.number("llama.rope.freq_base") == 10000.0);
+    CHECK(config.metadata.number("llama.attention.layer_norm_rms_epsilon") == 1e-6);
+    CHECK_FALSE(config.metadata.contains("tokenizer.ggml.eos_token_id"));
+    CHECK_FALSE(config.tied);
+  }
+  CHECK(read(with("num_key_value_heads", "")).metadata.integer("llama.attention.head_count_kv") == 2);
+  CHECK(read(with("max_position_embeddings", "")).metadata.integer("llama.context_length") == 2048);
+  CHECK(read_more(R"(, "eos_token_id": 2)").metadata.integer("tokenizer.ggml.eos_token_id") == 2);
+  CHECK_FALSE(read_more(R"(, "eos_token_id": [])").metadata.contains("tokenizer.ggml.eos_token_id"));
+}
+
+TEST_CASE("Mistral is a Llama whose context ends where its window does") {
+  const auto context = [](std::string_view more) {
+    std::string text = tiny_llama_config(more);
+    text.replace(text.find("\"llama\""), 7, "\"mistral\"");
+    text.replace(text.find(": 128"), 5, ": 32768");
+    const HfConfig config = read(text);
+    CHECK(config.metadata.string("general.architecture") == "llama");
+    return config.metadata.integer("llama.context_length");
+  };
+  CHECK(context(R"(, "sliding_window": 1000)") == 1000);
+  CHECK(context(R"(, "sliding_window": 40000)") == 32768);
+  CHECK(context(R"(, "sliding_window": null)") == 32768);
+  CHECK(context("") == 4096);
+  CHECK(read_more(R"(, "sliding_window": 10)").metadata.integer("llama.context_length") == 128);
+}
+
+TEST_CASE("Linear RoPE scaling is read in its older and its newer form") {
+  for (const char* more : {R"(, "rope_scaling": {"type": "linear", "factor": 4})",
+                           R"(, "rope_scaling": {"rope_type": "linear", "factor": 4.0})",
+                           R"(, "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 10000})"}) {
+    const HfConfig config = read_more(more);
+    CHECK(config.metadata.string("llama.rope.scaling.type") == "linear");
+    CHECK(config.metadata.number("llama.rope.scaling.factor") == 4.0);
+  }
+  const HfConfig plain = read_more(R"(, "rope_parameters": {"rope_type": "default", "rope_theta": 77})");
+  CHECK(plain.metadata.number("llama.rope.freq_base") == 77.0);
+  CHECK_FALSE(plain.metadata.contains("llama.rope.scaling.type"));
+}
+
+// As transformers computes it, step by step, in double precision.
+double llama3_divisor(int i, int dim, double base, double factor, double low, double high, double context) {
+  const double frequency = 1.0 / std::pow(base, 2.0 * i / dim);
+  const double wavelength = 2 * 3.14159265358979323846 / frequency;
+  if (wavelength < context / high) return 1.0;
+  if (wavelength > context / low) return factor;
+  const double smooth = (context / wavelength - low) / (high - low);
+  return frequency / ((1 - smooth) * frequency / factor + smooth * frequency);
+}
+
+TEST_CASE("Llama 3's RoPE scaling becomes what divides each frequency") {
+  const std::string config = tiny_llama_config(R"(, "head_dim": 128, "rope_theta": 500000.0, "rope_scaling": {
+    "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192,
+    "rope_type": "llama3"})");
+  const auto weights = read_tiny(config, safetensors(tiny_llama_tensors()));
+  const Tensor& tensor = weights->require("rope_freqs.weight", {64});
+  CHECK(tensor.type == TensorType::f32);
+  const auto* divisors = reinterpret_cast<const float*>(tensor.data.data());
+  int kept = 0;
+  int stretched = 0;
+  for (int i = 0; i < 64; ++i) {
+    CAPTURE(i);
+    CHECK(divisors[i] == doctest::Approx(llama3_divisor(i, 128, 500000.0, 32, 1, 4, 8192)).epsilon(1e-6));
+    kept += divisors[i] == 1.0F ? 1 : 0;
+    stretched += divisors[i] == 32.0F ? 1 : 0;
+  }
+  CHECK(kept > 20);
+  CHECK(stretched > 20);
+  CHECK(kept + stretched < 64);
+  CHECK_FALSE(weights->metadata().contains("llama.rope.scaling.type"));
+}
+
+TEST_CASE("A RoPE scaling that is unknown or incomplete is refused by name") {
+  expect_unsupported(R"(, "rope_scaling": {"type": "yarn", "factor": 4})", {"rope_scaling.rope_type", "'yarn'"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear"})"), {"'rope_scaling.factor'", "nothing"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear", "factor": 0})"), {"positive"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear", "factor": -2})"), {"positive"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": 4)"), {"'rope_scaling'", "object"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8})"), {"low_freq_factor"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
+    "high_freq_factor": 4, "original_max_position_embeddings": 8192})"),
+                 {"high_freq_factor"});
+}
+
+TEST_CASE("A family that emelex does not have is refused by name, before anything else") {
+  expect_error(ErrorCode::unsupported, {"model_type", "llama, mistral", "'mamba'", "tiny/config.json"},
+               [] { (void)read(R"({"model_type": "mamba"})"); });
+  expect_error(ErrorCode::unsupported, {"model_type", "''"}, [] { (void)read("{}"); });
+  expect_corrupt(R"({"model_type": 3})", {"model_type", "a string", "'3'"});
+}
+
+TEST_CASE("What would be computed wrongly is refused") {
+  expect_unsupported(R"(, "hidden_act": "gelu")", {"hidden_act", "'silu'", "'gelu'"});
+  expect_unsupported(R"(, "attention_bias": true)", {"attention_bias"});
+  expect_unsupported(R"(, "mlp_bias": true)", {"mlp_bias"});
+  expect_unsupported(R"(, "quantization_config": {"quant_method": "gptq", "bits": 4})", {"quant_method", "'gptq'"});
+}
+
+TEST_CASE("A key that is missing, of another type or out of range is named with its value") {
+  for (const char* key :
+       {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"}) {
+    expect_corrupt(with(key, ""), {key, "nothing", "tiny/config.json"});
+    expect_corrupt(with(key, "0"), {key, "an integer from 1", "'0'"});
+    expect_corrupt(with(key, "-1"), {key, "'-1'"});
+    expect_corrupt(with(key, "8.0"), {key, "'8.0'"});
+    expect_corrupt(with(key, "\"8\""), {key});
+    expect_corrupt(with(key, "[8]"), {key, "a list or object"});
+    expect_corrupt(with(key, "9223372036854775807"), {key});
+    expect_corrupt(with(key, "18446744073709551615"), {key});
+    expect_corrupt(with(key, "1e400"), {"JSON"});
+  }
+  expect_corrupt(with("hidden_size", "1"), {"hidden_size"});          // heads without values
+  expect_corrupt(with("hidden_size", "100000000"), {"hidden_size"});  // heads of 50 million
+  expect_corrupt(tiny_llama_config(R"(, "head_dim": 5000)"), {"head_dim", "'5000'"});
+  expect_corrupt(tiny_llama_config(R"(, "rms_norm_eps": 0)"), {"rms_norm_eps", "positive"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_theta": "big")"), {"rope_theta", "positive"});
+  expect_corrupt(tiny_llama_config(R"(, "tie_word_embeddings": 1)"), {"tie_word_embeddings", "true or false"});
+  expect_corrupt(tiny_llama_config(R"(, "eos_token_id": -1)"), {"eos_token_id"});
+  expect_corrupt(tiny_llama_config(R"(, "eos_token_id": [-1])"), {"eos_token_id"});
+  expect_corrupt(tiny_llama_config(R"(, "eos_token_id": [1, "\u001b[2J"])"), {"eos_token_id"});
+}
+
+TEST_CASE("A configuration that is no bounded JSON object is refused") {
+  expect_corrupt("", {"JSON"});
+  expect_corrupt("[]", {"JSON object", "array"});
+  expect_corrupt("{\"model_type\": \"llama\"", {"JSON"});
+  expect_corrupt(tiny_llama_config(R"(, "vocab_size": 3)"), {"'vocab_size' twice"});
+  std::string deep = "{\"a\":";
+  for (int i = 0; i < 1'000'000; ++i) deep += "[";
+  expect_corrupt(deep, {"32 levels"});
+  expect_corrupt("{\"a\": \"" + std::string((16 << 20) + 1, 'a') + "\"}", {"at most 16777216 bytes"});
+}
+
+}  // namespace
+}  // namespace emelex
