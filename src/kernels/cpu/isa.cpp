@@ -6,6 +6,7 @@
 #include "emelex/error.h"
 #include "kernels/cpu/isa_tables.h"
 #include "kernels/cpu/kernel_table.h"
+#include "quant/dequantize.h"
 
 namespace emelex::cpu {
 namespace {
@@ -62,10 +63,17 @@ QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, i
   const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
   const size_t blocks = n / kActivationBlock;
   auto* floats = reinterpret_cast<float*>(memory);
-  auto* int_sums = reinterpret_cast<int32_t*>(floats + 3 * blocks);
+  auto* int_sums = reinterpret_cast<int32_t*>(floats + 5 * blocks);
   auto* values = reinterpret_cast<int8_t*>(int_sums + blocks);
   auto* wide = reinterpret_cast<uint8_t*>(values + 2 * n);
-  return {floats, floats + blocks, floats + 2 * blocks, int_sums, values, values + n, wide, tokens, columns};
+  return {floats, floats + blocks, floats + 2 * blocks, floats + 3 * blocks, int_sums, values, values + n, wide,
+          tokens, columns};
+}
+
+void dequantize_block(TensorType type, const uint8_t* block, float* out) {
+  const TensorTypeInfo& layout = info(type);
+  dequantize(type, {reinterpret_cast<const std::byte*>(block), static_cast<size_t>(layout.block_bytes)},
+             {out, static_cast<size_t>(layout.block_size)});
 }
 
 size_t KvLayout::head_bytes() const {

@@ -29,6 +29,7 @@ struct QuantizedActivations {
   float* scales;
   float* centers;
   float* sums;        // scale · (sum of the block's q)
+  float* half_sums;   // [block][2][T] the same of its first 16 and its last 16
   int32_t* int_sums;  // sum of the block's q
   int8_t* values;     // q, or in a wide block its low part: q = 256 · high + value
   int8_t* high;       // 0 unless the block is wide
@@ -38,7 +39,7 @@ struct QuantizedActivations {
 
   static size_t bytes(int tokens, int columns) {
     const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
-    return 2 * n + n / kActivationBlock * (3 * sizeof(float) + sizeof(int32_t) + 1);
+    return 2 * n + n / kActivationBlock * (5 * sizeof(float) + sizeof(int32_t) + 1);
   }
   // Lays the arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
   static QuantizedActivations over(std::byte* memory, int tokens, int columns);
@@ -80,8 +81,8 @@ struct MatmulArgs {
 using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
 
 constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
-constexpr size_t kUnpackedBlockBytes =
-    kLanes * (kActivationBlock + 3 * sizeof(float));  // values and three floats a row
+// 32 columns of 16 rows: the values, and at most two scales, two mins and a sum for each row.
+constexpr size_t kUnpackedBlockBytes = kLanes * (kActivationBlock + 5 * sizeof(float));
 constexpr size_t matmul_scratch_bytes(int columns) {
   const size_t blocks = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock;
   return blocks * kMaxRowGroups * kUnpackedBlockBytes + 64;  // the float kernels widen 4 rows, which is less
@@ -169,6 +170,10 @@ struct KernelTable {
   AttendMergeFn attend_merge;
   AttendFinishFn attend_finish;
 };
+
+// One block of a type as float32. A plain function, so that files with the flags of an instruction set need nothing of
+// src/quant.
+void dequantize_block(TensorType type, const uint8_t* block, float* out);
 
 // The table for this CPU: the best it has, or the one that EMELEX_ISA names. Throws Error(invalid_argument) when that
 // one is unknown or not available here.

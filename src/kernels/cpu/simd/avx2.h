@@ -134,6 +134,61 @@ struct Avx2 {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(0x80));
     return {_mm256_xor_si256(a.lo, mask), _mm256_xor_si256(a.hi, mask)};
   }
+  static U or_(U a, U b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+  static U field(U a, int shift, uint8_t mask) {
+    const __m128i n = _mm_cvtsi32_si128(shift);
+    const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+    return {_mm256_and_si256(_mm256_srl_epi16(a.lo, n), m), _mm256_and_si256(_mm256_srl_epi16(a.hi, n), m)};
+  }
+  static U shift_up(U a, int shift) {
+    const __m128i n = _mm_cvtsi32_si128(shift);
+    return {_mm256_sll_epi16(a.lo, n), _mm256_sll_epi16(a.hi, n)};
+  }
+  static U lookup(const uint8_t table[16], U index) {
+    const __m256i t = _mm256_broadcastsi128_si256(load16(table));
+    return {_mm256_shuffle_epi8(t, index.lo), _mm256_shuffle_epi8(t, index.hi)};
+  }
+  static I words(U a) { return {a.lo, a.hi}; }
+  static I bits(I a, int shift, int32_t mask) {
+    const __m128i n = _mm_cvtsi32_si128(shift);
+    const __m256i m = _mm256_set1_epi32(mask);
+    return {_mm256_and_si256(_mm256_srl_epi32(a.lo, n), m), _mm256_and_si256(_mm256_srl_epi32(a.hi, n), m)};
+  }
+  static I shift_words(I a, int shift) {
+    const __m128i n = _mm_cvtsi32_si128(shift);
+    return {_mm256_sll_epi32(a.lo, n), _mm256_sll_epi32(a.hi, n)};
+  }
+  static I or_words(I a, I b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+  static I signed_byte(I a, int byte) {
+    const I up = shift_words(a, 24 - 8 * byte);
+    return {_mm256_srai_epi32(up.lo, 24), _mm256_srai_epi32(up.hi, 24)};
+  }
+  static U spread_bits(I a, int shift) {
+    // Copies of the four bits so that each lands on the lowest bit of a byte.
+    const I four = bits(a, shift, 15);
+    const __m256i copies = _mm256_set1_epi32(0x00204081);
+    const __m256i one = _mm256_set1_epi8(1);
+    return {_mm256_and_si256(_mm256_mullo_epi32(four.lo, copies), one),
+            _mm256_and_si256(_mm256_mullo_epi32(four.hi, copies), one)};
+  }
+  static void halves(I a, F& low, F& high) {
+    int32_t raw[16];
+    std::memcpy(raw, &a, 64);
+    uint16_t split[2][16];
+    for (int i = 0; i < 16; ++i) {
+      split[0][i] = static_cast<uint16_t>(raw[i]);
+      split[1][i] = static_cast<uint16_t>(static_cast<uint32_t>(raw[i]) >> 16);
+    }
+    low = load(split[0]);
+    high = load(split[1]);
+  }
+  static I gather_words(const uint8_t* base, size_t stride) {
+    int32_t raw[16];
+    for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 4);
+    I r;
+    std::memcpy(&r, raw, 64);
+    return r;
+  }
   static __m256i dot_small(__m256i acc, __m256i u, __m256i s) {
     // Pairs of products fit in 16 bits only while u is below 128: 2 · 127 · 128 < 2¹⁵.
     return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));

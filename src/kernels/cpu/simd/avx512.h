@@ -93,6 +93,38 @@ struct Avx512 {
   static U low_nibbles(U a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
   static U high_nibbles(U a) { return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))}; }
   static U flip_sign(U a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(0x80)))}; }
+  static U or_(U a, U b) { return {_mm512_or_si512(a.v, b.v)}; }
+  static U field(U a, int shift, uint8_t mask) {
+    return {
+        _mm512_and_si512(_mm512_srl_epi16(a.v, _mm_cvtsi32_si128(shift)), _mm512_set1_epi8(static_cast<char>(mask)))};
+  }
+  static U shift_up(U a, int shift) { return {_mm512_sll_epi16(a.v, _mm_cvtsi32_si128(shift))}; }
+  static U lookup(const uint8_t table[16], U index) {
+    return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(table)), index.v)};
+  }
+  static I words(U a) { return a.v; }
+  static I bits(I a, int shift, int32_t mask) {
+    return _mm512_and_si512(_mm512_srl_epi32(a, _mm_cvtsi32_si128(shift)), _mm512_set1_epi32(mask));
+  }
+  static I shift_words(I a, int shift) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(shift)); }
+  static I or_words(I a, I b) { return _mm512_or_si512(a, b); }
+  static I signed_byte(I a, int byte) {
+    return _mm512_srai_epi32(_mm512_sll_epi32(a, _mm_cvtsi32_si128(24 - 8 * byte)), 24);
+  }
+  static U spread_bits(I a, int shift) {
+    // Copies of the four bits so that each lands on the lowest bit of a byte.
+    const __m512i copies = _mm512_mullo_epi32(bits(a, shift, 15), _mm512_set1_epi32(0x00204081));
+    return {_mm512_and_si512(copies, _mm512_set1_epi8(1))};
+  }
+  static void halves(I a, F& low, F& high) {
+    low = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a));
+    high = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16)));
+  }
+  static I gather_words(const uint8_t* base, size_t stride) {
+    int32_t raw[16];
+    for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 4);
+    return _mm512_loadu_si512(raw);
+  }
   static I dot(I acc, U u, U s) { return _mm512_dpbusd_epi32(acc, u.v, s.v); }
   static I dot_small(I acc, U u, U s) { return dot(acc, u, s); }
 

@@ -140,7 +140,8 @@ void quantize_activations(const float* x, int token, const QuantizedActivations&
   const TokenTile tile = token_tile(token, out.tokens, S::kTokens);
   const auto n_blocks = static_cast<size_t>(out.columns / kActivationBlock);
   const auto size = static_cast<size_t>(tile.size);
-  const size_t first = static_cast<size_t>(tile.first) * n_blocks + static_cast<size_t>(token - tile.first);
+  const auto in_tile = static_cast<size_t>(token - tile.first);
+  const size_t first = static_cast<size_t>(tile.first) * n_blocks + in_tile;
   double squares = 0;
   for (size_t b = 0; b < n_blocks; ++b) {
     const BlockRange range = block_range<S>(x + b * kActivationBlock);
@@ -164,10 +165,13 @@ void quantize_activations(const float* x, int token, const QuantizedActivations&
     store_steps<S>(q_lo, wide, low, high);
     store_steps<S>(q_hi, wide, low + kLanes, high + kLanes);
     const float scale = inverse > 0.0F ? half / steps : 0.0F;
-    const float sum = S::reduce_add(S::add(q_lo, q_hi));  // of integers below 2²⁴: exact
+    const float sum_lo = S::reduce_add(q_lo);  // of integers below 2²⁴: exact
+    const float sum_hi = S::reduce_add(q_hi);
     out.scales[at] = scale;
-    out.sums[at] = scale * sum;
-    out.int_sums[at] = static_cast<int32_t>(sum);
+    out.sums[at] = scale * (sum_lo + sum_hi);
+    out.half_sums[2 * at - in_tile] = scale * sum_lo;
+    out.half_sums[2 * at - in_tile + size] = scale * sum_hi;
+    out.int_sums[at] = static_cast<int32_t>(sum_lo + sum_hi);
     out.wide[at] = wide ? 1 : 0;
   }
 }

@@ -8,15 +8,25 @@
 //   kBytes                 bytes of a block
 //   kBlock                 values of a block
 //   load_float<S>(p, out)  one block's values as floats
-// and, where it multiplies with int8 activations (blocks of 32 only):
+// and, where it multiplies with activations rounded to integers, 32 columns at a time (RowBlock):
+//   kScales                scales of 32 columns: 1, or 2 for their halves
 //   kOffsetShift           value = scale · (w - 2^kOffsetShift) + min, w unsigned; 0: no offset
 //   kHasMin                whether there is a min
 //   kSmall                 w < 128
-//   load_rows<S>           the same block of 16 rows: w[g] holds values 4g … 4g+3 of each row
+//   Rows<S>                16 rows at once, {base, stride}: get(b, block) unpacks their block b. Asked for in order.
+// Here are the plain types and those of 32 values; k_quants.h has those of 256.
 // Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_0 and so on).
 
 namespace emelex::cpu {
 namespace {
+
+// 32 columns of 16 rows: a lane is a row, and w[g] holds its values 4g … 4g+3.
+template <class S, int kScales>
+struct RowBlock {
+  typename S::U values[8];
+  typename S::F scales[kScales];
+  typename S::F mins[kScales];
+};
 
 template <class S>
 inline typename S::F half_at(const uint8_t* p) {
@@ -25,24 +35,43 @@ inline typename S::F half_at(const uint8_t* p) {
   return S::set(S::first(S::load(raw)));
 }
 
+// 16 bytes of each row: the low halves are columns 0 … 15, the high halves 16 … 31.
+template <class S, int kScales>
+inline void load_nibbles(const uint8_t* p, size_t stride, RowBlock<S, kScales>& out) {
+  typename S::U packed[4];
+  S::load_transposed(p, stride, packed);
+  for (int i = 0; i < 4; ++i) {
+    out.values[i] = S::low_nibbles(packed[i]);
+    out.values[i + 4] = S::high_nibbles(packed[i]);
+  }
+}
+
+// 32 bits of each row, one for each column: they are worth 16.
+template <class S>
+inline void add_fifth_bits(const uint8_t* p, size_t stride, RowBlock<S, 1>& out) {
+  const auto bits = S::gather_words(p, stride);
+  for (int g = 0; g < 8; ++g) out.values[g] = S::or_(out.values[g], S::shift_up(S::spread_bits(bits, 4 * g), 4));
+}
+
 // d: float16, then 16 bytes: the low halves are values 0 … 15, the high halves 16 … 31. x = d · (w - 8)
 struct Q4_0Format {
   static constexpr int kBytes = 18;
   static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 3;
   static constexpr bool kHasMin = false;
   static constexpr bool kSmall = true;
 
   template <class S>
-  static void load_rows(const uint8_t* p, size_t stride, typename S::U w[8], typename S::F& scale, typename S::F&) {
-    typename S::U packed[4];
-    S::load_transposed(p + 2, stride, packed);
-    for (int i = 0; i < 4; ++i) {
-      w[i] = S::low_nibbles(packed[i]);
-      w[i + 4] = S::high_nibbles(packed[i]);
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 2, stride, out);
+      out.scales[0] = S::gather_half(p, stride);
     }
-    scale = S::gather_half(p, stride);
-  }
+  };
   template <class S>
   static void load_float(const uint8_t* p, float* out) {
     const auto d = half_at<S>(p);
@@ -56,20 +85,21 @@ struct Q4_0Format {
 struct Q4_1Format {
   static constexpr int kBytes = 20;
   static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr bool kSmall = true;
 
   template <class S>
-  static void load_rows(const uint8_t* p, size_t stride, typename S::U w[8], typename S::F& scale, typename S::F& min) {
-    typename S::U packed[4];
-    S::load_transposed(p + 4, stride, packed);
-    for (int i = 0; i < 4; ++i) {
-      w[i] = S::low_nibbles(packed[i]);
-      w[i + 4] = S::high_nibbles(packed[i]);
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 4, stride, out);
+      S::gather_half_pairs(p, stride, out.scales[0], out.mins[0]);
     }
-    S::gather_half_pairs(p, stride, scale, min);
-  }
+  };
   template <class S>
   static void load_float(const uint8_t* p, float* out) {
     const auto d = half_at<S>(p);
@@ -79,26 +109,144 @@ struct Q4_1Format {
   }
 };
 
+// d: float16, 32 bits: the fifth bits of all values, 16 bytes as in Q4_0. x = d · (w - 16)
+struct Q5_0Format {
+  static constexpr int kBytes = 22;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 4;
+  static constexpr bool kHasMin = false;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 6, stride, out);
+      add_fifth_bits<S>(p + 2, stride, out);
+      out.scales[0] = S::gather_half(p, stride);
+    }
+  };
+};
+
+// d, m: float16, then as in Q5_0. x = d · w + m
+struct Q5_1Format {
+  static constexpr int kBytes = 24;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 8, stride, out);
+      add_fifth_bits<S>(p + 4, stride, out);
+      S::gather_half_pairs(p, stride, out.scales[0], out.mins[0]);
+    }
+  };
+};
+
+// d: float16, 16 bytes as in Q4_0 that number the values of a table. x = d · (table[w] + 128 - 128)
+struct Iq4NlFormat {
+  static constexpr int kBytes = 18;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 7;
+  static constexpr bool kHasMin = false;
+  static constexpr bool kSmall = false;
+  // The format's values -127, -104, -83, … 113, plus 128.
+  static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 2, stride, out);
+      for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
+      out.scales[0] = S::gather_half(p, stride);
+    }
+  };
+};
+
+// e: the exponent of a power of two, 16 bytes as in Q4_0 that number the 4-bit floats ±0, 0.5, 1, 1.5, 2, 3, 4, 6. With
+// their doubles as whole numbers, x = 2^(e - 128) · (table[w] - 16).
+struct Mxfp4Format {
+  static constexpr int kBytes = 17;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 4;
+  static constexpr bool kHasMin = false;
+  static constexpr bool kSmall = true;
+  static constexpr uint8_t kTable[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      load_nibbles<S>(p + 1, stride, out);
+      for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
+      float scales[kLanes];
+      for (int r = 0; r < kLanes; ++r) scales[r] = half_of_power(p[static_cast<size_t>(r) * stride]);
+      out.scales[0] = S::load(scales);
+    }
+    // 2^(e - 128); the two lowest exponents are below the normal numbers.
+    static float half_of_power(uint8_t e) {
+      const uint32_t bits = e < 2 ? 0x00200000U << e : static_cast<uint32_t>(e - 1) << 23;
+      float x;
+      std::memcpy(&x, &bits, 4);
+      return x;
+    }
+  };
+};
+
 // d: float16, then 32 signed bytes. x = d · w
 struct Q8_0Format {
   static constexpr int kBytes = 34;
   static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 7;  // the kernel's w is unsigned
   static constexpr bool kHasMin = false;
   static constexpr bool kSmall = false;
 
   template <class S>
-  static void load_rows(const uint8_t* p, size_t stride, typename S::U w[8], typename S::F& scale, typename S::F&) {
-    S::load_transposed(p + 2, stride, w);
-    S::load_transposed(p + 18, stride, w + 4);
-    for (int i = 0; i < 8; ++i) w[i] = S::flip_sign(w[i]);
-    scale = S::gather_half(p, stride);
-  }
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    void get(size_t b, RowBlock<S, 1>& out) const {
+      const uint8_t* p = base + b * kBytes;
+      S::load_transposed(p + 2, stride, out.values);
+      S::load_transposed(p + 18, stride, out.values + 4);
+      for (int i = 0; i < 8; ++i) out.values[i] = S::flip_sign(out.values[i]);
+      out.scales[0] = S::gather_half(p, stride);
+    }
+  };
   template <class S>
   static void load_float(const uint8_t* p, float* out) {
     const auto d = half_at<S>(p);
     S::store(out, S::mul(d, S::load_i8(p + 2)));
     S::store(out + 16, S::mul(d, S::load_i8(p + 18)));
+  }
+};
+
+// The float side of a format that has no quick way: its reference.
+template <TensorType kType, int kBlockSize, int kBlockBytes>
+struct ReferenceFormat {
+  static constexpr int kBytes = kBlockBytes;
+  static constexpr int kBlock = kBlockSize;
+  template <class S>
+  static void load_float(const uint8_t* p, float* out) {
+    dequantize_block(kType, p, out);
   }
 };
 

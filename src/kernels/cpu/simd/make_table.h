@@ -4,11 +4,48 @@
 #include "kernels/cpu/simd/attention.h"
 #include "kernels/cpu/simd/elementwise.h"
 #include "kernels/cpu/simd/formats.h"
+#include "kernels/cpu/simd/k_quants.h"
 #include "kernels/cpu/simd/matmul_float.h"
 #include "kernels/cpu/simd/matmul_int8.h"
 
 namespace emelex::cpu {
 namespace {
+
+// A type without a kernel of rounded activations: its rows are widened by the reference.
+template <class S, TensorType kType, int kBlock, int kBytes>
+constexpr void add_reference(KernelTable& table) {
+  table.float_matmul[static_cast<int>(kType)] = FloatMatmul<S, ReferenceFormat<kType, kBlock, kBytes>>::run;
+}
+
+// A type with one; its float kernel widens by the reference.
+template <class S, TensorType kType, class Format>
+constexpr void add_format(KernelTable& table) {
+  table.int8_matmul[static_cast<int>(kType)] = Int8Matmul<S, Format>::run;
+  add_reference<S, kType, Format::kBlock, Format::kBytes>(table);
+}
+
+template <class S>
+constexpr void add_quantized(KernelTable& table) {
+  add_format<S, TensorType::q5_0, Q5_0Format>(table);
+  add_format<S, TensorType::q5_1, Q5_1Format>(table);
+  add_format<S, TensorType::q2_k, Q2KFormat>(table);
+  add_format<S, TensorType::q3_k, Q3KFormat>(table);
+  add_format<S, TensorType::q4_k, Q4KFormat>(table);
+  add_format<S, TensorType::q5_k, Q5KFormat>(table);
+  add_format<S, TensorType::q6_k, Q6KFormat>(table);
+  add_format<S, TensorType::iq4_nl, Iq4NlFormat>(table);
+  add_format<S, TensorType::iq4_xs, Iq4XsFormat>(table);
+  add_format<S, TensorType::mxfp4, Mxfp4Format>(table);
+  add_reference<S, TensorType::iq1_s, 256, 50>(table);
+  add_reference<S, TensorType::iq1_m, 256, 56>(table);
+  add_reference<S, TensorType::iq2_xxs, 256, 66>(table);
+  add_reference<S, TensorType::iq2_xs, 256, 74>(table);
+  add_reference<S, TensorType::iq2_s, 256, 82>(table);
+  add_reference<S, TensorType::iq3_xxs, 256, 98>(table);
+  add_reference<S, TensorType::iq3_s, 256, 110>(table);
+  add_reference<S, TensorType::tq1_0, 256, 54>(table);
+  add_reference<S, TensorType::tq2_0, 256, 66>(table);
+}
 
 // All kernels for one instruction set.
 template <class S>
@@ -17,6 +54,7 @@ constexpr KernelTable make_table() {
   table.name = S::kName;
   table.max_tile = S::kTokens;
 
+  add_quantized<S>(table);
   const auto at = [](TensorType type) { return static_cast<int>(type); };
   table.int8_matmul[at(TensorType::q4_0)] = Int8Matmul<S, Q4_0Format>::run;
   table.int8_matmul[at(TensorType::q4_1)] = Int8Matmul<S, Q4_1Format>::run;

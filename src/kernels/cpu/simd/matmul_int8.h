@@ -5,13 +5,15 @@
 #include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/formats.h"
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
 // The unit of work is a group of 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4
 // columns], so that a lane is a row and one dot-product instruction takes 4 columns of 16 rows. With x = center + scale
 // · q and a row's weights v = d · w + min, a block's share of the row is
-//     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v.
+//     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v,
+// the first two for each half of it where the format has a scale for 16 columns.
 // The sums of products are exact integers; the three terms are added to a float accumulator, block after block. That
 // order is the same for one token and for many, which is what makes a token's result independent of its company.
 
@@ -24,74 +26,84 @@ struct Int8Matmul {
   using I = typename S::I;
   using U = typename S::U;
 
+  static constexpr int kScales = Format::kScales;
+  static constexpr int kGroups = 8 / kScales;  // of 4 columns that share a scale
+  using RowBlock = cpu::RowBlock<S, kScales>;
+
   // A block of 16 rows in registers.
-  struct FileBlock {
-    U values[8];
-    F scales;
-    F mins;
+  struct FileBlock : RowBlock {
     F sums;
-    U w(int g) const { return values[g]; }
-    F scale() const { return scales; }
-    F min() const { return mins; }
+    U w(int g) const { return this->values[g]; }
+    F scale(int i) const { return this->scales[i]; }
+    F min(int i) const { return this->mins[i]; }
     F sum() const { return sums; }  // of the block's 32 weights, for each row
   };
 
   static F sum_of_weights(const FileBlock& block) {
     constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
     static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
-    I sum = S::set_i(-kOffset * kActivationBlock);
+    F total = S::zero();
     EMELEX_UNROLL
-    for (int g = 0; g < 8; ++g) sum = dot(sum, block.values[g], S::broadcast4(kOnes));
-    const F scaled = S::mul(S::to_float(sum), block.scales);
-    return Format::kHasMin ? S::fma(block.mins, S::set(kActivationBlock), scaled) : scaled;
+    for (int i = 0; i < kScales; ++i) {
+      I sum = S::set_i(-kOffset * kActivationBlock / kScales);
+      EMELEX_UNROLL
+      for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) sum = dot(sum, block.values[g], S::broadcast4(kOnes));
+      total = S::fma(S::to_float(sum), block.scales[i], total);
+      if constexpr (Format::kHasMin) total = S::fma(block.mins[i], S::set(kActivationBlock / kScales), total);
+    }
+    return total;
   }
 
   // Blocks straight from the file's layout: for so few tokens that each is used once.
   struct FileSource {
-    const uint8_t* base;
-    size_t stride;
+    typename Format::template Rows<S> rows;
     using Block = FileBlock;
-    void get(size_t block, Block& out) const {
+    void get(size_t block, Block& out) {
       prefetch(block);
-      Format::template load_rows<S>(base + block * Format::kBytes, stride, out.values, out.scales, out.mins);
+      rows.get(block, out);
       out.sums = sum_of_weights(out);
     }
     // The same share of the next 16 rows. They follow these in memory, but rows are read side by side, which no
     // hardware prefetcher sees through.
     void prefetch(size_t block) const {
-      constexpr size_t kBytes = size_t{kLanes} * Format::kBytes;
-      const uint8_t* next = base + kLanes * stride + block * kBytes;
+      constexpr size_t kBytes = size_t{kLanes} * Format::kBytes / (Format::kBlock / kActivationBlock);
+      const uint8_t* next = rows.base + kLanes * rows.stride + block * kBytes;
       for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
     }
   };
 
   // A block that was unpacked before, for many tokens: it stays in memory.
   struct UnpackedBlock {
-    static constexpr size_t kBytes = kUnpackedBlockBytes;
+    static constexpr int kFloats = kScales * (Format::kHasMin ? 2 : 1) + 1;  // a row
+    static constexpr size_t kBytes = kLanes * (kActivationBlock + kFloats * sizeof(float));
+    static_assert(kBytes <= kUnpackedBlockBytes);
     std::byte* p;
     U w(int g) const { return S::load_u(p + 64 * g); }
-    F scale() const { return S::load(floats()); }
-    F min() const { return S::load(floats() + kLanes); }
-    F sum() const { return S::load(floats() + 2 * kLanes); }
+    F sum() const { return S::load(floats(0)); }
+    F scale(int i) const { return S::load(floats(1 + i)); }
+    F min(int i) const { return S::load(floats(1 + kScales + i)); }
     void put(const FileBlock& block) const {
       EMELEX_UNROLL
       for (int g = 0; g < 8; ++g) S::store_u(p + 64 * g, block.values[g]);
-      S::store(floats(), block.scales);
-      if constexpr (Format::kHasMin) S::store(floats() + kLanes, block.mins);
-      S::store(floats() + 2 * kLanes, block.sums);
+      S::store(floats(0), block.sums);
+      EMELEX_UNROLL
+      for (int i = 0; i < kScales; ++i) {
+        S::store(floats(1 + i), block.scales[i]);
+        if constexpr (Format::kHasMin) S::store(floats(1 + kScales + i), block.mins[i]);
+      }
     }
 
    private:
-    float* floats() const { return reinterpret_cast<float*>(p + 512); }
+    float* floats(int i) const { return reinterpret_cast<float*>(p + 512) + i * kLanes; }
   };
 
   struct UnpackedSource {
     using Block = UnpackedBlock;
     std::byte* memory;
-    void get(size_t block, Block& out) const { out.p = memory + block * UnpackedBlock::kBytes; }
+    void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
   };
 
-  static UnpackedSource unpack(const FileSource& source, size_t n_blocks, std::byte* memory) {
+  static UnpackedSource unpack(FileSource source, size_t n_blocks, std::byte* memory) {
     for (size_t b = 0; b < n_blocks; ++b) {
       FileBlock block;
       source.get(b, block);
@@ -108,11 +120,11 @@ struct Int8Matmul {
     }
   }
 
-  // products += Σ w q over a block, for R groups of rows and the T tokens of a tile.
+  // products += Σ w q over the columns of a block's scale i, for R groups of rows and the T tokens of a tile.
   template <int R, int T, class Block>
-  static void add_products(const Block (&blocks)[R], const int8_t* q, I (&products)[R][T]) {
+  static void add_products(const Block (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
     EMELEX_UNROLL
-    for (int g = 0; g < 8; ++g) {
+    for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) {
       U w[R];
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) w[r] = blocks[r].w(g);
@@ -133,16 +145,17 @@ struct Int8Matmul {
     return all != 0;
   }
 
-  // The products of a block: Σ w q with q = 256 · high + value, and w without its offset.
+  // The same with q = 256 · high + value, and w without its offset.
   template <int R, int T, class Block>
-  static void block_products(const Block (&blocks)[R], const QuantizedActivations& x, size_t at, I (&products)[R][T]) {
+  static void all_products(const Block (&blocks)[R], int i, const QuantizedActivations& x, size_t at,
+                           I (&products)[R][T]) {
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) products[r][t] = S::set_i(0);
     }
     if (any<T>(x.wide + at)) {
-      add_products(blocks, x.high + at * kActivationBlock, products);
+      add_products(blocks, i, x.high + at * kActivationBlock, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
@@ -150,6 +163,7 @@ struct Int8Matmul {
       }
     }
     if constexpr (Format::kOffsetShift > 0) {
+      static_assert(kScales == 1, "int_sums are of whole blocks");
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
@@ -158,12 +172,12 @@ struct Int8Matmul {
         }
       }
     }
-    add_products(blocks, x.values + at * kActivationBlock, products);
+    add_products(blocks, i, x.values + at * kActivationBlock, products);
   }
 
   // R groups of 16 rows × T tokens; `first` is the first token of a tile of T.
   template <int R, int T, class Source>
-  static void rows_by_tile(const Source (&sources)[R], const QuantizedActivations& x, int first, F (&acc)[R][T]) {
+  static void rows_by_tile(Source (&sources)[R], const QuantizedActivations& x, int first, F (&acc)[R][T]) {
     const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -175,17 +189,25 @@ struct Int8Matmul {
       typename Source::Block blocks[R];
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
-      I products[R][T];
-      block_products(blocks, x, at, products);
+      EMELEX_UNROLL
+      for (int i = 0; i < kScales; ++i) {
+        I products[R][T];
+        all_products(blocks, i, x, at, products);
+        const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
+        EMELEX_UNROLL
+        for (int r = 0; r < R; ++r) {
+          EMELEX_UNROLL
+          for (int t = 0; t < T; ++t) {
+            const F scale = S::mul(blocks[r].scale(i), S::set(x.scales[at + t]));
+            acc[r][t] = S::fma(S::to_float(products[r][t]), scale, acc[r][t]);
+            if constexpr (Format::kHasMin) acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
+          }
+        }
+      }
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) {
-          const F scale = S::mul(blocks[r].scale(), S::set(x.scales[at + t]));
-          acc[r][t] = S::fma(S::to_float(products[r][t]), scale, acc[r][t]);
-          if constexpr (Format::kHasMin) acc[r][t] = S::fma(blocks[r].min(), S::set(x.sums[at + t]), acc[r][t]);
-          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
-        }
+        for (int t = 0; t < T; ++t) acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
       }
     }
   }
@@ -208,7 +230,7 @@ struct Int8Matmul {
 
   // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
   template <int T, int R, class Source>
-  static void tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
+  static void tiles(Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
     for (; token + T <= args.tokens; token += T) {
       F acc[R][T];
       rows_by_tile(sources, args.activations, token, acc);
@@ -235,7 +257,7 @@ struct Int8Matmul {
       tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
       for (size_t r = 0; r < R; ++r) {
-        const FileSource sources[1] = {{base + r * kLanes * stride, stride}};
+        FileSource sources[1] = {{{base + r * kLanes * stride, stride}}};
         tiles<S::kTokens>(sources, args, 0, row + static_cast<int>(r) * kLanes, from, to);
       }
     }

@@ -201,6 +201,73 @@ struct Scalar {
     for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] ^ 0x80;
     return r;
   }
+  static U or_(const U& a, const U& b) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] | b.v[i];
+    return r;
+  }
+  // (byte >> shift) & mask, with a mask of fewer than 8 - shift bits or just as many
+  static U field(const U& a, int shift, uint8_t mask) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>((a.v[i] >> shift) & mask);
+    return r;
+  }
+  // byte << shift, for bytes that stay below 256
+  static U shift_up(const U& a, int shift) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] << shift);
+    return r;
+  }
+  static U lookup(const uint8_t table[16], const U& index) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = table[index.v[i]];
+    return r;
+  }
+  // The lanes' bytes as words of 32 bits, and what is in them.
+  static I words(const U& a) {
+    I r;
+    std::memcpy(r.v, a.v, 64);
+    return r;
+  }
+  static I bits(const I& a, int shift, int32_t mask) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) >> shift) & mask;
+    return r;
+  }
+  static I shift_words(const I& a, int shift) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) << shift);
+    return r;
+  }
+  static I or_words(const I& a, const I& b) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] | b.v[i];
+    return r;
+  }
+  static I signed_byte(const I& a, int byte) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = static_cast<int8_t>(static_cast<uint32_t>(a.v[i]) >> (8 * byte));
+    return r;
+  }
+  // bits shift … shift + 3 of each word as four bytes of 0 or 1
+  static U spread_bits(const I& a, int shift) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = (static_cast<uint32_t>(a.v[i / 4]) >> (shift + i % 4)) & 1;
+    return r;
+  }
+  // the float16 in the lower and the upper half of each word
+  static void halves(const I& a, F& low, F& high) {
+    for (int i = 0; i < 16; ++i) {
+      low.v[i] = half_to_float(static_cast<uint16_t>(a.v[i]));
+      high.v[i] = half_to_float(static_cast<uint16_t>(static_cast<uint32_t>(a.v[i]) >> 16));
+    }
+  }
+  // 4 bytes of each of 16 rows
+  static I gather_words(const uint8_t* base, size_t stride) {
+    I r;
+    for (int i = 0; i < 16; ++i) std::memcpy(&r.v[i], base + static_cast<size_t>(i) * stride, 4);
+    return r;
+  }
   // acc + Σ of the lane's 4 products, u unsigned and s signed. dot_small is for u below 128.
   static I dot(const I& acc, const U& u, const U& s) {
     I r = acc;

@@ -1,0 +1,269 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cpu/simd/formats.h"
+
+// The formats with blocks of 256 values, whose blocks of 32 or 16 have small integer scales of their own, as traits
+// (see formats.h). Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_K and so on).
+
+namespace emelex::cpu {
+namespace {
+
+constexpr int kSuperBlock = 256;
+
+// 32 bytes of each of 16 rows.
+template <class S>
+inline void load_32(const uint8_t* p, size_t stride, typename S::U out[8]) {
+  S::load_transposed(p, stride, out);
+  S::load_transposed(p + 16, stride, out + 4);
+}
+
+// The scales and mins of Q4_K and Q5_K: 8 of each with 6 bits, in 12 bytes behind d and dmin. In words of 4 bytes: the
+// low 6 bits of the first word's bytes are scales 0 … 3, of the second's mins 0 … 3; the third has the low halves of
+// scales and mins 4 … 7, whose upper 2 bits are the upper bits of the first two.
+template <class S>
+struct SixBitScales {
+  using F = typename S::F;
+  using I = typename S::I;
+  F d, dmin;
+  I words[3];
+
+  void load(const uint8_t* p, size_t stride) {
+    typename S::U header[4];
+    S::load_transposed(p, stride, header);
+    S::halves(S::words(header[0]), d, dmin);
+    for (int i = 0; i < 3; ++i) words[i] = S::words(header[i + 1]);
+  }
+  void get(int i, F& scale, F& min) const {
+    const int at = 8 * (i % 4);
+    I s = S::bits(words[0], at, 63);
+    I m = S::bits(words[1], at, 63);
+    if (i >= 4) {
+      s = S::or_words(S::bits(words[2], at, 15), S::shift_words(S::bits(words[0], at + 6, 3), 4));
+      m = S::or_words(S::bits(words[2], at + 4, 15), S::shift_words(S::bits(words[1], at + 6, 3), 4));
+    }
+    scale = S::mul(d, S::to_float(s));
+    min = S::sub(S::zero(), S::mul(dmin, S::to_float(m)));
+  }
+};
+
+// d, dmin: float16; 12 bytes of scales; four times 32 bytes, whose low halves are one block of 32 and whose high halves
+// the next. x = d · scale · w - dmin · min
+struct Q4KFormat {
+  static constexpr int kBytes = 144;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    SixBitScales<S> scales{};
+    typename S::U packed[8]{};
+    void get(size_t b, RowBlock<S, 1>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int i = static_cast<int>(b % 8);
+      if (i == 0) scales.load(p, stride);
+      if (i % 2 == 0) load_32<S>(p + 16 + 16 * i, stride, packed);
+      for (int g = 0; g < 8; ++g) out.values[g] = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
+      scales.get(i, out.scales[0], out.mins[0]);
+    }
+  };
+};
+
+// As Q4_K, with 32 bytes of fifth bits before the halves: bit i of byte j belongs to value j of block i.
+struct Q5KFormat {
+  static constexpr int kBytes = 176;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    SixBitScales<S> scales{};
+    typename S::U fifth[8]{};
+    typename S::U packed[8]{};
+    void get(size_t b, RowBlock<S, 1>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int i = static_cast<int>(b % 8);
+      if (i == 0) {
+        scales.load(p, stride);
+        load_32<S>(p + 16, stride, fifth);
+      }
+      if (i % 2 == 0) load_32<S>(p + 48 + 16 * i, stride, packed);
+      for (int g = 0; g < 8; ++g) {
+        const auto low = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
+        out.values[g] = S::or_(low, S::shift_up(S::field(fifth[g], i, 1), 4));
+      }
+      scales.get(i, out.scales[0], out.mins[0]);
+    }
+  };
+};
+
+// 128 bytes of low halves, 64 of upper two bits, 16 signed scales, each of 16 values, and d: float16.
+// x = d · scale · (w - 32). In each half of 128 values, block i of 32 has the low (i < 2) or high halves of the
+// (i % 2)th 32 bytes, and bits 2i, 2i + 1 of 32 bytes.
+struct Q6KFormat {
+  static constexpr int kBytes = 210;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 2;
+  static constexpr int kOffsetShift = 0;  // the offset is in the mins, since scales are of 16 columns
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    typename S::F d{};
+    typename S::U scales[4]{};
+    typename S::U upper[8]{};
+    void get(size_t b, RowBlock<S, 2>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int half = static_cast<int>(b % 8) / 4;
+      const int i = static_cast<int>(b % 4);
+      if (b % 8 == 0) {
+        d = S::gather_half(p + 208, stride);
+        S::load_transposed(p + 192, stride, scales);
+      }
+      if (i == 0) load_32<S>(p + 128 + 32 * half, stride, upper);
+      typename S::U packed[8];
+      load_32<S>(p + 64 * half + 32 * (i % 2), stride, packed);
+      for (int g = 0; g < 8; ++g) {
+        const auto low = i < 2 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
+        out.values[g] = S::or_(low, S::shift_up(S::field(upper[g], 2 * i, 3), 4));
+      }
+      for (int j = 0; j < 2; ++j) {
+        const int at = static_cast<int>(2 * (b % 8)) + j;
+        const auto scale = S::to_float(S::signed_byte(S::words(scales[at / 4]), at % 4));
+        out.scales[j] = S::mul(d, scale);
+        out.mins[j] = S::mul(out.scales[j], S::set(-32.0F));
+      }
+    }
+  };
+};
+
+// 32 bytes of third bits, 64 of two bits, 12 of sixteen 6-bit scales, each of 16 values, and d: float16.
+// x = d · (scale - 32) · (w - 4). Of the scales, the first 8 bytes have the low halves (0 … 7 low, 8 … 15 high), and
+// bits 2k, 2k + 1 of byte 8 + j the upper two bits of scale 4k + j.
+struct Q3KFormat {
+  static constexpr int kBytes = 110;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 2;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    typename S::F d{};
+    typename S::I words[3]{};
+    typename S::U third[8]{};
+    typename S::U packed[8]{};
+    void get(size_t b, RowBlock<S, 2>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int i = static_cast<int>(b % 8);
+      if (i == 0) {
+        d = S::gather_half(p + 108, stride);
+        for (int k = 0; k < 3; ++k) words[k] = S::gather_words(p + 96 + 4 * k, stride);
+        load_32<S>(p, stride, third);
+      }
+      if (i % 4 == 0) load_32<S>(p + 32 + 8 * i, stride, packed);
+      for (int g = 0; g < 8; ++g) {
+        out.values[g] = S::or_(S::field(packed[g], 2 * (i % 4), 3), S::shift_up(S::field(third[g], i, 1), 2));
+      }
+      for (int j = 0; j < 2; ++j) {
+        const int at = 2 * i + j;
+        const auto low = S::bits(words[at % 8 / 4], 8 * (at % 4) + 4 * (at / 8), 15);
+        const auto high = S::shift_words(S::bits(words[2], 8 * (at % 4) + 2 * (at / 4), 3), 4);
+        out.scales[j] = S::mul(d, S::sub(S::to_float(S::or_words(low, high)), S::set(32.0F)));
+        out.mins[j] = S::mul(out.scales[j], S::set(-4.0F));
+      }
+    }
+  };
+};
+
+// 16 bytes, each a scale (low half) and a min of 16 values; 64 bytes of two bits; d, dmin: float16.
+// x = d · scale · w - dmin · min
+struct Q2KFormat {
+  static constexpr int kBytes = 84;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 2;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = true;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    typename S::F d{};
+    typename S::F dmin{};
+    typename S::U scales[4]{};
+    typename S::U packed[8]{};
+    void get(size_t b, RowBlock<S, 2>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int i = static_cast<int>(b % 8);
+      if (i == 0) {
+        S::gather_half_pairs(p + 80, stride, d, dmin);
+        S::load_transposed(p, stride, scales);
+      }
+      if (i % 4 == 0) load_32<S>(p + 16 + 8 * i, stride, packed);
+      for (int g = 0; g < 8; ++g) out.values[g] = S::field(packed[g], 2 * (i % 4), 3);
+      for (int j = 0; j < 2; ++j) {
+        const int at = 2 * i + j;
+        const auto words = S::words(scales[at / 4]);
+        out.scales[j] = S::mul(d, S::to_float(S::bits(words, 8 * (at % 4), 15)));
+        out.mins[j] = S::sub(S::zero(), S::mul(dmin, S::to_float(S::bits(words, 8 * (at % 4) + 4, 15))));
+      }
+    }
+  };
+};
+
+// d: float16, 16 bits and 4 bytes of 6-bit scales, then for each block of 32 values 16 bytes as in IQ4_NL.
+// x = d · (scale - 32) · (table[w] - 128). Of scale i, the low half is a half of byte i / 2, the upper bits are bits
+// 2i, 2i + 1 of the 16.
+struct Iq4XsFormat {
+  static constexpr int kBytes = 136;
+  static constexpr int kBlock = kSuperBlock;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 7;
+  static constexpr bool kHasMin = false;
+  static constexpr bool kSmall = false;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    typename S::F d{};
+    typename S::I upper{};
+    typename S::I low{};
+    void get(size_t b, RowBlock<S, 1>& out) {
+      const uint8_t* p = base + b / 8 * kBytes;
+      const int i = static_cast<int>(b % 8);
+      if (i == 0) {
+        d = S::gather_half(p, stride);
+        upper = S::gather_words(p, stride);  // in the upper 16 bits
+        low = S::gather_words(p + 4, stride);
+      }
+      load_nibbles<S>(p + 8 + 16 * i, stride, out);
+      for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Iq4NlFormat::kTable, out.values[g]);
+      const auto scale = S::or_words(S::bits(low, 4 * i, 15), S::shift_words(S::bits(upper, 16 + 2 * i, 3), 4));
+      out.scales[0] = S::mul(d, S::sub(S::to_float(scale), S::set(32.0F)));
+    }
+  };
+};
+
+}  // namespace
+}  // namespace emelex::cpu

@@ -1,0 +1,121 @@
+#include "kernels/matmul_setup.h"
+
+#include <cstdlib>
+
+#include "quant/half.h"
+
+namespace emelex::test {
+namespace {
+
+void put_half(std::byte* at, float value) {
+  const uint16_t half = float_to_half(value);
+  std::memcpy(at, &half, 2);
+}
+
+// Where a type's blocks have their float16 numbers.
+const std::map<TensorType, std::vector<size_t>>& half_offsets() {
+  static const std::map<TensorType, std::vector<size_t>> offsets = {
+      {TensorType::q4_0, {0}},    {TensorType::q4_1, {0, 2}},   {TensorType::q5_0, {0}},   {TensorType::q5_1, {0, 2}},
+      {TensorType::q8_0, {0}},    {TensorType::q2_k, {80, 82}}, {TensorType::q3_k, {108}}, {TensorType::q4_k, {0, 2}},
+      {TensorType::q5_k, {0, 2}}, {TensorType::q6_k, {208}},    {TensorType::iq4_nl, {0}}, {TensorType::iq4_xs, {0}},
+      {TensorType::iq1_s, {0}},   {TensorType::iq2_xxs, {0}},   {TensorType::iq2_xs, {0}}, {TensorType::iq2_s, {0}},
+      {TensorType::iq3_xxs, {0}}, {TensorType::iq3_s, {0}},     {TensorType::tq1_0, {52}}, {TensorType::tq2_0, {64}}};
+  return offsets;
+}
+
+}  // namespace
+
+std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& random) {
+  const auto size = static_cast<size_t>(info(type).block_size);
+  const auto bytes = static_cast<size_t>(info(type).block_bytes);
+  std::vector<std::byte> blocks = random.bytes(n_values / size * bytes);
+  for (size_t at = 0; at < blocks.size(); at += bytes) {
+    std::byte* block = blocks.data() + at;
+    if (type == TensorType::f32) {
+      const float value = random.normal();
+      std::memcpy(block, &value, 4);
+    } else if (type == TensorType::f16) {
+      put_half(block, random.normal());
+    } else if (type == TensorType::bf16) {
+      const uint16_t value = float_to_bfloat16(random.normal());
+      std::memcpy(block, &value, 2);
+    } else if (type == TensorType::mxfp4) {
+      block[0] = static_cast<std::byte>(120 + random.below(12));
+    } else if (type == TensorType::iq1_m) {
+      // The scale's four parts are the upper halves of four 16-bit numbers at 48.
+      const uint16_t half = float_to_half(random.normal(0.02F));
+      for (size_t i = 0; i < 4; ++i) {
+        block[48 + 2 * i + 1] =
+            (block[48 + 2 * i + 1] & std::byte{0x0F}) | static_cast<std::byte>(((half >> (4 * i)) & 15) << 4);
+      }
+    } else {
+      // Now and then zero; either sign.
+      for (const size_t offset : half_offsets().at(type))
+        put_half(block + offset, random.below(9) == 0 ? 0.0F : random.normal(0.02F));
+    }
+  }
+  return blocks;
+}
+
+std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
+                                const std::vector<float>& residual) const {
+  const auto tokens = static_cast<int>(x.size());
+  const int padded = (columns + cpu::kLanes - 1) / cpu::kLanes * cpu::kLanes;
+  std::vector<float> flat(static_cast<size_t>(tokens * padded));
+  for (size_t t = 0; t < x.size(); ++t)
+    std::memcpy(&flat[t * static_cast<size_t>(padded)], x[t].data(), x[t].size() * 4);
+  std::vector<float> memory(cpu::QuantizedActivations::bytes(tokens, padded) / 4 + 1);
+  cpu::QuantizedActivations activations{};
+  if (int8) {
+    activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns);
+    for (int t = 0; t < tokens; ++t) table.quantize_activations(x[static_cast<size_t>(t)].data(), t, activations);
+  }
+  // Memory of exactly the size and alignment that is asked for, so that the sanitizers see what goes beyond.
+  const size_t scratch_bytes = cpu::matmul_scratch_bytes(columns);
+  const std::unique_ptr<std::byte, decltype(&std::free)> scratch(
+      static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes + 63) / 64 * 64)), &std::free);
+  std::vector<float> out(static_cast<size_t>(tokens * rows));
+  const cpu::MatmulArgs args{weights.data(), row_bytes(type, columns),
+                             rows,           columns,
+                             activations,    flat.data(),
+                             padded,         tokens,
+                             out.data(),     residual.empty() ? nullptr : residual.data()};
+  const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
+  // In two parts, the second with the rows that fill no group.
+  const int middle = rows / 2 / cpu::kLanes * cpu::kLanes;
+  kernels[static_cast<int>(type)](args, 0, middle, scratch.get());
+  kernels[static_cast<int>(type)](args, middle, rows, scratch.get());
+  return out;
+}
+
+std::vector<double> Product::reference(const std::vector<std::vector<float>>& x) const {
+  std::vector<float> matrix(static_cast<size_t>(rows) * static_cast<size_t>(columns));
+  dequantize(type, weights, matrix);
+  std::vector<double> out;
+  for (const auto& token : x) {
+    for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
+      double sum = 0;
+      for (size_t c = 0; c < token.size(); ++c)
+        sum += static_cast<double>(matrix[r * token.size() + c]) * static_cast<double>(token[c]);
+      out.push_back(sum);
+    }
+  }
+  return out;
+}
+
+Product random_product(TensorType type, int rows, int columns, uint32_t seed) {
+  Random random(seed);
+  return {type, rows, columns, random_blocks(type, static_cast<size_t>(rows) * static_cast<size_t>(columns), random)};
+}
+
+double normalized_error(const std::vector<float>& a, const std::vector<double>& b) {
+  double difference = 0;
+  double norm = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    difference += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+    norm += b[i] * b[i];
+  }
+  return norm > 0 ? difference / norm : difference;
+}
+
+}  // namespace emelex::test

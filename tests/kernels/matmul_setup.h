@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "kernels/kernel_test.h"
+
+namespace emelex::test {
+
+// Random blocks of a type: any bytes, but with scales that a model would have.
+std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& random);
+
+// A matrix product as a table's kernels compute it, from float activations on.
+struct Product {
+  TensorType type;
+  int rows;
+  int columns;
+  std::vector<std::byte> weights;
+
+  // x [tokens][columns] → [tokens, rows]; `int8` chooses the kernel of rounded activations.
+  std::vector<float> run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
+                         const std::vector<float>& residual = {}) const;
+
+  // The same in double precision, from the type's reference values and unrounded activations.
+  std::vector<double> reference(const std::vector<std::vector<float>>& x) const;
+};
+
+Product random_product(TensorType type, int rows, int columns, uint32_t seed);
+
+// |a - b|² / |b|², or |a - b|² where b is zero
+double normalized_error(const std::vector<float>& a, const std::vector<double>& b);
+
+}  // namespace emelex::test
