@@ -1,0 +1,64 @@
+#include "base/thread_pool.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <vector>
+
+using emelex::ThreadPool;
+
+namespace {
+
+// How often each index of a loop was called, and whether the workers' numbers were right.
+std::vector<int> count_calls(ThreadPool& pool, int n) {
+  std::vector<std::atomic<int>> calls(static_cast<size_t>(n));
+  std::atomic<int> bad_workers{0};
+  pool.for_each(n, [&](int index, int worker) {
+    calls[static_cast<size_t>(index)].fetch_add(1);
+    if (worker < 0 || worker >= pool.size()) bad_workers.fetch_add(1);
+  });
+  CHECK(bad_workers == 0);
+  return {calls.begin(), calls.end()};
+}
+
+}  // namespace
+
+TEST_CASE("a loop calls each index once, whatever the numbers of threads and indices") {
+  for (const int threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    CHECK(pool.size() == threads);
+    for (const int n : {0, 1, 2, 7, 64, 10000}) {
+      CAPTURE(n);
+      CHECK(count_calls(pool, n) == std::vector<int>(static_cast<size_t>(n), 1));
+    }
+  }
+}
+
+TEST_CASE("loops may follow one another at once, and after the workers have gone to sleep") {
+  ThreadPool pool(3);
+  for (int i = 0; i < 20000; ++i) {
+    std::atomic<int> sum{0};
+    pool.for_each(5, [&](int index, int) { sum += index; });
+    REQUIRE(sum == 10);
+  }
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(count_calls(pool, 100) == std::vector<int>(100, 1));
+  }
+}
+
+TEST_CASE("what a loop wrote is there when it returns") {
+  ThreadPool pool(4);
+  std::vector<int> squares(1000);
+  pool.for_each(1000, [&](int index, int) { squares[static_cast<size_t>(index)] = index * index; });
+  for (int i = 0; i < 1000; ++i) CHECK(squares[static_cast<size_t>(i)] == i * i);
+}
+
+TEST_CASE("a pool may go away at any time after its loops") {
+  for (int i = 0; i < 200; ++i) {
+    ThreadPool pool(1 + i % 4);
+    if (i % 3 != 0) pool.for_each(i, [](int, int) {});
+  }
+}
+
+TEST_CASE("this machine has a core") { CHECK(emelex::physical_cores() >= 1); }
