@@ -129,7 +129,8 @@ class Engine {
   virtual const ModelInfo& info() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
 
-  // The model's chat template, or nullptr when the file has none that can be used.
+  // The model's chat template, or nullptr when the file has none. One that emelex can't read throws Error with the
+  // reason when it is used, so that raw prompts still work.
   virtual const ChatTemplate* chat_template() const = 0;
 
   // The ids of a conversation, ready for an answer. Throws Error(unsupported) when the model has no chat template.

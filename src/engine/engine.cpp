@@ -72,6 +72,24 @@ class TextChannel {
   std::atomic<bool> stopped_{false};
 };
 
+// Stands for a template that can't be read: the model still takes raw prompts, and a chat is told why it can't be.
+class UnusableChatTemplate : public ChatTemplate {
+ public:
+  explicit UnusableChatTemplate(Error error) : error_(std::move(error)) {}
+  std::string render(const std::vector<Message>&, bool) const override { throw Error(error_); }
+
+ private:
+  Error error_;
+};
+
+std::unique_ptr<ChatTemplate> read_chat_template(const Metadata& metadata, const Tokenizer& tokenizer) {
+  try {
+    return make_chat_template(metadata, tokenizer);
+  } catch (const Error& error) {
+    return std::make_unique<UnusableChatTemplate>(error);
+  }
+}
+
 class LocalSession : public Session {
  public:
   LocalSession(WorkerThread& thread, Runner& runner) : thread_(&thread), runner_(&runner) {
@@ -104,7 +122,7 @@ class LocalEngine : public Engine {
     const auto weights = open_weights(path);
     check_architecture(weights->metadata());  // first: the likeliest reason why a good file can't be run
     tokenizer_ = make_tokenizer(weights->metadata());
-    chat_template_ = make_chat_template(weights->metadata(), *tokenizer_);
+    chat_template_ = read_chat_template(weights->metadata(), *tokenizer_);
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
     info_ = runner_->info();
     check_vocabulary(weights->metadata());

@@ -131,11 +131,29 @@ TEST_CASE("a message in a chat prompt never becomes a control token") {
 
 TEST_CASE("without a chat template there is no chat prompt") {
   test::TinyModel plain;
-  plain.has_template = false;
+  plain.chat_template.clear();
   const Fixture f(plain);
   const auto engine = f.load();
   CHECK(engine->chat_template() == nullptr);
   expect_error(ErrorCode::unsupported, {"[engine]", "chat template"}, [&] { engine->chat_prompt({{"user", "Hi"}}); });
+}
+
+TEST_CASE("a chat template that can't be read is told to those who use it, and raw prompts work") {
+  for (const auto& [source, code] :
+       std::vector<std::pair<std::string, ErrorCode>>{{"{% for m in messages %}", ErrorCode::corrupt_file},
+                                                      {"{{ messages | nonesuch }}", ErrorCode::unsupported}}) {
+    CAPTURE(source);
+    test::TinyModel odd;
+    odd.chat_template = source;
+    const Fixture f(odd);
+    const auto engine = f.load();
+    REQUIRE(engine->chat_template() != nullptr);
+    expect_error(code, {"tiny.gguf", "line"}, [&] { engine->chat_prompt({{"user", "Hi"}}); });
+    const auto session = engine->new_session();
+    GenerateOptions options;
+    options.max_tokens = 2;
+    CHECK_NOTHROW(engine->generate(*session, engine->raw_prompt("Hi"), options, {}));
+  }
 }
 
 }  // namespace

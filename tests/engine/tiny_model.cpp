@@ -34,7 +34,7 @@ GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
   file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   const Metadata vocabulary = TinyVocabulary().metadata();
   for (const auto& [key, value] : vocabulary.values()) file.add_value(key, value);
-  if (model.has_template) file.add("tokenizer.chat_template", kTinyTemplate);
+  if (!model.chat_template.empty()) file.add("tokenizer.chat_template", model.chat_template);
   return file;
 }
 

@@ -18,9 +18,9 @@ extern const char* const kTinyTemplate;
 
 struct TinyModel {
   int context = 128;
-  uint32_t seed = 1;  // of random weights
-  bool has_template = true;
-  int extra_rows = 0;  // of the embedding table, that the vocabulary has no tokens for
+  uint32_t seed = 1;                          // of random weights
+  std::string chat_template = kTinyTemplate;  // empty: none
+  int extra_rows = 0;                         // of the embedding table, that the vocabulary has no tokens for
 };
 
 // Llama files of a few hundred kB over the vocabulary of text/tiny_vocabulary.h: 256 bytes and a few more.
