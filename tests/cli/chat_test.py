@@ -1,17 +1,17 @@
 """The chat, on a pseudo-terminal."""
 
 import json
+import os
 import re
 import time
 import unittest
 
-from program import EMELEX, MODEL, ProgramTest, needs_model
+from program import EMELEX, MODEL, NO_MODEL, ProgramTest, skip
 from terminal import Terminal
 
 PROMPT = ">>> "
 
 
-@needs_model
 class Chat(ProgramTest):
     def open(self, *arguments):
         self.chat = Terminal([EMELEX, "run", MODEL, "--temperature", "0", *arguments], self.env)
@@ -113,4 +113,6 @@ class Chat(ProgramTest):
 
 
 if __name__ == "__main__":
+    if not os.path.exists(MODEL):
+        skip(NO_MODEL)
     unittest.main(verbosity=2)

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from program import EMELEX, MODEL, ProgramTest, needs_model
+from program import EMELEX, MODEL, NO_MODEL, ProgramTest, skip
 
 COUNTING = ("--raw", "One, two, three,", "--temperature", "0")
 INTERRUPTED = 130
@@ -28,7 +28,6 @@ def wait_until_watched(process, seconds=30):
     raise AssertionError("SIGINT was not watched")
 
 
-@needs_model
 class Interrupt(ProgramTest):
     def test_the_text_so_far_stays(self):
         whole = self.emelex("run", MODEL, *COUNTING, "--max-tokens", "40").stdout
@@ -80,7 +79,6 @@ class Interrupt(ProgramTest):
         print(f"left after {seconds:.3f} s")
 
 
-@needs_model
 class ClosedPipe(ProgramTest):
     def test_a_reader_that_leaves_ends_it_quietly(self):
         process = self.start("run", MODEL, "Tell a very long story.", "--max-tokens", "2000")
@@ -98,4 +96,6 @@ class ClosedPipe(ProgramTest):
 
 
 if __name__ == "__main__":
+    if not os.path.exists(MODEL):
+        skip(NO_MODEL)
     unittest.main(verbosity=2)
