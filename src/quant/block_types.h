@@ -10,6 +10,9 @@ namespace emelex {
 struct BlockType {
   TensorTypeInfo info;
   void (*dequantize)(const std::byte* from, size_t blocks, float* to);
+  // Into zeroed bytes. `importance` has a number for every value of `from`, or is nullptr where all count the same.
+  // nullptr for types that are only read.
+  void (*quantize)(const float* from, const float* importance, size_t blocks, std::byte* to);
 };
 
 const BlockType& block_type(TensorType type);

@@ -20,4 +20,9 @@ void dequantize_iq4_nl(const std::byte* block, float* to);
 void dequantize_iq4_xs(const std::byte* block, float* to);
 void dequantize_mxfp4(const std::byte* block, float* to);
 
+// With scales searched for; see quantize.h for `importance`. `to` is zeroed before.
+void quantize_iq4_nl(const float* from, const float* importance, std::byte* to);
+void quantize_iq4_xs(const float* from, const float* importance, std::byte* to);
+void quantize_mxfp4(const float* from, const float* importance, std::byte* to);
+
 }  // namespace emelex

@@ -22,6 +22,13 @@ void dequantize_q4_k(const std::byte* block, float* to);
 void dequantize_q5_k(const std::byte* block, float* to);
 void dequantize_q6_k(const std::byte* block, float* to);
 
+// With scales and minima searched for; see quantize.h for `importance`. `to` is zeroed before.
+void quantize_q2_k(const float* from, const float* importance, std::byte* to);
+void quantize_q3_k(const float* from, const float* importance, std::byte* to);
+void quantize_q4_k(const float* from, const float* importance, std::byte* to);
+void quantize_q5_k(const float* from, const float* importance, std::byte* to);
+void quantize_q6_k(const float* from, const float* importance, std::byte* to);
+
 // Where the bits of one of 256 values lie: a byte and the lowest bit in it.
 struct BitPlace {
   int byte;

@@ -2,103 +2,68 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "quant/half.h"
+#include "quant/block_types.h"
 
 namespace emelex {
 namespace {
 
-void put_uint16(std::byte* to, uint16_t value) {
-  to[0] = static_cast<std::byte>(value & 0xFFU);
-  to[1] = static_cast<std::byte>(value >> 8);
-}
-
-void put_float(std::byte* to, float value) {
-  put_uint16(to, static_cast<uint16_t>(float_bits(value)));
-  put_uint16(to + 2, static_cast<uint16_t>(float_bits(value) >> 16));
-}
-
-float inverse(float x) { return x == 0.0F ? 0.0F : 1.0F / x; }
-
-// Towards zero, within bounds; `least` for a NaN.
-int to_int(float x, int least, int most) {
-  if (!(x > static_cast<float>(least))) return least;
-  return x < static_cast<float>(most) ? static_cast<int>(x) : most;
-}
-
-// 32 values of 4 bits in 16 bytes: value(i) beside value(i + 16).
-template <class Value>
-void put_pairs(std::byte* to, const Value& value) {
-  for (int i = 0; i < 16; ++i) to[i] = static_cast<std::byte>(value(i) | (value(i + 16) << 4));
-}
-
-// The value farthest from zero becomes -8, the end of the range that has one more step.
-void quantize_q4_0(const float* from, std::byte* to) {
-  const float farthest = *std::max_element(from, from + 32, [](float a, float b) { return std::abs(a) < std::abs(b); });
-  const float scale = farthest / -8.0F;
-  const float factor = inverse(scale);
-  put_uint16(to, float_to_half(scale));
-  put_pairs(to + 2, [&](int i) { return to_int(from[i] * factor + 8.5F, 0, 15); });
-}
-
-void quantize_q4_1(const float* from, std::byte* to) {
-  const auto [least, most] = std::minmax_element(from, from + 32);
-  const float minimum = *least;
-  const float scale = (*most - minimum) / 15.0F;
-  const float factor = inverse(scale);
-  put_uint16(to, float_to_half(scale));
-  put_uint16(to + 2, float_to_half(minimum));
-  put_pairs(to + 4, [&](int i) { return to_int((from[i] - minimum) * factor + 0.5F, 0, 15); });
-}
-
-void quantize_q8_0(const float* from, std::byte* to) {
-  const float farthest = *std::max_element(from, from + 32, [](float a, float b) { return std::abs(a) < std::abs(b); });
-  const float scale = std::abs(farthest) / 127.0F;
-  const float factor = inverse(scale);
-  put_uint16(to, float_to_half(scale));
-  for (int i = 0; i < 32; ++i) {
-    to[2 + i] = static_cast<std::byte>(to_int(std::round(from[i] * factor), -128, 127));
+void check_importance(TensorType type, std::span<const float> from, std::span<const float> importance) {
+  if (importance.empty()) return;
+  (void)row_bytes(type, static_cast<int64_t>(importance.size()));
+  if (from.size() % importance.size() != 0) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[quantize] expected rows of ", importance.size(),
+                                                     " values, as importance has, got ", from.size(), " values"));
   }
-}
-
-void quantize_block(TensorType type, const float* from, std::byte* to) {
-  switch (type) {
-    case TensorType::f32:
-      put_float(to, *from);
-      return;
-    case TensorType::f16:
-      put_uint16(to, float_to_half(*from));
-      return;
-    case TensorType::bf16:
-      put_uint16(to, float_to_bfloat16(*from));
-      return;
-    case TensorType::q4_0:
-      quantize_q4_0(from, to);
-      return;
-    case TensorType::q4_1:
-      quantize_q4_1(from, to);
-      return;
-    case TensorType::q8_0:
-      quantize_q8_0(from, to);
-      return;
-    default:
-      throw Error(ErrorCode::unsupported,
-                  str_cat("[quantize] expected a type that can be written, got ", info(type).name));
+  const auto wrong = [](float x) { return !(x >= 0) || !std::isfinite(x); };
+  if (const auto at = std::find_if(importance.begin(), importance.end(), wrong); at != importance.end()) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[quantize] expected importance of at least 0, got ",
+                                                     std::to_string(*at), " for column ", at - importance.begin()));
   }
 }
 
 }  // namespace
 
-std::vector<std::byte> quantize(TensorType type, std::span<const float> from) {
+bool can_quantize(TensorType type) { return block_type(type).quantize != nullptr; }
+
+std::vector<std::byte> quantize(TensorType type, std::span<const float> from, std::span<const float> importance) {
   std::vector<std::byte> result(row_bytes(type, static_cast<int64_t>(from.size())));
-  const auto block_size = static_cast<size_t>(info(type).block_size);
-  const auto block_bytes = static_cast<size_t>(info(type).block_bytes);
-  std::byte* block = result.data();
-  for (size_t i = 0; i < from.size(); i += block_size, block += block_bytes) quantize_block(type, &from[i], block);
+  quantize(type, from, result, importance);
   return result;
+}
+
+void quantize(TensorType type, std::span<const float> from, std::span<std::byte> to,
+              std::span<const float> importance) {
+  const BlockType& blocks = block_type(type);
+  const size_t expected = row_bytes(type, static_cast<int64_t>(from.size()));
+  if (to.size() != expected) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[quantize] expected room for ", expected, " bytes of ",
+                                                     blocks.info.name, ", got ", to.size()));
+  }
+  if (blocks.quantize == nullptr) {
+    throw Error(ErrorCode::unsupported,
+                str_cat("[quantize] expected a type that can be written, got ", blocks.info.name));
+  }
+  check_importance(type, from, importance);
+  std::fill(to.begin(), to.end(), std::byte{0});
+  const size_t row = importance.empty() ? from.size() : importance.size();
+  if (row == 0) return;
+  const size_t row_blocks = row / static_cast<size_t>(blocks.info.block_size);
+  const size_t bytes = row_blocks * static_cast<size_t>(blocks.info.block_bytes);
+  for (size_t i = 0; i < from.size() / row; ++i) {
+    blocks.quantize(from.data() + i * row, importance.empty() ? nullptr : importance.data(), row_blocks,
+                    to.data() + i * bytes);
+  }
+}
+
+void require_finite(std::span<const float> values) {
+  const auto wrong = [](float x) { return !std::isfinite(x); };
+  if (const auto at = std::find_if(values.begin(), values.end(), wrong); at != values.end()) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[quantize] expected finite values, got ", std::to_string(*at), " at ", at - values.begin()));
+  }
 }
 
 }  // namespace emelex

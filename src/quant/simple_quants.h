@@ -17,4 +17,11 @@ void dequantize_q5_0(const std::byte* block, float* to);
 void dequantize_q5_1(const std::byte* block, float* to);
 void dequantize_q8_0(const std::byte* block, float* to);
 
+// By ggml's reference rounding: the farthest values become the ends of the range.
+void quantize_q4_0(const float* from, std::byte* to);
+void quantize_q4_1(const float* from, std::byte* to);
+void quantize_q5_0(const float* from, std::byte* to);
+void quantize_q5_1(const float* from, std::byte* to);
+void quantize_q8_0(const float* from, std::byte* to);
+
 }  // namespace emelex

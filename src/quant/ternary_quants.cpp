@@ -4,21 +4,9 @@
 #include "quant/k_quants.h"
 
 namespace emelex {
-namespace {
-
-// A run of bytes whose first digits come first, then their second digits, and so on.
-struct DigitRun {
-  int first_byte;
-  int bytes;
-  int digits;  // in a byte
-};
-constexpr DigitRun kRuns[] = {{0, 32, 5}, {32, 16, 5}, {48, 4, 4}};
-
-}  // namespace
-
 void dequantize_tq1_0(const std::byte* block, float* to) {
   const float scale = half_at(block + 52);
-  for (const DigitRun& run : kRuns) {
+  for (const DigitRun& run : kDigitRuns) {
     int power = 1;
     for (int digit = 0; digit < run.digits; ++digit, power *= 3) {
       for (int i = 0; i < run.bytes; ++i) {

@@ -9,7 +9,19 @@
 // is the first digit.
 namespace emelex {
 
+// A run of TQ1_0's bytes: their first digits come first, then their second digits, and so on.
+struct DigitRun {
+  int first_byte;
+  int bytes;
+  int digits;  // in a byte
+};
+inline constexpr DigitRun kDigitRuns[] = {{0, 32, 5}, {32, 16, 5}, {48, 4, 4}};
+
 void dequantize_tq1_0(const std::byte* block, float* to);
 void dequantize_tq2_0(const std::byte* block, float* to);
+
+// With the scale of the least error; see quantize.h for `importance`. `to` is zeroed before.
+void quantize_tq1_0(const float* from, const float* importance, std::byte* to);
+void quantize_tq2_0(const float* from, const float* importance, std::byte* to);
 
 }  // namespace emelex
