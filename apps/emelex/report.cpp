@@ -14,6 +14,8 @@ std::string_view advice(ErrorCode code) {
       return "; the file is damaged or no model: get or import it again";
     case ErrorCode::out_of_memory:
       return "; use a smaller model or --context";
+    case ErrorCode::device:
+      return "; --device cpu does without it";
     case ErrorCode::internal:
       return "; this is a bug in emelex, please report it";
     default:

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <utility>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -73,13 +74,28 @@ void ThreadPool::run(int n, Call call, const void* fn) {
   // Every worker must leave the loop before the next one may be written.
   const auto all_left = [this] { return busy_.load(std::memory_order_acquire) == 0; };
   while (!spin_until(all_left)) std::this_thread::yield();
+  if (failed_.load(std::memory_order_relaxed)) {
+    failed_.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
 }
 
 void ThreadPool::take_indices(int worker) {
-  for (int i = next_.fetch_add(1, std::memory_order_relaxed); i < n_;
-       i = next_.fetch_add(1, std::memory_order_relaxed)) {
-    call_(fn_, i, worker);
+  try {
+    for (int i = next_.fetch_add(1, std::memory_order_relaxed); i < n_;
+         i = next_.fetch_add(1, std::memory_order_relaxed)) {
+      call_(fn_, i, worker);
+    }
+  } catch (...) {
+    keep_failure();
   }
+}
+
+void ThreadPool::keep_failure() {
+  next_.store(n_, std::memory_order_relaxed);  // nobody takes another
+  const std::lock_guard lock(mutex_);
+  if (failure_ == nullptr) failure_ = std::current_exception();
+  failed_.store(true, std::memory_order_relaxed);
 }
 
 bool ThreadPool::wait_for_loop(uint64_t seen) {

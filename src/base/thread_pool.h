@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -22,7 +23,7 @@ class ThreadPool {
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls fn(index, worker) once for each index in [0, n), in any order, from any worker, and returns when all are
-  // done. `fn` must not throw.
+  // done. When fn throws, indices that nobody has taken are left out, and the first exception is thrown here.
   template <class Fn>
   void for_each(int n, const Fn& fn) {
     if (n <= 1 || workers_.empty()) {
@@ -39,6 +40,7 @@ class ThreadPool {
   void run(int n, Call call, const void* fn);
   void work(int worker);
   void take_indices(int worker);
+  void keep_failure();
   bool wait_for_loop(uint64_t seen);
 
   std::vector<std::thread> workers_;
@@ -51,6 +53,8 @@ class ThreadPool {
   alignas(64) std::atomic<uint64_t> generation_{0};  // counts loops
   alignas(64) std::atomic<int> next_{0};             // the next index to take
   alignas(64) std::atomic<int> busy_{0};             // workers that have not finished the loop
+  std::exception_ptr failure_;                       // of the loop, the first; under mutex_
+  std::atomic<bool> failed_{false};
   std::atomic<int> asleep_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <system_error>
 
 #include "base/strings.h"
 #include "base/thread_pool.h"
@@ -46,6 +47,19 @@ std::string main_quantization(const Weights& weights) {
   std::string name(most == bytes.end() ? "" : info(most->first).name);
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;
+}
+
+// MLX tells what went wrong by an exception whose text may have several lines, of which the first has the reason.
+[[noreturn]] void rethrow_as_error(const std::exception& error, const std::string& device) {
+  const std::string text = error.what();
+  const auto says = [&](const char* words) { return text.find(words) != std::string::npos; };
+  // A thread that can't be started is a system_error.
+  const bool memory = says("out of memory") || says("allocate") || says("bad_alloc") ||
+                      dynamic_cast<const std::system_error*>(&error) != nullptr;
+  const ErrorCode code = memory ? ErrorCode::out_of_memory : device == "gpu" ? ErrorCode::device : ErrorCode::internal;
+  throw Error(code,
+              str_cat("[", device, "] expected ", memory ? "memory for the model's work" : "the model's work done",
+                      ", got ", quote_bytes(text.substr(0, text.find('\n')))));
 }
 
 }  // namespace
@@ -122,9 +136,18 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
 }
 
 std::span<float> Runner::compute(Step step) {
-  auto result = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
-  mx::eval(result);
-  last_.assign(1, result);
+  try {
+    auto result = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
+    mx::eval(result);
+    route_->rethrow_failure();
+    last_.assign(1, result);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    mx::synchronize();  // with the work that was given out before
+    route_->rethrow_failure();
+    rethrow_as_error(error, info_.device);
+  }
   return {last_.front().data<float>(), last_.front().size()};
 }
 

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 using emelex::ThreadPool;
@@ -31,6 +33,20 @@ TEST_CASE("a loop calls each index once, whatever the numbers of threads and ind
       CAPTURE(n);
       CHECK(count_calls(pool, n) == std::vector<int>(static_cast<size_t>(n), 1));
     }
+  }
+}
+
+TEST_CASE("what a loop throws arrives at its caller, and the pool goes on") {
+  for (const int threads : {1, 2, 8}) {
+    ThreadPool pool(threads);
+    for (int bad = 0; bad < 200; bad += 7) {
+      const auto throw_at = [&](int index, int) {
+        if (index == bad) throw std::runtime_error("index " + std::to_string(index));
+      };
+      CHECK_THROWS_WITH_AS(pool.for_each(200, throw_at), ("index " + std::to_string(bad)).c_str(), std::runtime_error);
+      CHECK(count_calls(pool, 200) == std::vector<int>(200, 1));
+    }
+    CHECK_THROWS_AS(pool.for_each(200, [](int, int) { throw std::bad_alloc(); }), std::bad_alloc);
   }
 }
 

@@ -2,10 +2,13 @@
 
 #include <mlx/stream.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -35,6 +38,33 @@ class Scratch {
   size_t size_ = 0;
 };
 
+// The first exception of the tasks on a stream, whose thread has nobody to throw to.
+class TaskFailure {
+ public:
+  // Runs a task, unless one has failed before.
+  template <class Task>
+  void guard(const Task& task) {
+    if (failed_) return;
+    try {
+      task();
+    } catch (...) {
+      first_ = std::current_exception();
+      failed_ = true;
+    }
+  }
+
+  // Throws it, once; to be called when no task is left to run.
+  void rethrow() {
+    if (!failed_) return;
+    failed_ = false;
+    std::rethrow_exception(std::exchange(first_, nullptr));
+  }
+
+ private:
+  std::atomic<bool> failed_{false};
+  std::exception_ptr first_;
+};
+
 // What the CPU kernels of one model share. Tasks run one after another on the stream's thread and hold it by
 // shared_ptr.
 struct CpuContext {
@@ -49,6 +79,7 @@ struct CpuContext {
   const KernelTable& kernels;
   bool int8_activations;  // round activations to int8 where the weights have such a kernel
   ThreadPool pool;
+  TaskFailure failure;
   Scratch task_scratch;                 // of the task that runs, seen by all its workers
   Scratch attend_scratch;               // likewise, for attention's partial results
   std::vector<Scratch> worker_scratch;  // of each worker

@@ -138,7 +138,7 @@ class CpuLinear : public Linear {
     const int tokens = x.shape(0);
     std::vector<mx::Shape> shapes;
     for (const auto& m : plan_->matrices) shapes.push_back({tokens, m.rows});
-    return make_op("matmul", plan_->context->stream, shapes, {x},
+    return make_op("matmul", plan_->context, shapes, {x},
                    [plan = plan_, tokens](const float* const* in, float* const* out) {
                      multiply(*plan, in[0], tokens, nullptr, out);
                    });
@@ -146,7 +146,7 @@ class CpuLinear : public Linear {
 
   mx::array add_to(const mx::array& residual, const mx::array& x) const override {
     const int tokens = x.shape(0);
-    return make_op("matmul_add", plan_->context->stream, mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
+    return make_op("matmul_add", plan_->context, mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
                    [plan = plan_, tokens](const float* const* in, float* const* out) {
                      multiply(*plan, in[0], tokens, in[1], out);
                    });

@@ -3,6 +3,8 @@
 #include <mlx/allocator.h>
 #include <mlx/backend/cpu/encoder.h>
 
+#include <new>
+
 #include "base/strings.h"
 #include "emelex/error.h"
 
@@ -11,8 +13,11 @@ namespace {
 
 class CpuOp : public mx::Primitive {
  public:
-  CpuOp(mx::Stream stream, const char* op_name, OpRun run)
-      : Primitive(stream), name_(op_name), run_(std::make_shared<const OpRun>(std::move(run))) {}
+  CpuOp(CpuContextPtr context, const char* op_name, OpRun run)
+      : Primitive(context->stream),
+        context_(std::move(context)),
+        name_(op_name),
+        run_(std::make_shared<const OpRun>(std::move(run))) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
     std::vector<const float*> in;
@@ -27,11 +32,15 @@ class CpuOp : public mx::Primitive {
     }
     for (auto& output : outputs) {
       output.set_data(mx::allocator::malloc(output.nbytes()));
+      // MLX's CPU allocator gives what std::malloc gave.
+      if (output.nbytes() > 0 && output.data<float>() == nullptr) throw std::bad_alloc();
       out.push_back(output.data<float>());
     }
     // MLX keeps the buffers alive until the task has run.
     mx::cpu::get_command_encoder(stream()).dispatch(
-        [run = run_, in = std::move(in), out = std::move(out)] { (*run)(in.data(), out.data()); });
+        [context = context_, run = run_, in = std::move(in), out = std::move(out)] {
+          context->failure.guard([&] { (*run)(in.data(), out.data()); });
+        });
   }
 
   void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
@@ -41,21 +50,24 @@ class CpuOp : public mx::Primitive {
   const char* name() const override { return name_; }
 
  private:
+  CpuContextPtr context_;
   const char* name_;
   std::shared_ptr<const OpRun> run_;
 };
 
 }  // namespace
 
-std::vector<mx::array> make_op(const char* name, mx::Stream stream, const std::vector<mx::Shape>& output_shapes,
+std::vector<mx::array> make_op(const char* name, CpuContextPtr context, const std::vector<mx::Shape>& output_shapes,
                                const std::vector<mx::array>& inputs, OpRun run) {
   const std::vector<mx::Dtype> dtypes(output_shapes.size(), mx::float32);
-  return mx::array::make_arrays(output_shapes, dtypes, std::make_shared<CpuOp>(stream, name, std::move(run)), inputs);
+  return mx::array::make_arrays(output_shapes, dtypes,
+                                std::make_shared<CpuOp>(std::move(context), name, std::move(run)), inputs);
 }
 
-mx::array make_op(const char* name, mx::Stream stream, const mx::Shape& output_shape,
+mx::array make_op(const char* name, CpuContextPtr context, const mx::Shape& output_shape,
                   const std::vector<mx::array>& inputs, OpRun run) {
-  return mx::array(output_shape, mx::float32, std::make_shared<CpuOp>(stream, name, std::move(run)), inputs);
+  return mx::array(output_shape, mx::float32, std::make_shared<CpuOp>(std::move(context), name, std::move(run)),
+                   inputs);
 }
 
 }  // namespace emelex::cpu

@@ -36,7 +36,7 @@ class CpuEmbedding : public Embedding {
   mx::array operator()(const StepPtr& step) const override {
     const auto dim = static_cast<size_t>(table_.columns());
     const size_t bytes = row_bytes(table_.type, table_.columns());
-    return make_op("embedding", context_->stream, mx::Shape{step->size(), static_cast<int>(dim)}, {},
+    return make_op("embedding", context_, mx::Shape{step->size(), static_cast<int>(dim)}, {},
                    [table = table_, step, dim, bytes](const float* const*, float* const* out) {
                      for (size_t t = 0; t < step->tokens.size(); ++t) {
                        const auto row = static_cast<size_t>(step->tokens[t]);
@@ -56,7 +56,7 @@ class CpuRmsNorm : public RmsNorm {
       : context_(std::move(context)), weight_(floats_of(weight)), eps_(eps) {}
 
   mx::array operator()(const mx::array& x) const override {
-    return make_op("rms_norm", context_->stream, x.shape(), {x},
+    return make_op("rms_norm", context_, x.shape(), {x},
                    [context = context_, weight = weight_, eps = eps_, tokens = x.shape(0)](const float* const* in,
                                                                                            float* const* out) {
                      const size_t dim = weight->size();
@@ -91,7 +91,7 @@ class CpuRoute : public Route {
 
   mx::array swiglu(const mx::array& gate, const mx::array& up) override {
     const int dim = gate.shape(1);
-    return make_op("swiglu", context_->stream, gate.shape(), {gate, up},
+    return make_op("swiglu", context_, gate.shape(), {gate, up},
                    [context = context_, dim, tokens = gate.shape(0)](const float* const* in, float* const* out) {
                      for_each_token(*context, tokens, [&](size_t t) {
                        const size_t at = t * static_cast<size_t>(dim);
@@ -103,7 +103,7 @@ class CpuRoute : public Route {
   mx::array output_rows(const mx::array& x, const StepPtr& step) override {
     if (step->outputs.size() == step->tokens.size()) return x;
     const auto dim = static_cast<size_t>(x.shape(1));
-    return make_op("output_rows", context_->stream, mx::Shape{static_cast<int>(step->outputs.size()), x.shape(1)}, {x},
+    return make_op("output_rows", context_, mx::Shape{static_cast<int>(step->outputs.size()), x.shape(1)}, {x},
                    [step, dim](const float* const* in, float* const* out) {
                      for (size_t i = 0; i < step->outputs.size(); ++i) {
                        std::memcpy(out[0] + i * dim, in[0] + static_cast<size_t>(step->outputs[i]) * dim,
@@ -111,6 +111,8 @@ class CpuRoute : public Route {
                      }
                    });
   }
+
+  void rethrow_failure() override { context_->failure.rethrow(); }
 
   std::string name() const override { return context_->int8_activations ? "fast" : "float"; }
   std::string instruction_set() const override { return context_->kernels.name; }

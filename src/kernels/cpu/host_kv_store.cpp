@@ -228,7 +228,7 @@ class HostKvStore : public KvStore {
 
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                    const mx::array& k, const mx::array& v, const StepPtr& step) override {
-    return make_op("attend", context_->stream, q.shape(), {q, k, v},
+    return make_op("attend", context_, q.shape(), {q, k, v},
                    [context = context_, layout = layout_, plan = plan(step, config), layer](const float* const* in,
                                                                                             float* const* out) {
                      AttendTask(*context, layout, *plan, layer, in, out[0]).run();
