@@ -28,17 +28,17 @@ struct InstalledModel {
   std::string architecture;  // "llama"
   std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
   int64_t parameters = 0;
-  int64_t context_length = 0;  // tokens that the model was trained for; 0: the file doesn't say
-  int64_t size = 0;            // bytes of all files
-  std::vector<ModelFile> files;
-  std::string installed_at;  // UTC, "2026-01-31T12:00:00Z"
+  int64_t context_length = 0;    // tokens that the model was trained for; 0: the file doesn't say
+  int64_t size = 0;              // bytes of all files
+  std::vector<ModelFile> files;  // the one to load first
+  std::string installed_at;      // UTC, "2026-01-31T12:00:00Z"
 
   std::filesystem::path folder;  // where the manifest lies; not part of it
 };
 
 struct ImportOptions {
   std::string name;   // empty: made from the file's name, see derive_model_name
-  bool copy = false;  // copy the file into the registry; else it is used where it lies
+  bool copy = false;  // copy the files into the registry; else they are used where they lie
 };
 
 // Takes a line for people about a model that was skipped.
@@ -68,8 +68,8 @@ class Registry {
   // without a manifest is an unfinished import and skipped silently.
   std::vector<InstalledModel> list(const WarningCallback& warn) const;
 
-  // Registers a .gguf file. Importing the same file again renews its entry. Throws Error when the file can't be read as
-  // a model, or when the name belongs to another file.
+  // Registers a .gguf file; of a model in several, all of them by way of any one. Importing the same file again renews
+  // its entry. Throws Error when the file can't be read as a model, or when the name belongs to another file.
   InstalledModel import_file(const std::filesystem::path& file, const ImportOptions& options) const;
 
   // The model of that name, capital letters allowed. Throws Error(not_found) with the nearest names.

@@ -59,10 +59,25 @@ bool has_manifest(const fs::path& folder) {
 // The model's file as an absolute path.
 fs::path main_file(const InstalledModel& model) { return model.folder / model.files.at(0).path; }
 
-// What the file says about itself. Opening it is also the check that it is a model at all.
+[[noreturn]] void refuse_folder(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "config.json", error)) {
+    throw Error(ErrorCode::unsupported,
+                str_cat("[hub] expected a .gguf file, got the folder ", in_quotes(folder.string()),
+                        "; models in SafeTensors can't be run yet"));
+  }
+  throw Error(ErrorCode::invalid_argument, str_cat("[hub] expected a model, got the folder ",
+                                                   in_quotes(folder.string()), "; name a .gguf file in it"));
+}
+
+// What the file says about itself, and its other parts if it is one of several. Opening it is also the check that it is
+// a model at all.
 InstalledModel describe(const fs::path& file) {
   const auto weights = open_weights(file);
+  std::error_code error;
+  if (fs::is_directory(weights->path(), error)) refuse_folder(weights->path());
   InstalledModel model;
+  for (const fs::path& part : weights->files()) model.files.push_back({part, 0, ""});
   model.source_kind = "file";
   model.format = "gguf";
   model.architecture = weights->metadata().require_string("general.architecture");
@@ -83,19 +98,19 @@ InstalledModel describe(const fs::path& file) {
 }
 
 // The entry may be renewed when it is the same file by path or by content; anything else is someone's other model.
-void check_name_is_free(const fs::path& folder, const std::string& name, const fs::path& file,
-                        const HashedFile& hashed) {
-  if (!has_manifest(folder)) return;
+void check_name_is_free(const InstalledModel& model) {
+  if (!has_manifest(model.folder)) return;
   InstalledModel known;
   try {
-    known = read_model(folder);
+    known = read_model(model.folder);
   } catch (const Error&) {
     return;  // a damaged entry is repaired by importing again
   }
-  if (main_file(known) == file || known.files.at(0).sha256 == hashed.sha256) return;
+  const ModelFile& file = model.files.at(0);
+  if (main_file(known) == file.path || known.files.at(0).sha256 == file.sha256) return;
   throw Error(ErrorCode::invalid_argument,
-              str_cat("[hub] expected a new name, got '", name, "', which is ", in_quotes(main_file(known).string()),
-                      " already; choose another name"));
+              str_cat("[hub] expected a new name, got '", model.name, "', which is ",
+                      in_quotes(main_file(known).string()), " already; choose another name"));
 }
 
 void create_folder(const fs::path& folder) {
@@ -114,15 +129,30 @@ HashedFile copy_into(const fs::path& source, const fs::path& target) {
   return hashed;
 }
 
-[[noreturn]] void refuse_folder(const fs::path& folder) {
-  std::error_code error;
-  if (fs::exists(folder / "config.json", error)) {
-    throw Error(ErrorCode::unsupported,
-                str_cat("[hub] expected a .gguf file, got the folder ", in_quotes(folder.string()),
-                        "; models in SafeTensors can't be run yet"));
+void hash_files(InstalledModel& model) {
+  for (ModelFile& file : model.files) {
+    const HashedFile hashed = hash_file(file.path);
+    file.size = hashed.size;
+    file.sha256 = hashed.sha256;
+    model.size += hashed.size;
   }
-  throw Error(ErrorCode::invalid_argument, str_cat("[hub] expected a model, got the folder ",
-                                                   in_quotes(folder.string()), "; name a .gguf file in it"));
+}
+
+// Copies the files into the model's folder, whose own they are from then on.
+void copy_files(InstalledModel& model) {
+  std::error_code error;
+  for (ModelFile& file : model.files) {
+    const fs::path name = file.path.filename();
+    if (name == kManifestName) {
+      throw Error(ErrorCode::invalid_argument, "[hub] a model can't be called manifest.json; rename the file");
+    }
+    if (!fs::equivalent(file.path, model.folder / name, error)) {
+      const HashedFile copied = copy_into(file.path, model.folder / name);
+      model.size += copied.size - file.size;  // it may have changed in between
+      file = {file.path, copied.size, copied.sha256};
+    }
+    file.path = name;
+  }
 }
 
 std::string join_quoted(const std::vector<std::string>& names) {
@@ -178,20 +208,10 @@ InstalledModel Registry::import_file(const fs::path& given, const ImportOptions&
   check_model_name(model.name);
   model.folder = root_ / folder_of_name(model.name);
 
-  HashedFile hashed = hash_file(file);
-  check_name_is_free(model.folder, model.name, file, hashed);
+  hash_files(model);
+  check_name_is_free(model);
   create_folder(model.folder);
-  fs::path path = file;
-  const fs::path target = model.folder / file.filename();
-  if (options.copy && !fs::equivalent(file, target, error)) {
-    if (target.filename() == kManifestName) {
-      throw Error(ErrorCode::invalid_argument, "[hub] a model can't be called manifest.json; rename the file");
-    }
-    hashed = copy_into(file, target);
-    path = file.filename();
-  }
-  model.files = {{path, hashed.size, hashed.sha256}};
-  model.size = hashed.size;
+  if (options.copy) copy_files(model);
   model.installed_at = utc_now();
 
   DurableFile manifest(model.folder / kManifestName);

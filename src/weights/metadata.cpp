@@ -61,6 +61,11 @@ void Metadata::add(std::string key, Value value) {
   if (!added) fail(*this, at->first, "there once", "it twice");
 }
 
+void Metadata::remove(std::string_view key) {
+  const auto at = values_.find(key);
+  if (at != values_.end()) values_.erase(at);
+}
+
 bool Metadata::contains(std::string_view key) const { return find(key) != nullptr; }
 
 const Metadata::Value* Metadata::find(std::string_view key) const {

@@ -26,6 +26,9 @@ class Metadata {
   // Adds a key. Throws Error(corrupt_file) when the key is there already.
   void add(std::string key, Value value);
 
+  // Leaves a key out, if it is there.
+  void remove(std::string_view key);
+
   bool contains(std::string_view key) const;
   const Value* find(std::string_view key) const;
   const std::map<std::string, Value, std::less<>>& values() const { return values_; }

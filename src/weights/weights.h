@@ -31,16 +31,23 @@ struct Tensor {
 // A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread.
 class Weights {
  public:
-  // `unreadable` names what the files hold beside: tensor → what is in it that emelex has no type for.
+  // `unreadable` names what the files hold beside: tensor → what is in it that emelex has no type for. `files` may be
+  // empty where that is `path` alone.
   Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
-          std::map<std::string, std::string, std::less<>> unreadable = {})
+          std::map<std::string, std::string, std::less<>> unreadable = {},
+          std::vector<std::filesystem::path> files = {})
       : path_(std::move(path)),
         metadata_(std::move(metadata)),
         tensors_(std::move(tensors)),
-        unreadable_(std::move(unreadable)) {}
+        unreadable_(std::move(unreadable)),
+        files_(std::move(files)) {
+    if (files_.empty()) files_.push_back(path_);
+  }
 
-  // The .gguf file, or the folder of a model that is one.
+  // The .gguf file, of several the first; or the folder of a model that is one.
   const std::filesystem::path& path() const { return path_; }
+  // The files that the tensors are in, the first of several first.
+  const std::vector<std::filesystem::path>& files() const { return files_; }
   const Metadata& metadata() const { return metadata_; }
   const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
 
@@ -56,11 +63,13 @@ class Weights {
   Metadata metadata_;
   std::map<std::string, Tensor, std::less<>> tensors_;
   std::map<std::string, std::string, std::less<>> unreadable_;
+  std::vector<std::filesystem::path> files_;
 };
 
-// Opens a model by path: a .gguf file, a folder with config.json and .safetensors files, or one of those. Whatever the
-// files are, tensors and metadata have GGUF's names. They are mapped, not read, so this is instant whatever the size.
-// Throws Error: not_found, io, corrupt_file or unsupported, each naming the file and what is wrong with it.
+// Opens a model by path: a .gguf file, a folder with config.json and .safetensors files, or one of those. Of a model in
+// several files any one may be named. Whatever the files are, tensors and metadata have GGUF's names. They are mapped,
+// not read, so this is instant whatever the size. Throws Error: not_found, io, corrupt_file or unsupported, each naming
+// the file and what is wrong with it.
 std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path);
 
 }  // namespace emelex

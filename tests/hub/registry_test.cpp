@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "emelex/hub.h"
@@ -54,20 +55,26 @@ void append_text(std::string* bytes, const std::string& text) {
 
 // The smallest GGUF file that is a model to the registry: an architecture, a context length and one tensor of 32
 // floats.
-std::string tiny_gguf(float value = 1.0F) {
+std::string tiny_gguf(float value = 1.0F, const std::map<std::string, uint32_t>& more_keys = {},
+                      const std::string& tensor = "output.weight") {
   constexpr uint32_t kUint32 = 4;
   constexpr uint32_t kString = 8;
   std::string bytes = "GGUF";
-  append<uint32_t>(&bytes, 3);  // version
-  append<uint64_t>(&bytes, 1);  // tensors
-  append<uint64_t>(&bytes, 2);  // keys
+  append<uint32_t>(&bytes, 3);                     // version
+  append<uint64_t>(&bytes, 1);                     // tensors
+  append<uint64_t>(&bytes, 2 + more_keys.size());  // keys
+  for (const auto& [key, number] : more_keys) {
+    append_text(&bytes, key);
+    append<uint32_t>(&bytes, kUint32);
+    append<uint32_t>(&bytes, number);
+  }
   append_text(&bytes, "general.architecture");
   append<uint32_t>(&bytes, kString);
   append_text(&bytes, "llama");
   append_text(&bytes, "llama.context_length");
   append<uint32_t>(&bytes, kUint32);
   append<uint32_t>(&bytes, 2048);
-  append_text(&bytes, "output.weight");
+  append_text(&bytes, tensor);
   append<uint32_t>(&bytes, 1);   // dimensions
   append<uint64_t>(&bytes, 32);  // values
   append<uint32_t>(&bytes, 0);   // F32
@@ -75,6 +82,17 @@ std::string tiny_gguf(float value = 1.0F) {
   bytes.resize((bytes.size() + 31) / 32 * 32);
   for (int i = 0; i < 32; ++i) append(&bytes, value);
   return bytes;
+}
+
+// The same in three files "big-0000N-of-00003.gguf", with a tensor each. Returns their paths.
+std::vector<fs::path> write_split(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  for (uint32_t no = 0; no < 3; ++no) {
+    const std::map<std::string, uint32_t> keys = {{"split.no", no}, {"split.count", 3}, {"split.tensors.count", 3}};
+    paths.push_back(folder / ("big-0000" + std::to_string(no + 1) + "-of-00003.gguf"));
+    write_file(paths.back(), tiny_gguf(1.0F, keys, "t" + std::to_string(no)));
+  }
+  return paths;
 }
 
 std::string message_of(const std::function<void()>& call) {
@@ -136,6 +154,46 @@ TEST_CASE("the same file may be imported again, another one not under its name")
   CHECK_NOTHROW(registry.import_file(file, {"mine", false}));
   CHECK(contains(message_of([&] { registry.import_file(folder.path() / "b.gguf", {"mine", false}); }), "mine"));
   CHECK(registry.resolve("mine") == file);
+}
+
+TEST_CASE("a model in several files is imported with all of them, by any of them") {
+  const TemporaryFolder folder;
+  const std::vector<fs::path> parts = write_split(folder.path());
+  const Registry registry(folder.path() / "models");
+  const InstalledModel model = registry.import_file(parts[1], {});
+  CHECK(model.name == "big:f32");
+  CHECK(model.parameters == 96);
+  CHECK(model.size == 3 * static_cast<int64_t>(fs::file_size(parts[0])));
+  CHECK(registry.resolve("big:f32") == parts[0]);
+  const auto files = registry.find("big:f32").files;
+  REQUIRE(files.size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(files[i].path == parts[i]);
+    CHECK(files[i].sha256 == hash_file(parts[i]).sha256);
+  }
+  CHECK_NOTHROW(registry.import_file(parts[2], {}));  // the same model again
+}
+
+TEST_CASE("a copy of a model in several files has all of them") {
+  const TemporaryFolder folder;
+  const std::vector<fs::path> parts = write_split(folder.path());
+  const Registry registry(folder.path() / "models");
+  registry.import_file(parts[2], {"mine", true});
+  for (const fs::path& part : parts) fs::remove(part);
+  const fs::path copy = registry.resolve("mine");
+  CHECK(copy == registry.root() / "mine" / "big-00001-of-00003.gguf");
+  CHECK(registry.import_file(copy, {"again", false}).parameters == 96);
+  CHECK_NOTHROW(registry.import_file(copy, {"mine", true}));  // onto itself
+  CHECK(registry.find("mine").files[1].path == "big-00002-of-00003.gguf");
+}
+
+TEST_CASE("a model of which a file is missing is not imported") {
+  const TemporaryFolder folder;
+  const std::vector<fs::path> parts = write_split(folder.path());
+  fs::remove(parts[1]);
+  const Registry registry(folder.path() / "models");
+  CHECK(contains(message_of([&] { registry.import_file(parts[0], {}); }), "'big-00002-of-00003.gguf'"));
+  CHECK_FALSE(fs::exists(registry.root()));
 }
 
 TEST_CASE("what is no model is not imported and leaves nothing behind") {

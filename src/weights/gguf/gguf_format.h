@@ -14,6 +14,7 @@ namespace emelex {
 inline constexpr std::string_view kGgufMagic = "GGUF";
 inline constexpr uint32_t kGgufDefaultAlignment = 32;
 inline constexpr std::string_view kGgufAlignmentKey = "general.alignment";
+inline constexpr const char* kGgufSplitCountKey = "split.count";
 
 // Dimensions that ggml has room for.
 inline constexpr uint32_t kGgufMostDimensions = 4;

@@ -43,8 +43,7 @@ class GgufReader {
   void read_metadata();
   void read_tensor_infos();
   void check_data_ranges();
-  std::shared_ptr<const Weights> weights(const std::shared_ptr<const void>& owner,
-                                         const std::filesystem::path& path) &&;
+  GgufContent content(const std::shared_ptr<const void>& owner) &&;
 
  private:
   void read_version();
@@ -58,7 +57,6 @@ class GgufReader {
   Metadata::Value numbers(uint64_t n);
   Metadata::Value strings(uint64_t n);
   Metadata::Value booleans(uint64_t n);
-  void check_single_file() const;
   uint64_t alignment() const;
   TensorInfo tensor_info();
   std::vector<int64_t> shape(const std::string& name);
@@ -134,7 +132,6 @@ void GgufReader::read_metadata() {
     Metadata::Value read = value(type, key);
     metadata_.add(std::move(key), std::move(read));
   }
-  check_single_file();
 }
 
 Metadata::Value GgufReader::value(uint32_t type, std::string_view key) {
@@ -232,13 +229,6 @@ Metadata::Value GgufReader::strings(uint64_t n) {
   result.reserve(static_cast<size_t>(n));
   for (uint64_t i = 0; i < n; ++i) result.push_back(string(kMostStringBytes, "a string of an array"));
   return result;
-}
-
-void GgufReader::check_single_file() const {
-  const int64_t parts = metadata_.integer("split.count").value_or(0);
-  if (parts > 1) {
-    fail(ErrorCode::unsupported, "a model in one file", str_cat("one of ", parts, " parts (merge them first)"));
-  }
 }
 
 uint64_t GgufReader::alignment() const {
@@ -350,8 +340,7 @@ void GgufReader::check_overlaps() const {
   }
 }
 
-std::shared_ptr<const Weights> GgufReader::weights(const std::shared_ptr<const void>& owner,
-                                                   const std::filesystem::path& path) && {
+GgufContent GgufReader::content(const std::shared_ptr<const void>& owner) && {
   std::map<std::string, Tensor, std::less<>> result;
   for (TensorInfo& from : tensors_) {
     Tensor tensor{from.name, from.type, std::move(from.shape), {}, owner};
@@ -360,19 +349,30 @@ std::shared_ptr<const Weights> GgufReader::weights(const std::shared_ptr<const v
       fail(ErrorCode::corrupt_file, "each tensor once", str_cat(quote_bytes(from.name), " twice"));
     }
   }
-  return std::make_shared<const Weights>(path, std::move(metadata_), std::move(result));
+  return {std::move(metadata_), std::move(result)};
 }
 
 }  // namespace
 
-std::shared_ptr<const Weights> read_gguf(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
-                                         const std::filesystem::path& path) {
+GgufContent read_gguf_content(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
+                              const std::filesystem::path& path) {
   GgufReader reader(bytes, path);
   reader.read_header();
   reader.read_metadata();
   reader.read_tensor_infos();
   reader.check_data_ranges();
-  return std::move(reader).weights(owner, path);
+  return std::move(reader).content(owner);
+}
+
+std::shared_ptr<const Weights> read_gguf(std::span<const std::byte> bytes, const std::shared_ptr<const void>& owner,
+                                         const std::filesystem::path& path) {
+  GgufContent content = read_gguf_content(bytes, owner, path);
+  const int64_t parts = content.metadata.integer(kGgufSplitCountKey).value_or(0);
+  if (parts > 1) {
+    throw Error(ErrorCode::unsupported, str_cat("[gguf] expected a model in one file, got one of ", parts, " parts in ",
+                                                content.metadata.source()));
+  }
+  return std::make_shared<const Weights>(path, std::move(content.metadata), std::move(content.tensors));
 }
 
 }  // namespace emelex

@@ -58,6 +58,7 @@ class Assembler {
   std::map<std::string, Found, std::less<>> found_;  // by the file's name
   std::map<std::string, Tensor, std::less<>> tensors_;
   std::map<std::string, std::string, std::less<>> unreadable_;
+  std::vector<fs::path> files_;
 };
 
 // "SmolLM2-135M", also of "./SmolLM2-135M/" and ".".
@@ -69,6 +70,7 @@ std::string Assembler::folder_name() const {
 }
 
 void Assembler::add_part(const SafeTensorsPart& part) {
+  files_.push_back(part.path);
   for (SafeTensorsEntry& entry : read_safetensors_header(part.bytes, part.path)) {
     const std::string name = entry.name;
     if (!found_.try_emplace(name, Found{std::move(entry), &part}).second) {
@@ -136,7 +138,7 @@ std::shared_ptr<const Weights> Assembler::weights() && {
          config_path_);
   }
   return std::make_shared<const Weights>(folder_, std::move(config_.metadata), std::move(tensors_),
-                                         std::move(unreadable_));
+                                         std::move(unreadable_), std::move(files_));
 }
 
 std::string_view text_of(const MappedFile& file) {
