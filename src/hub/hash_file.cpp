@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
+#include "base/durable_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "hub/durable_file.h"
 #include "hub/names.h"
 
 namespace emelex {

@@ -7,9 +7,9 @@
 #include <map>
 #include <sstream>
 
+#include "base/durable_file.h"
 #include "base/strings.h"
 #include "emelex/hub.h"
-#include "hub/durable_file.h"
 #include "hub/hash_file.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
@@ -89,7 +89,7 @@ InstalledModel describe(const fs::path& file) {
     int64_t values = 1;
     for (int64_t extent : tensor.shape) values *= extent;
     model.parameters += values;
-    bytes_by_type[to_lower(info(tensor.type).name)] += tensor.data.size();
+    bytes_by_type[to_lower(tensor.type_name())] += tensor.bytes();
   }
   const auto most = std::max_element(bytes_by_type.begin(), bytes_by_type.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });

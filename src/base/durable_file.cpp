@@ -1,4 +1,4 @@
-#include "hub/durable_file.h"
+#include "base/durable_file.h"
 
 #include <fcntl.h>
 
@@ -7,7 +7,6 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "hub/names.h"
 
 namespace emelex {
 namespace {
@@ -24,7 +23,7 @@ void sync_file(int fd, const std::filesystem::path& file) {
 void throw_errno(std::string_view what, const std::filesystem::path& file) {
   const int error = errno;
   const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::not_found : ErrorCode::io;
-  throw Error(code, str_cat("[hub] ", what, " ", in_quotes(file.string()), ": ", std::strerror(error)));
+  throw Error(code, str_cat("[file] ", what, " '", path_text(file), "': ", std::strerror(error)));
 }
 
 FileDescriptor open_file(const std::filesystem::path& file, int flags, int mode) {
@@ -37,7 +36,7 @@ FileDescriptor open_file(const std::filesystem::path& file, int flags, int mode)
 
 DurableFile::DurableFile(std::filesystem::path file)
     : file_(std::move(file)),
-      // The process id keeps two imports at once out of each other's way.
+      // The process id keeps two writers at once out of each other's way.
       temporary_(file_.parent_path() / str_cat(".", file_.filename().string(), ".", ::getpid(), ".part")),
       fd_(open_file(temporary_, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644)) {}
 
@@ -61,7 +60,7 @@ void DurableFile::commit() {
   if (::rename(temporary_.c_str(), file_.c_str()) != 0) throw_errno("can't write", file_);
   committed_ = true;
   // The new name is itself data, of the folder.
-  const std::filesystem::path folder = file_.parent_path();
+  const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
   const FileDescriptor folder_fd = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (::fsync(folder_fd.get()) != 0 && errno != EINVAL) throw_errno("can't write", folder);
 }

@@ -30,7 +30,7 @@ class FileDescriptor {
   int fd_;
 };
 
-// Throws Error of the kind that errno says: "[hub] can't read 'model.gguf': Permission denied".
+// Throws Error of the kind that errno says: "[file] can't read 'model.gguf': Permission denied".
 [[noreturn]] void throw_errno(std::string_view what, const std::filesystem::path& file);
 
 // open(2) with close-on-exec. Throws Error.
