@@ -40,11 +40,11 @@ void check_options(const LoadOptions& options) {
 
 // The type that most bytes have: "q4_1".
 std::string main_quantization(const Weights& weights) {
-  std::map<TensorType, size_t> bytes;
-  for (const auto& [name, tensor] : weights.tensors()) bytes[tensor.type] += tensor.data.size();
+  std::map<std::string, size_t> bytes;
+  for (const auto& [name, tensor] : weights.tensors()) bytes[tensor.type_name()] += tensor.bytes();
   const auto most =
       std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::string name(most == bytes.end() ? "" : info(most->first).name);
+  std::string name = most == bytes.end() ? "" : most->first;
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;
 }
@@ -93,7 +93,7 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
     int64_t values = 1;
     for (const int64_t n : tensor.shape) values *= n;
     info_.parameters += values;
-    info_.weight_bytes += static_cast<int64_t>(tensor.data.size());
+    info_.weight_bytes += static_cast<int64_t>(tensor.bytes());
   }
   info_.model_context = config.context_length;
   info_.context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);

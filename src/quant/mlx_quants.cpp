@@ -111,6 +111,14 @@ int mlx_scale_bytes(const MlxFormat& format) {
   return format.mode == MlxMode::affine ? info(format.scale_type).block_bytes : 1;
 }
 
+size_t mlx_row_bytes(const MlxFormat& format, int64_t columns) {
+  return static_cast<size_t>(columns) / 8 * static_cast<size_t>(format.bits);
+}
+
+size_t mlx_scale_row_bytes(const MlxFormat& format, int64_t columns) {
+  return static_cast<size_t>(columns / format.group_size) * static_cast<size_t>(mlx_scale_bytes(format));
+}
+
 void dequantize_mlx(const MlxFormat& format, std::span<const std::byte> values, std::span<const std::byte> scales,
                     std::span<const std::byte> biases, std::span<float> to) {
   check(format, to.size(), values.size(), scales.size(), biases.size());

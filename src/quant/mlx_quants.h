@@ -46,6 +46,10 @@ bool is_mlx_format(const MlxFormat& format);
 // Bytes of a group's scale; its bias, if it has one, takes as many.
 int mlx_scale_bytes(const MlxFormat& format);
 
+// Bytes of a row of `columns` values, which groups divide: of the values themselves, and of their scales (or biases).
+size_t mlx_row_bytes(const MlxFormat& format, int64_t columns);
+size_t mlx_scale_row_bytes(const MlxFormat& format, int64_t columns);
+
 // The float32 values of stored ones, as mx::dequantize gives them on a CPU for scales and biases in float32. `to` is
 // whole groups, one row or several; `values`, `scales` and `biases` (empty but for affine) are as long as that needs,
 // at any address. Throws Error(invalid_argument) when the sizes do not fit or is_mlx_format is false.

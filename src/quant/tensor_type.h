@@ -7,7 +7,7 @@
 
 namespace emelex {
 
-// How the numbers of a tensor are stored. The names are those of the GGUF format.
+// How the numbers of a tensor are stored. The names are those of the GGUF format, but for the last.
 enum class TensorType {
   f32,
   f16,
@@ -33,10 +33,11 @@ enum class TensorType {
   iq3_xxs,
   iq3_s,
   tq1_0,
-  tq2_0,  // the last, see kTensorTypeCount
+  tq2_0,  // the last of GGUF's, see kTensorTypeCount
+  mlx,    // one of MLX's formats (mlx_quants.h), whose numbers are not in blocks: no function here takes it
 };
 
-// For arrays by type: static_cast<int>(type) lies below it.
+// For arrays by type: static_cast<int>(type) lies below it, but for mlx.
 inline constexpr int kTensorTypeCount = static_cast<int>(TensorType::tq2_0) + 1;
 
 struct TensorTypeInfo {

@@ -4,11 +4,11 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "quant/dequantize.h"
 #include "weights/gguf/gguf_split.h"
 #include "weights/safetensors/safetensors_reader.h"
 
 namespace emelex {
-namespace {
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string out = "[";
@@ -16,7 +16,30 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return out + "]";
 }
 
-}  // namespace
+size_t Tensor::row_bytes() const {
+  return mlx ? mlx_row_bytes(mlx->format, columns()) : emelex::row_bytes(type, columns());
+}
+
+size_t Tensor::bytes() const { return data.size() + (mlx ? mlx->scales.size() + mlx->biases.size() : 0); }
+
+std::string Tensor::type_name() const {
+  if (!mlx) return std::string(info(type).name);
+  const MlxFormat& format = mlx->format;
+  return format.mode == MlxMode::affine ? str_cat("MLX-", format.bits, "bit")
+                                        : str_cat("MLX-", mlx_mode_name(format.mode));
+}
+
+void Tensor::read_rows(int64_t first, std::span<float> to) const {
+  const auto row = static_cast<size_t>(first);
+  const size_t n = to.size() / static_cast<size_t>(columns());
+  const auto rows_of = [&](std::span<const std::byte> all, size_t bytes) {
+    return all.subspan(row * bytes, n * bytes);
+  };
+  if (!mlx) return dequantize(type, rows_of(data, row_bytes()), to);
+  const size_t scale_bytes = mlx_scale_row_bytes(mlx->format, columns());
+  dequantize_mlx(mlx->format, rows_of(data, row_bytes()), rows_of(mlx->scales, scale_bytes),
+                 rows_of(mlx->biases, mlx->biases.empty() ? 0 : scale_bytes), to);
+}
 
 const Tensor* Weights::find(std::string_view name) const {
   const auto at = tensors_.find(name);

@@ -10,23 +10,42 @@
 #include <string_view>
 #include <vector>
 
+#include "quant/mlx_quants.h"
 #include "quant/tensor_type.h"
 #include "weights/metadata.h"
 
 namespace emelex {
 
+// What a tensor in one of MLX's formats has beside its values: row by row, as they are.
+struct MlxParts {
+  MlxFormat format;
+  std::span<const std::byte> scales;
+  std::span<const std::byte> biases;  // empty but for affine
+};
+
 // A tensor as the file holds it. `data` points into the mapped file, which `file` keeps mapped.
 struct Tensor {
   std::string name;
   TensorType type;
-  // Outermost first: a matrix is [rows (outputs), columns (inputs)]. The last is contiguous.
+  // Outermost first: a matrix is [rows (outputs), columns (inputs)]. The last is contiguous. In values, also where the
+  // file counts packed words.
   std::vector<int64_t> shape;
   std::span<const std::byte> data;
   std::shared_ptr<const void> file;
+  std::shared_ptr<const MlxParts> mlx = nullptr;  // where type is TensorType::mlx, whose values are `data`
 
   int64_t rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
   int64_t columns() const { return shape.back(); }
+
+  size_t row_bytes() const;       // of `data`
+  size_t bytes() const;           // of all that the file holds of it
+  std::string type_name() const;  // "Q4_K", "MLX-4bit", "MLX-nvfp4"
+  // Rows `first`, `first` + 1, … as float32, as many as `to` has room for, which is whole rows.
+  void read_rows(int64_t first, std::span<float> to) const;
 };
+
+// "[3, 8]", for messages.
+std::string shape_text(const std::vector<int64_t>& shape);
 
 // A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread.
 class Weights {

@@ -57,50 +57,66 @@ std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& r
   return blocks;
 }
 
-std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
-                                const std::vector<float>& residual) const {
+std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, bool int8,
+                              const cpu::MatmulArgs& matrix, const std::vector<std::vector<float>>& x,
+                              const std::vector<float>& residual) {
   const auto tokens = static_cast<int>(x.size());
+  const int columns = matrix.columns;
   const int padded = (columns + cpu::kLanes - 1) / cpu::kLanes * cpu::kLanes;
   std::vector<float> flat(static_cast<size_t>(tokens * padded));
   for (size_t t = 0; t < x.size(); ++t)
     std::memcpy(&flat[t * static_cast<size_t>(padded)], x[t].data(), x[t].size() * 4);
   std::vector<float> memory(cpu::QuantizedActivations::bytes(tokens, padded) / 4 + 1);
-  cpu::QuantizedActivations activations{};
+  std::vector<float> out(static_cast<size_t>(tokens * matrix.rows));
+  cpu::MatmulArgs args = matrix;
+  args.x = flat.data();
+  args.x_stride = padded;
+  args.tokens = tokens;
+  args.out = out.data();
+  args.residual = residual.empty() ? nullptr : residual.data();
   if (int8) {
-    activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns);
-    for (int t = 0; t < tokens; ++t) table.quantize_activations(x[static_cast<size_t>(t)].data(), t, activations);
+    args.activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns);
+    for (int t = 0; t < tokens; ++t) table.quantize_activations(x[static_cast<size_t>(t)].data(), t, args.activations);
   }
   // Memory of exactly the size and alignment that is asked for, so that the sanitizers see what goes beyond.
   const size_t scratch_bytes = cpu::matmul_scratch_bytes(columns);
   const std::unique_ptr<std::byte, decltype(&std::free)> scratch(
       static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes + 63) / 64 * 64)), &std::free);
-  std::vector<float> out(static_cast<size_t>(tokens * rows));
-  const cpu::MatmulArgs args{weights.data(), row_bytes(type, columns),
-                             rows,           columns,
-                             activations,    flat.data(),
-                             padded,         tokens,
-                             out.data(),     residual.empty() ? nullptr : residual.data()};
-  const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
   // In two parts, the second with the rows that fill no group.
-  const int middle = rows / 2 / cpu::kLanes * cpu::kLanes;
-  kernels[static_cast<int>(type)](args, 0, middle, scratch.get());
-  kernels[static_cast<int>(type)](args, middle, rows, scratch.get());
+  const int middle = matrix.rows / 2 / cpu::kLanes * cpu::kLanes;
+  kernel(args, 0, middle, scratch.get());
+  kernel(args, middle, matrix.rows, scratch.get());
   return out;
+}
+
+std::vector<double> multiply_exactly(const std::vector<float>& weights, const std::vector<std::vector<float>>& x) {
+  std::vector<double> out;
+  for (const auto& token : x) {
+    for (size_t row = 0; row < weights.size(); row += token.size()) {
+      double sum = 0;
+      for (size_t c = 0; c < token.size(); ++c)
+        sum += static_cast<double>(weights[row + c]) * static_cast<double>(token[c]);
+      out.push_back(sum);
+    }
+  }
+  return out;
+}
+
+std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
+                                const std::vector<float>& residual) const {
+  cpu::MatmulArgs matrix{};
+  matrix.weights = weights.data();
+  matrix.row_bytes = row_bytes(type, columns);
+  matrix.rows = rows;
+  matrix.columns = columns;
+  const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
+  return run_matmul(table, kernels[static_cast<int>(type)], int8, matrix, x, residual);
 }
 
 std::vector<double> Product::reference(const std::vector<std::vector<float>>& x) const {
   std::vector<float> matrix(static_cast<size_t>(rows) * static_cast<size_t>(columns));
   dequantize(type, weights, matrix);
-  std::vector<double> out;
-  for (const auto& token : x) {
-    for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-      double sum = 0;
-      for (size_t c = 0; c < token.size(); ++c)
-        sum += static_cast<double>(matrix[r * token.size() + c]) * static_cast<double>(token[c]);
-      out.push_back(sum);
-    }
-  }
-  return out;
+  return multiply_exactly(matrix, x);
 }
 
 Product random_product(TensorType type, int rows, int columns, uint32_t seed) {

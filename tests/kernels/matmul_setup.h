@@ -10,6 +10,15 @@ namespace emelex::test {
 // Random blocks of a type: any bytes, but with scales that a model would have.
 std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& random);
 
+// What a kernel makes of x [tokens][columns] → [tokens, rows]. `matrix` says all about the weights; `int8`: the kernel
+// takes rounded activations.
+std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, bool int8,
+                              const cpu::MatmulArgs& matrix, const std::vector<std::vector<float>>& x,
+                              const std::vector<float>& residual = {});
+
+// The same in double precision, with the weights [rows, columns] as they are and unrounded activations.
+std::vector<double> multiply_exactly(const std::vector<float>& weights, const std::vector<std::vector<float>>& x);
+
 // A matrix product as a table's kernels compute it, from float activations on.
 struct Product {
   TensorType type;

@@ -20,6 +20,7 @@ struct CpuMatrix {
   int rows;
   MatmulFn matmul;
   bool int8;  // whether it takes rounded activations
+  MlxScales mlx{};
 };
 
 struct Chunk {
@@ -38,16 +39,29 @@ struct Plan {
   bool any_float = false;
 };
 
+// The kernel for a tensor's type, or nullptr.
+MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8) {
+  if (!tensor.mlx) return (int8 ? kernels.int8_matmul : kernels.float_matmul)[static_cast<int>(tensor.type)];
+  // Of MLX's groups some are narrower than the activations' blocks.
+  if (int8 && tensor.columns() % kActivationBlock != 0) return nullptr;
+  return (int8 ? kernels.mlx_int8_matmul : kernels.mlx_float_matmul)[mlx_kernel(tensor.mlx->format)];
+}
+
+MlxScales scales_of(const Tensor& tensor) {
+  if (!tensor.mlx) return {};
+  const MlxParts& parts = *tensor.mlx;
+  return {parts.scales.data(), parts.biases.data(), mlx_scale_row_bytes(parts.format, tensor.columns()), parts.format};
+}
+
 CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
-  const auto type = static_cast<int>(tensor.type);
-  const MatmulFn int8 = context.int8_activations ? context.kernels.int8_matmul[type] : nullptr;
-  const MatmulFn kernel = int8 != nullptr ? int8 : context.kernels.float_matmul[type];
+  const MatmulFn int8 = context.int8_activations ? find_kernel(context.kernels, tensor, true) : nullptr;
+  const MatmulFn kernel = int8 != nullptr ? int8 : find_kernel(context.kernels, tensor, false);
   if (kernel == nullptr) {
     throw Error(ErrorCode::unsupported,
-                str_cat("[kernels] no CPU kernel for the type ", info(tensor.type).name, " of ", tensor.name));
+                str_cat("[kernels] no CPU kernel for the type ", tensor.type_name(), " of ", tensor.name));
   }
-  return {tensor.file, tensor.data.data(), row_bytes(tensor.type, tensor.columns()), static_cast<int>(tensor.rows()),
-          kernel,      int8 != nullptr};
+  return {tensor.file, tensor.data.data(), tensor.row_bytes(), static_cast<int>(tensor.rows()),
+          kernel,      int8 != nullptr,    scales_of(tensor)};
 }
 
 std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
@@ -110,7 +124,8 @@ void multiply(const Plan& plan, const float* x, int tokens, const float* residua
     const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
     const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
     const MatmulArgs args{m.data,     m.row_bytes,       m.rows, plan.columns,          prepared.quantized,
-                          prepared.x, prepared.x_stride, tokens, outputs[chunk.matrix], residual};
+                          prepared.x, prepared.x_stride, tokens, outputs[chunk.matrix], residual,
+                          m.mlx};
     m.matmul(args, chunk.row_begin, chunk.row_end,
              context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
   });

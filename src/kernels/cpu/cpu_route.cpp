@@ -6,7 +6,6 @@
 #include "kernels/cpu/cpu_linear.h"
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/host_kv_store.h"
-#include "quant/dequantize.h"
 
 namespace emelex::cpu {
 namespace {
@@ -16,7 +15,7 @@ constexpr int kTokensPerUnit = 8;
 
 std::shared_ptr<const std::vector<float>> floats_of(const Tensor& tensor) {
   auto floats = std::make_shared<std::vector<float>>(static_cast<size_t>(tensor.rows() * tensor.columns()));
-  dequantize(tensor.type, tensor.data, *floats);
+  tensor.read_rows(0, *floats);
   return floats;
 }
 
@@ -35,12 +34,10 @@ class CpuEmbedding : public Embedding {
 
   mx::array operator()(const StepPtr& step) const override {
     const auto dim = static_cast<size_t>(table_.columns());
-    const size_t bytes = row_bytes(table_.type, table_.columns());
     return make_op("embedding", context_, mx::Shape{step->size(), static_cast<int>(dim)}, {},
-                   [table = table_, step, dim, bytes](const float* const*, float* const* out) {
+                   [table = table_, step, dim](const float* const*, float* const* out) {
                      for (size_t t = 0; t < step->tokens.size(); ++t) {
-                       const auto row = static_cast<size_t>(step->tokens[t]);
-                       dequantize(table.type, table.data.subspan(row * bytes, bytes), {out[0] + t * dim, dim});
+                       table.read_rows(step->tokens[t], {out[0] + t * dim, dim});
                      }
                    });
   }

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "base/strings.h"
@@ -74,6 +75,15 @@ void dequantize_block(TensorType type, const uint8_t* block, float* out) {
   const TensorTypeInfo& layout = info(type);
   dequantize(type, {reinterpret_cast<const std::byte*>(block), static_cast<size_t>(layout.block_bytes)},
              {out, static_cast<size_t>(layout.block_size)});
+}
+
+void dequantize_mlx_row(const MatmulArgs& args, int row, float* out) {
+  const auto rows = static_cast<size_t>(row);
+  const auto bytes_of = [&](const std::byte* all, size_t bytes) { return std::span(all + rows * bytes, bytes); };
+  std::span<const std::byte> biases;
+  if (args.mlx.biases != nullptr) biases = bytes_of(args.mlx.biases, args.mlx.row_bytes);
+  dequantize_mlx(args.mlx.format, bytes_of(args.weights, args.row_bytes), bytes_of(args.mlx.scales, args.mlx.row_bytes),
+                 biases, {out, static_cast<size_t>(args.columns)});
 }
 
 size_t KvLayout::head_bytes() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/step.h"
+#include "quant/mlx_quants.h"
 #include "quant/tensor_type.h"
 
 // The compute kernels as plain functions over raw pointers, one table per instruction set. Each kernel is written once,
@@ -62,6 +63,14 @@ constexpr TokenTile token_tile(int token, int tokens, int max_tile) {
   }
 }
 
+// What a matrix in one of MLX's formats has beside its values.
+struct MlxScales {
+  const std::byte* scales;  // [rows] of row_bytes each
+  const std::byte* biases;  // likewise, or nullptr
+  size_t row_bytes;
+  MlxFormat format;
+};
+
 // out[t, r] = Σ x[t, c] · w[r, c], plus residual[t, r] if there is one.
 struct MatmulArgs {
   const std::byte* weights;  // [rows] of row_bytes each, in the format's own layout
@@ -74,7 +83,16 @@ struct MatmulArgs {
   int tokens;
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
+  MlxScales mlx = {};     // for the kernels of MLX's formats
 };
+
+// MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
+// kernel's arguments.
+constexpr int kMlxKernels = 9;
+constexpr int mlx_kernel(const MlxFormat& format) {
+  if (format.mode == MlxMode::affine) return format.bits == 8 ? 5 : format.bits - 2;
+  return 5 + static_cast<int>(format.mode);
+}
 
 // Computes rows [row_begin, row_end) for all tokens; row_begin is a multiple of kLanes, and so is row_end unless it is
 // `rows`. `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
@@ -153,6 +171,9 @@ struct KernelTable {
   // by TensorType; nullptr where the format has no such kernel
   MatmulFn int8_matmul[kTensorTypes];
   MatmulFn float_matmul[kTensorTypes];
+  // by mlx_kernel(format), likewise; int8 for columns that kActivationBlock divides
+  MatmulFn mlx_int8_matmul[kMlxKernels];
+  MatmulFn mlx_float_matmul[kMlxKernels];
 
   // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);
@@ -174,6 +195,8 @@ struct KernelTable {
 // One block of a type as float32. A plain function, so that files with the flags of an instruction set need nothing of
 // src/quant.
 void dequantize_block(TensorType type, const uint8_t* block, float* out);
+// The same for a row of a matrix in one of MLX's formats.
+void dequantize_mlx_row(const MatmulArgs& args, int row, float* out);
 
 // The table for this CPU: the best it has, or the one that EMELEX_ISA names. Throws Error(invalid_argument) when that
 // one is unknown or not available here.

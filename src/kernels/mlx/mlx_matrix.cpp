@@ -7,11 +7,13 @@
 #include <cmath>
 #include <cstring>
 
-#include "quant/dequantize.h"
 #include "quant/half.h"
 
 namespace emelex::mlx_route {
 namespace {
+
+// Values of a block of GGUF's simple types.
+constexpr int kGroup = 32;
 
 // A block of a GGUF type as an affine group: 32 unsigned values and their scale and bias.
 struct Group {
@@ -85,7 +87,22 @@ mx::array as_dtype(const MlxContext& context, const mx::array& x) {
   return converted;
 }
 
-MlxMatrix quantized_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows, int bits) {
+// Scales or biases in the context's type, unless one of them leaves its range; MLX then multiplies in float32.
+void convert_scales(const MlxContext& context, MlxMatrix& matrix) {
+  mx::Dtype dtype = context.dtype;
+  const auto keep_in_range = [&](const mx::array& values) {
+    if (dtype != mx::float16) return;
+    const auto most = mx::max(mx::abs(values, context.stream), context.stream);
+    if (!(mx::astype(most, mx::float32, context.stream).item<float>() <= 65504.0F)) dtype = mx::float32;
+  };
+  keep_in_range(*matrix.scales);
+  keep_in_range(*matrix.biases);
+  const MlxContext target{context.stream, context.gpu, dtype};
+  matrix.scales = as_dtype(target, *matrix.scales);
+  matrix.biases = as_dtype(target, *matrix.biases);
+}
+
+MlxMatrix repacked_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows, int bits) {
   const auto columns = static_cast<int>(tensors.front()->columns());
   const auto groups = static_cast<size_t>(rows) * static_cast<size_t>(columns / kGroup);
   std::vector<uint32_t> words;
@@ -95,25 +112,59 @@ MlxMatrix quantized_matrix(const MlxContext& context, const std::vector<const Te
   scales.reserve(groups);
   biases.reserve(groups);
   for (const Tensor* tensor : tensors) append_groups(*tensor, bits, words, scales, biases);
-
-  // A bias of Q8_0 may leave float16's range; MLX then multiplies in float32.
-  const bool fits = std::all_of(biases.begin(), biases.end(), [](float bias) { return std::abs(bias) <= 65504.0F; });
-  const MlxContext wide{context.stream, context.gpu, mx::float32};
-  const MlxContext& target = fits ? context : wide;
   const mx::Shape per_group{rows, columns / kGroup};
-  return {rows,
-          columns,
-          bits,
-          mx::array(words.data(), {rows, columns * bits / 32}, mx::uint32),
-          as_dtype(target, mx::array(scales.data(), per_group, mx::float32)),
-          as_dtype(target, mx::array(biases.data(), per_group, mx::float32))};
+  MlxMatrix matrix{rows,
+                   columns,
+                   MlxFormat{MlxMode::affine, bits, kGroup},
+                   mx::array(words.data(), {rows, columns * bits / 32}, mx::uint32),
+                   mx::array(scales.data(), per_group, mx::float32),
+                   mx::array(biases.data(), per_group, mx::float32)};
+  convert_scales(context, matrix);
+  return matrix;
+}
+
+mx::Dtype scale_dtype(const MlxFormat& format) {
+  if (format.mode != MlxMode::affine) return mx::uint8;
+  if (format.scale_type == TensorType::f32) return mx::float32;
+  return format.scale_type == TensorType::f16 ? mx::float16 : mx::bfloat16;
+}
+
+// A part of several tensors as one array, made of the file's bytes, which may lie at any address.
+mx::array joined(const MlxContext& context, const std::vector<const Tensor*>& tensors, mx::Dtype dtype,
+                 std::span<const std::byte> (*part)(const Tensor& tensor)) {
+  std::vector<mx::array> arrays;
+  for (const Tensor* tensor : tensors) {
+    const std::span<const std::byte> bytes = part(*tensor);
+    const auto row_bytes = static_cast<int>(bytes.size() / static_cast<size_t>(tensor->rows()));
+    arrays.emplace_back(reinterpret_cast<const uint8_t*>(bytes.data()),
+                        mx::Shape{static_cast<int>(tensor->rows()), row_bytes}, mx::uint8);
+  }
+  const auto all = arrays.size() == 1 ? arrays.front() : mx::concatenate(arrays, 0, context.stream);
+  auto result = mx::view(all, dtype, context.stream);
+  mx::eval(result);
+  return result;
+}
+
+MlxMatrix mlx_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows) {
+  const MlxFormat& format = tensors.front()->mlx->format;
+  const mx::Dtype dtype = scale_dtype(format);
+  MlxMatrix matrix{rows,
+                   static_cast<int>(tensors.front()->columns()),
+                   format,
+                   joined(context, tensors, mx::uint32, [](const Tensor& tensor) { return tensor.data; }),
+                   joined(context, tensors, dtype, [](const Tensor& tensor) { return tensor.mlx->scales; }),
+                   std::nullopt};
+  if (format.mode != MlxMode::affine) return matrix;
+  matrix.biases = joined(context, tensors, dtype, [](const Tensor& tensor) { return tensor.mlx->biases; });
+  convert_scales(context, matrix);
+  return matrix;
 }
 
 }  // namespace
 
 mx::array plain_array(const Tensor& tensor) {
   std::vector<float> floats(static_cast<size_t>(tensor.rows() * tensor.columns()));
-  dequantize(tensor.type, tensor.data, floats);
+  tensor.read_rows(0, floats);
   mx::Shape shape;
   for (const int64_t n : tensor.shape) shape.push_back(static_cast<int>(n));
   return mx::array(floats.data(), shape, mx::float32);
@@ -122,28 +173,36 @@ mx::array plain_array(const Tensor& tensor) {
 MlxMatrix make_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
   int rows = 0;
   for (const Tensor* tensor : tensors) rows += static_cast<int>(tensor->rows());
+  if (tensors.front()->mlx) return mlx_matrix(context, tensors, rows);
   const int bits = affine_bits(tensors.front()->type);
-  if (bits > 0) return quantized_matrix(context, tensors, rows, bits);
+  if (bits > 0) return repacked_matrix(context, tensors, rows, bits);
   std::vector<mx::array> parts;
   for (const Tensor* tensor : tensors) parts.push_back(as_dtype(context, plain_array(*tensor)));
   auto weight = parts.size() == 1 ? parts.front() : mx::concatenate(parts, 0, context.stream);
   mx::eval(weight);
-  return {rows, static_cast<int>(tensors.front()->columns()), 0, weight, std::nullopt, std::nullopt};
+  return {rows, static_cast<int>(tensors.front()->columns()), std::nullopt, weight, std::nullopt, std::nullopt};
+}
+
+bool stored_alike(const Tensor& a, const Tensor& b) {
+  return a.type == b.type && (!a.mlx || a.mlx->format == b.mlx->format);
 }
 
 mx::array MlxMatrix::multiply(const MlxContext& context, const mx::array& x) const {
   const auto input = mx::astype(x, context.dtype, context.stream);
   const auto product =
-      bits > 0 ? mx::quantized_matmul(input, weight, *scales, biases, true, kGroup, bits, "affine", context.stream)
-               : mx::matmul(input, mx::transpose(weight, context.stream), context.stream);
+      format ? mx::quantized_matmul(input, weight, *scales, biases, true, format->group_size, format->bits,
+                                    std::string(mlx_mode_name(format->mode)), context.stream)
+             : mx::matmul(input, mx::transpose(weight, context.stream), context.stream);
   return mx::astype(product, x.dtype(), context.stream);
 }
 
 mx::array MlxMatrix::take(const MlxContext& context, const mx::array& ids) const {
   const auto rows_of = [&](const mx::array& a) { return mx::take(a, ids, 0, context.stream); };
-  if (bits == 0) return rows_of(weight);
-  return mx::dequantize(rows_of(weight), rows_of(*scales), rows_of(*biases), kGroup, bits, "affine", std::nullopt,
-                        std::nullopt, context.stream);
+  if (!format) return rows_of(weight);
+  std::optional<mx::array> row_biases;
+  if (biases) row_biases = rows_of(*biases);
+  return mx::dequantize(rows_of(weight), rows_of(*scales), row_biases, format->group_size, format->bits,
+                        std::string(mlx_mode_name(format->mode)), std::nullopt, context.dtype, context.stream);
 }
 
 }  // namespace emelex::mlx_route

@@ -8,18 +8,15 @@
 
 namespace emelex::mlx_route {
 
-// Values that share a scale in MLX's affine layout; the block of GGUF's simple types.
-constexpr int kGroup = 32;
-
-// A matrix [rows, columns] as MLX computes with it: quantized in its affine layout, x = scale · q + bias for each group
-// of 32 columns, or plain numbers.
+// A matrix [rows, columns] as MLX computes with it: quantized in one of its formats (quant/mlx_quants.h), or plain
+// numbers.
 struct MlxMatrix {
   int rows = 0;
   int columns = 0;
-  int bits = 0;                     // of q; 0: plain
+  std::optional<MlxFormat> format;  // nothing: plain
   mx::array weight;                 // quantized: uint32 [rows, columns · bits / 32], else [rows, columns]
-  std::optional<mx::array> scales;  // [rows, columns / 32]
-  std::optional<mx::array> biases;
+  std::optional<mx::array> scales;  // [rows, columns / group_size]
+  std::optional<mx::array> biases;  // likewise; affine only
 
   // x [tokens, columns] → [tokens, rows]
   mx::array multiply(const MlxContext& context, const mx::array& x) const;
@@ -27,10 +24,13 @@ struct MlxMatrix {
   mx::array take(const MlxContext& context, const mx::array& ids) const;
 };
 
-// The tensors, one under the other, in MLX's layout. Q4_0, Q4_1 and Q8_0 are repacked exactly (their scales are
-// float16, as MLX's may be); types that the affine layout cannot hold become plain numbers. All must have the same
-// columns, and be of one type if there are several.
+// The tensors, one under the other, in MLX's layout. MLX's own formats are copied as they are; Q4_0, Q4_1 and Q8_0 are
+// repacked exactly into affine groups of 32 (their scales are float16, as MLX's may be); types that the affine layout
+// cannot hold become plain numbers. All must have the same columns, and be stored alike if there are several.
 MlxMatrix make_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors);
+
+// Whether two tensors may be one matrix.
+bool stored_alike(const Tensor& a, const Tensor& b);
 
 // A tensor as float32.
 mx::array plain_array(const Tensor& tensor);

@@ -93,7 +93,7 @@ class MlxRoute : public Route {
     bool same = true;
     for (const Tensor* tensor : tensors) {
       rows.push_back(static_cast<int>(tensor->rows()));
-      same = same && tensor->type == tensors.front()->type;
+      same = same && stored_alike(*tensor, *tensors.front());
     }
     if (tensors.size() > 1 && same) {
       matrices.push_back(std::make_shared<MlxMatrix>(make_matrix(*context_, tensors)));

@@ -8,92 +8,14 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "weights/safetensors/config_object.h"
 
 namespace emelex {
 namespace {
 
 // The largest have a list entry for every expert's quantization: some 100,000 values in 2 MB.
 constexpr JsonLimits kConfigLimits{16 << 20, 32, 1'000'000};
-// What numbers may be, so that nothing overflows or grows before the model compares them with the tensors.
-constexpr int64_t kMostInteger = int64_t{1} << 40;
 constexpr int64_t kMostHeadDim = 4096;  // 512 is the largest there is
-
-// An object of config.json, whose values may be missing or null, which is the same.
-class JsonObject {
- public:
-  JsonObject(const Json& object, std::string prefix, std::string_view source)
-      : object_(&object), prefix_(std::move(prefix)), source_(source) {}
-
-  bool contains(std::string_view key) const { return object_->contains(key); }  // null counts
-
-  const Json* find(std::string_view key) const {
-    const auto at = object_->find(key);
-    return at == object_->end() || at->is_null() ? nullptr : &*at;
-  }
-
-  std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most = kMostInteger) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX) ||
-        value->get<int64_t>() < least || value->get<int64_t>() > most) {
-      fail(key, str_cat("an integer from ", least, " to ", most), *value);
-    }
-    return value->get<int64_t>();
-  }
-
-  int64_t require_integer(std::string_view key, int64_t least, int64_t most = kMostInteger) const {
-    return required(key, integer(key, least, most));
-  }
-
-  std::optional<double> positive(std::string_view key) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_number() || !(value->get<double>() > 0)) fail(key, "a positive number", *value);
-    return value->get<double>();
-  }
-
-  double require_positive(std::string_view key) const { return required(key, positive(key)); }
-
-  std::optional<bool> boolean(std::string_view key) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_boolean()) fail(key, "true or false", *value);
-    return value->get<bool>();
-  }
-
-  std::optional<std::string> string(std::string_view key) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_string()) fail(key, "a string", *value);
-    return value->get<std::string>();
-  }
-
-  std::optional<JsonObject> object(std::string_view key) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_object()) fail(key, "an object", *value);
-    return JsonObject(*value, str_cat(prefix_, key, "."), source_);
-  }
-
-  [[noreturn]] void fail(ErrorCode code, std::string_view key, std::string_view expected, std::string_view got) const {
-    throw Error(code, str_cat("[config] expected ", quote_bytes(str_cat(prefix_, key)), " to be ", expected, ", got ",
-                              got, " in ", source_));
-  }
-  [[noreturn]] void fail(std::string_view key, std::string_view expected, const Json& got) const {
-    fail(ErrorCode::corrupt_file, key, expected, got.is_structured() ? "a list or object" : quote_bytes(got.dump()));
-  }
-
- private:
-  template <class T>
-  T required(std::string_view key, const std::optional<T>& value) const {
-    if (!value) fail(ErrorCode::corrupt_file, key, "there", "nothing");
-    return *value;
-  }
-
-  const Json* object_;
-  std::string prefix_;
-  std::string_view source_;
-};
 
 class ConfigReader {
  public:
@@ -111,11 +33,11 @@ class ConfigReader {
   void refuse_what_is_not_computed() const;
   void read_sizes();
   void read_rope();
-  void read_rope_scaling(const JsonObject& scaling, double base);
-  void read_llama3_scaling(const JsonObject& scaling, double base);
+  void read_rope_scaling(const ConfigObject& scaling, double base);
+  void read_llama3_scaling(const ConfigObject& scaling, double base);
   void read_token_ids();
 
-  JsonObject root_;
+  ConfigObject root_;
   HfConfig config_;
   int64_t head_dim_ = 0;
 };
@@ -125,6 +47,7 @@ HfConfig ConfigReader::read(const std::string& name) {
   config_.metadata.add("general.architecture", std::string(config_.family->architecture));
   config_.metadata.add("general.name", name);
   refuse_what_is_not_computed();
+  config_.quantization = read_hf_quantization(root_);
   read_sizes();
   read_rope();
   read_token_ids();
@@ -146,11 +69,6 @@ void ConfigReader::refuse_what_is_not_computed() const {
   if (activation != "silu") root_.fail(ErrorCode::unsupported, "hidden_act", "'silu'", quote_bytes(activation));
   for (const char* key : {"attention_bias", "mlp_bias"}) {
     if (root_.boolean(key).value_or(false)) root_.fail(ErrorCode::unsupported, key, "false", "true");
-  }
-  const auto quantization = root_.object("quantization_config");
-  if (quantization && quantization->find("quant_method") != nullptr) {
-    root_.fail(ErrorCode::unsupported, "quantization_config.quant_method", "nothing (plain or MLX-quantized weights)",
-               quote_bytes(quantization->string("quant_method").value_or("")));
   }
 }
 
@@ -194,7 +112,7 @@ void ConfigReader::read_rope() {
   if (scaling) read_rope_scaling(*scaling, base);
 }
 
-void ConfigReader::read_rope_scaling(const JsonObject& scaling, double base) {
+void ConfigReader::read_rope_scaling(const ConfigObject& scaling, double base) {
   const std::string type = scaling.string("rope_type").value_or(scaling.string("type").value_or("default"));
   if (type == "default") return;
   if (type == "linear") {
@@ -209,7 +127,7 @@ void ConfigReader::read_rope_scaling(const JsonObject& scaling, double base) {
 
 // Llama 3.1's: waves that are long against the context that it was first trained with are stretched by `factor`, short
 // ones kept, those between blended. https://github.com/meta-llama/llama-models/blob/main/models/llama3/model.py
-void ConfigReader::read_llama3_scaling(const JsonObject& scaling, double base) {
+void ConfigReader::read_llama3_scaling(const ConfigObject& scaling, double base) {
   const double factor = scaling.require_positive("factor");
   const double low = scaling.require_positive("low_freq_factor");
   const double high = scaling.require_positive("high_freq_factor");
@@ -233,7 +151,7 @@ void ConfigReader::read_token_ids() {
   }
   std::vector<int64_t> ids;
   for (const Json& id : *eos) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() > static_cast<uint64_t>(kMostInteger)) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > static_cast<uint64_t>(kMostConfigInteger)) {
       root_.fail("eos_token_id", "token ids", id);
     }
     ids.push_back(id.get<int64_t>());

@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-#include "weights/bounded_json.h"
 #include "weights/metadata.h"
 #include "weights/safetensors/hf_families.h"
+#include "weights/safetensors/hf_quantization.h"
 
 namespace emelex {
 
@@ -18,6 +18,7 @@ struct HfConfig {
   //   emelex.eos_token_ids      all of them, where config.json lists several
   Metadata metadata;
   bool tied = false;  // the output is the embedding
+  HfQuantization quantization;
   // What divides each RoPE frequency, [rope dimensions / 2], where that is not 1 throughout: rope_freqs.weight.
   std::vector<float> rope_divisors;
 };

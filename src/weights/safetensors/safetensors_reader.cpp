@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "weights/safetensors/hf_config.h"
+#include "weights/safetensors/mlx_matrices.h"
 #include "weights/safetensors/safetensors_header.h"
 #include "weights/safetensors/safetensors_index.h"
 
@@ -26,12 +27,6 @@ constexpr const char* kIndexName = "model.safetensors.index.json";
   throw Error(code, str_cat("[safetensors] expected ", expected, ", got ", got, " in ", path_text(file)));
 }
 
-// A tensor of the files, and the file that has it.
-struct Found {
-  SafeTensorsEntry entry;
-  const SafeTensorsPart* part;
-};
-
 class Assembler {
  public:
   Assembler(std::string_view config, const std::vector<SafeTensorsPart>& parts, const fs::path& folder)
@@ -47,15 +42,18 @@ class Assembler {
  private:
   std::string folder_name() const;
   void add_part(const SafeTensorsPart& part);
-  void add_tensor(const std::string& name, Found& found);
+  void add_mlx_matrices();
+  void add_tensor(const std::string& name, FoundTensor& found);
   void add_tensor(Tensor tensor, const fs::path& file);
+  // transformers ignores it too
+  bool is_copied_embedding(const std::string& gguf_name) const { return config_.tied && gguf_name == "output.weight"; }
   void add_rope_divisors();
   void check_vocabulary() const;
 
   fs::path folder_;
   fs::path config_path_;
   HfConfig config_;
-  std::map<std::string, Found, std::less<>> found_;  // by the file's name
+  FoundTensors found_;
   std::map<std::string, Tensor, std::less<>> tensors_;
   std::map<std::string, std::string, std::less<>> unreadable_;
   std::vector<fs::path> files_;
@@ -73,7 +71,7 @@ void Assembler::add_part(const SafeTensorsPart& part) {
   files_.push_back(part.path);
   for (SafeTensorsEntry& entry : read_safetensors_header(part.bytes, part.path)) {
     const std::string name = entry.name;
-    if (!found_.try_emplace(name, Found{std::move(entry), &part}).second) {
+    if (!found_.try_emplace(name, FoundTensor{std::move(entry), &part}).second) {
       fail(ErrorCode::corrupt_file, "each tensor in one file", str_cat(quote_bytes(name), " once more"), part.path);
     }
   }
@@ -89,9 +87,16 @@ void Assembler::check_index(const SafeTensorsIndex& index) const {
   }
 }
 
-void Assembler::add_tensor(const std::string& name, Found& found) {
+void Assembler::add_mlx_matrices() {
+  for (auto& [name, tensor] : take_mlx_matrices(found_, config_.quantization, config_path_)) {
+    tensor.name = gguf_tensor_name(*config_.family, name);
+    if (!is_copied_embedding(tensor.name)) add_tensor(std::move(tensor), folder_);
+  }
+}
+
+void Assembler::add_tensor(const std::string& name, FoundTensor& found) {
   std::string gguf_name = gguf_tensor_name(*config_.family, name);
-  if (config_.tied && gguf_name == "output.weight") return;  // a copy of the embedding; transformers ignores it too
+  if (is_copied_embedding(gguf_name)) return;
   SafeTensorsEntry& entry = found.entry;
   const auto type = tensor_type_of_dtype(entry.dtype);
   if (!type || entry.data.empty()) {
@@ -130,6 +135,7 @@ void Assembler::check_vocabulary() const {
 }
 
 std::shared_ptr<const Weights> Assembler::weights() && {
+  add_mlx_matrices();
   for (auto& [name, found] : found_) add_tensor(name, found);
   add_rope_divisors();
   check_vocabulary();

@@ -171,6 +171,50 @@ struct Avx2 {
     return {_mm256_and_si256(_mm256_mullo_epi32(four.lo, copies), one),
             _mm256_and_si256(_mm256_mullo_epi32(four.hi, copies), one)};
   }
+  template <int kBits>
+  static __m256i spread(__m256i a) {
+    // Fields 2 and 3 to the upper half of the word, then the second field of each half to its second byte.
+    const __m256i halves = _mm256_blend_epi16(a, _mm256_slli_epi32(a, 16 - 2 * kBits), 0xAA);
+    const __m256i even = _mm256_and_si256(halves, _mm256_set1_epi16((1 << kBits) - 1));
+    const __m256i odd = _mm256_slli_epi16(halves, 8 - kBits);
+    return _mm256_or_si256(even, _mm256_and_si256(odd, _mm256_set1_epi16(((1 << kBits) - 1) << 8)));
+  }
+  template <int kBits>
+  static U spread(I a) {
+    return {spread<kBits>(a.lo), spread<kBits>(a.hi)};
+  }
+  static void spread_nibbles(__m256i a, __m256i& first, __m256i& second) {
+    const __m256i mask = _mm256_set1_epi8(15);
+    const __m256i even = _mm256_and_si256(a, mask);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi16(a, 4), mask);
+    const __m256 low = _mm256_castsi256_ps(_mm256_unpacklo_epi8(even, odd));  // both words of two lanes
+    const __m256 high = _mm256_castsi256_ps(_mm256_unpackhi_epi8(even, odd));
+    first = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0x88));
+    second = _mm256_castps_si256(_mm256_shuffle_ps(low, high, 0xDD));
+  }
+  static void spread_nibbles(U a, U& first, U& second) {
+    spread_nibbles(a.lo, first.lo, second.lo);
+    spread_nibbles(a.hi, first.hi, second.hi);
+  }
+  template <int kShift>
+  static I word_at(I low, I high) {
+    return {_mm256_or_si256(_mm256_srli_epi32(low.lo, kShift), _mm256_slli_epi32(high.lo, 32 - kShift)),
+            _mm256_or_si256(_mm256_srli_epi32(low.hi, kShift), _mm256_slli_epi32(high.hi, 32 - kShift))};
+  }
+  static F as_float(I a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+  static F take(const float* table, I index) {
+    return {_mm256_i32gather_ps(table, index.lo, 4), _mm256_i32gather_ps(table, index.hi, 4)};
+  }
+  static F load_e4m3(const void* p) {
+    const __m256i raw = _mm256_cvtepu8_epi16(load16(p));
+    const __m256i all_ones = _mm256_set1_epi16(0x7F);
+    const __m256i magnitude = _mm256_and_si256(raw, all_ones);
+    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, raw), 8);
+    const __m256i nan = _mm256_and_si256(_mm256_cmpeq_epi16(magnitude, all_ones), _mm256_set1_epi16(0x7E00));
+    const __m256i half = _mm256_or_si256(_mm256_or_si256(_mm256_slli_epi16(magnitude, 7), sign), nan);
+    return mul(set(256.0F),
+               {_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1))});
+  }
   static void halves(I a, F& low, F& high) {
     int32_t raw[16];
     std::memcpy(raw, &a, 64);

@@ -116,6 +116,41 @@ struct Avx512 {
     const __m512i copies = _mm512_mullo_epi32(bits(a, shift, 15), _mm512_set1_epi32(0x00204081));
     return {_mm512_and_si512(copies, _mm512_set1_epi8(1))};
   }
+  // mask ? a : b, bit by bit
+  static __m512i select(__m512i mask, __m512i a, __m512i b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xCA); }
+  template <int kBits>
+  static U spread(I a) {
+    // Fields 2 and 3 to the upper half of the word, then the second field of each half to its second byte.
+    const __m512i upper = _mm512_slli_epi32(a, 16 - 2 * kBits);
+    const __m512i halves = select(_mm512_set1_epi32(static_cast<int32_t>(0xFFFF0000)), upper, a);
+    const __m512i odd = _mm512_slli_epi16(halves, 8 - kBits);
+    const __m512i bytes = select(_mm512_set1_epi16(static_cast<int16_t>(0xFF00)), odd, halves);
+    return {_mm512_and_si512(bytes, _mm512_set1_epi8((1 << kBits) - 1))};
+  }
+  static void spread_nibbles(U a, U& first, U& second) {
+    const __m512i mask = _mm512_set1_epi8(15);
+    const __m512i even = _mm512_and_si512(a.v, mask);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi16(a.v, 4), mask);
+    const __m512 low = _mm512_castsi512_ps(_mm512_unpacklo_epi8(even, odd));  // both words of two lanes
+    const __m512 high = _mm512_castsi512_ps(_mm512_unpackhi_epi8(even, odd));
+    first.v = _mm512_castps_si512(_mm512_shuffle_ps(low, high, 0x88));
+    second.v = _mm512_castps_si512(_mm512_shuffle_ps(low, high, 0xDD));
+  }
+  template <int kShift>
+  static I word_at(I low, I high) {
+    return _mm512_or_si512(_mm512_srli_epi32(low, kShift), _mm512_slli_epi32(high, 32 - kShift));
+  }
+  static F as_float(I a) { return _mm512_castsi512_ps(a); }
+  static F take(const float* table, I index) { return _mm512_i32gather_ps(index, table, 4); }
+  static F load_e4m3(const void* p) {
+    const __m256i raw = _mm256_cvtepu8_epi16(load16(p));
+    const __m256i all_ones = _mm256_set1_epi16(0x7F);
+    const __m256i magnitude = _mm256_and_si256(raw, all_ones);
+    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, raw), 8);
+    const __m256i nan = _mm256_and_si256(_mm256_cmpeq_epi16(magnitude, all_ones), _mm256_set1_epi16(0x7E00));
+    const __m256i half = _mm256_or_si256(_mm256_or_si256(_mm256_slli_epi16(magnitude, 7), sign), nan);
+    return _mm512_mul_ps(_mm512_set1_ps(256.0F), _mm512_cvtph_ps(half));
+  }
   static void halves(I a, F& low, F& high) {
     low = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a));
     high = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16)));

@@ -7,6 +7,7 @@
 #include "kernels/cpu/simd/k_quants.h"
 #include "kernels/cpu/simd/matmul_float.h"
 #include "kernels/cpu/simd/matmul_int8.h"
+#include "kernels/cpu/simd/mlx_formats.h"
 
 namespace emelex::cpu {
 namespace {
@@ -47,6 +48,20 @@ constexpr void add_quantized(KernelTable& table) {
   add_reference<S, TensorType::tq2_0, 256, 66>(table);
 }
 
+template <class S, int... kBits>
+constexpr void add_affine(KernelTable& table) {
+  ((table.mlx_int8_matmul[mlx_kernel({MlxMode::affine, kBits})] = Int8Matmul<S, MlxAffineFormat<kBits>>::run), ...);
+}
+
+template <class S>
+constexpr void add_mlx(KernelTable& table) {
+  add_affine<S, 2, 3, 4, 5, 6, 8>(table);
+  table.mlx_int8_matmul[mlx_kernel({MlxMode::mxfp4})] = Int8Matmul<S, MlxFp4Format<MlxMode::mxfp4>>::run;
+  table.mlx_int8_matmul[mlx_kernel({MlxMode::nvfp4})] = Int8Matmul<S, MlxFp4Format<MlxMode::nvfp4>>::run;
+  for (MatmulFn& kernel : table.mlx_float_matmul) kernel = FloatMatmul<S, MlxReferenceFormat>::run;
+  table.mlx_float_matmul[mlx_kernel({MlxMode::mxfp8})] = FloatMatmul<S, Mxfp8Format>::run;
+}
+
 // All kernels for one instruction set.
 template <class S>
 constexpr KernelTable make_table() {
@@ -55,6 +70,7 @@ constexpr KernelTable make_table() {
   table.max_tile = S::kTokens;
 
   add_quantized<S>(table);
+  add_mlx<S>(table);
   const auto at = [](TensorType type) { return static_cast<int>(type); };
   table.int8_matmul[at(TensorType::q4_0)] = Int8Matmul<S, Q4_0Format>::run;
   table.int8_matmul[at(TensorType::q4_1)] = Int8Matmul<S, Q4_1Format>::run;

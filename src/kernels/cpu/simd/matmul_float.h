@@ -18,7 +18,16 @@ struct FloatMatmul {
 
   static int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
 
-  static void widen_row(const uint8_t* row, int columns, float* out) {
+  static void widen_row(const MatmulArgs& args, int r, float* out) {
+    if constexpr (requires { Format::template widen_row<S>(args, r, out); }) {
+      Format::template widen_row<S>(args, r, out);
+    } else {
+      const auto* base = reinterpret_cast<const uint8_t*>(args.weights);
+      widen_blocks(base + static_cast<size_t>(r) * args.row_bytes, args.columns, out);
+    }
+  }
+
+  static void widen_blocks(const uint8_t* row, int columns, float* out) {
     int c = 0;
     for (; c + Format::kBlock <= columns; c += Format::kBlock) {
       Format::template load_float<S>(row, out + c);
@@ -67,12 +76,8 @@ struct FloatMatmul {
   template <int R>
   static void rows(const MatmulArgs& args, int row, float* w) {
     const int columns = padded(args.columns);
-    const auto* base = reinterpret_cast<const uint8_t*>(args.weights);
     EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      widen_row(base + static_cast<size_t>(row + r) * args.row_bytes, args.columns,
-                w + static_cast<size_t>(r) * static_cast<size_t>(columns));
-    }
+    for (int r = 0; r < R; ++r) widen_row(args, row + r, w + static_cast<size_t>(r) * static_cast<size_t>(columns));
     int token = 0;
     for (; token + S::kFloatTokens <= args.tokens; token += S::kFloatTokens) {
       rows_by_tokens<R, S::kFloatTokens>(w, args, row, token);

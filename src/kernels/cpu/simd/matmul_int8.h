@@ -103,6 +103,17 @@ struct Int8Matmul {
     void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
   };
 
+  // 16 rows from `row` on; with `step` 0, that row 16 times.
+  static FileSource source(const MatmulArgs& args, int row, size_t step) {
+    using Rows = typename Format::template Rows<S>;
+    if constexpr (requires { Rows::of(args, row, step); }) {
+      return {Rows::of(args, row, step)};
+    } else {
+      const auto* base = reinterpret_cast<const uint8_t*>(args.weights);
+      return {{base + static_cast<size_t>(row) * args.row_bytes, step * args.row_bytes}};
+    }
+  }
+
   static UnpackedSource unpack(FileSource source, size_t n_blocks, std::byte* memory) {
     for (size_t b = 0; b < n_blocks; ++b) {
       FileBlock block;
@@ -245,20 +256,19 @@ struct Int8Matmul {
 
   // R groups of 16 rows from `row` on, of which lanes [from, to) are wanted.
   template <int R>
-  static void groups(const MatmulArgs& args, int row, size_t stride, int from, int to, std::byte* scratch) {
-    const auto* base = reinterpret_cast<const uint8_t*>(args.weights) + static_cast<size_t>(row) * args.row_bytes;
+  static void groups(const MatmulArgs& args, int row, size_t step, int from, int to, std::byte* scratch) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
     if (args.tokens > S::kTokens) {  // unpacking once pays
       UnpackedSource sources[R];
-      for (size_t r = 0; r < R; ++r) {
-        sources[r] =
-            unpack({base + r * kLanes * stride, stride}, n_blocks, scratch + r * n_blocks * UnpackedBlock::kBytes);
+      for (int r = 0; r < R; ++r) {
+        sources[r] = unpack(source(args, row + r * kLanes, step), n_blocks,
+                            scratch + static_cast<size_t>(r) * n_blocks * UnpackedBlock::kBytes);
       }
       tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
-      for (size_t r = 0; r < R; ++r) {
-        FileSource sources[1] = {{{base + r * kLanes * stride, stride}}};
-        tiles<S::kTokens>(sources, args, 0, row + static_cast<int>(r) * kLanes, from, to);
+      for (int r = 0; r < R; ++r) {
+        FileSource sources[1] = {source(args, row + r * kLanes, step)};
+        tiles<S::kTokens>(sources, args, 0, row + r * kLanes, from, to);
       }
     }
   }
@@ -266,13 +276,13 @@ struct Int8Matmul {
   static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
     int row = row_begin;
     constexpr int kRows = S::kRowGroups * kLanes;
-    for (; row + kRows <= row_end; row += kRows) groups<S::kRowGroups>(args, row, args.row_bytes, 0, kLanes, scratch);
-    for (; row + kLanes <= row_end; row += kLanes) groups<1>(args, row, args.row_bytes, 0, kLanes, scratch);
+    for (; row + kRows <= row_end; row += kRows) groups<S::kRowGroups>(args, row, 1, 0, kLanes, scratch);
+    for (; row + kLanes <= row_end; row += kLanes) groups<1>(args, row, 1, 0, kLanes, scratch);
     if (row == row_end) return;
     if (args.rows >= kLanes) {
       // The last rows, as the end of a full group: loads stay inside the matrix.
       const int first = args.rows - kLanes;
-      groups<1>(args, first, args.row_bytes, row - first, kLanes, scratch);
+      groups<1>(args, first, 1, row - first, kLanes, scratch);
       return;
     }
     // A matrix of fewer than 16 rows: each row alone, in all lanes.

@@ -255,6 +255,57 @@ struct Scalar {
     for (int i = 0; i < 64; ++i) r.v[i] = (static_cast<uint32_t>(a.v[i / 4]) >> (shift + i % 4)) & 1;
     return r;
   }
+  // The four lowest fields of kBits bits of each word as four bytes, for fewer than 8 bits.
+  template <int kBits>
+  static U spread(const I& a) {
+    U r;
+    for (int i = 0; i < 64; ++i) {
+      r.v[i] = (static_cast<uint32_t>(a.v[i / 4]) >> (i % 4 * kBits)) & ((1U << kBits) - 1U);
+    }
+    return r;
+  }
+  // The halves of each lane's bytes, low before high: those of the first two bytes, and of the last two.
+  static void spread_nibbles(const U& a, U& first, U& second) {
+    for (int i = 0; i < 16; ++i) {
+      for (int j = 0; j < 4; ++j) {
+        first.v[4 * i + j] = (a.v[4 * i + j / 2] >> (j % 2 * 4)) & 15;
+        second.v[4 * i + j] = (a.v[4 * i + 2 + j / 2] >> (j % 2 * 4)) & 15;
+      }
+    }
+  }
+  // (low >> kShift) | (high << (32 - kShift)): the word at bit kShift of both
+  template <int kShift>
+  static I word_at(const I& low, const I& high) {
+    I r;
+    for (int i = 0; i < 16; ++i) {
+      const uint64_t both = static_cast<uint32_t>(low.v[i]) | (uint64_t{static_cast<uint32_t>(high.v[i])} << 32);
+      r.v[i] = static_cast<int32_t>(both >> kShift);
+    }
+    return r;
+  }
+  static F as_float(const I& a) {  // the same bits
+    F r;
+    std::memcpy(r.v, a.v, 64);
+    return r;
+  }
+  static F take(const float* table, const I& index) {
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = table[index.v[i]];
+    return r;
+  }
+  // 16 bytes as E4M3 numbers: sign, four bits of exponent, three of fraction; NaN where all but the sign are ones
+  static F load_e4m3(const void* p) {
+    uint8_t b[16];
+    std::memcpy(b, p, 16);
+    F r;
+    for (int i = 0; i < 16; ++i) {
+      // As float16, which has the same fields and one exponent bit more: 2^8 times smaller.
+      const unsigned magnitude = b[i] & 0x7FU;
+      const unsigned half = (magnitude << 7) | ((b[i] & 0x80U) << 8) | (magnitude == 0x7F ? 0x7E00U : 0U);
+      r.v[i] = 256.0F * half_to_float(static_cast<uint16_t>(half));
+    }
+    return r;
+  }
   // the float16 in the lower and the upper half of each word
   static void halves(const I& a, F& low, F& high) {
     for (int i = 0; i < 16; ++i) {

@@ -1,0 +1,323 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/formats.h"
+
+// MLX's formats (quant/mlx_quants.h) as traits, see formats.h. A row of values is one string of bits, and the scales of
+// its groups lie in another place, so Rows are made from the kernel's arguments.
+
+namespace emelex::cpu {
+namespace {
+
+// The floats of all bytes, times a power of two.
+struct ByteFloats {
+  float values[256];
+};
+
+// E8M0: 2^(byte - 127 + kExponent), and infinity for 255
+template <int kExponent>
+constexpr ByteFloats e8m0_floats() {
+  ByteFloats table{};
+  for (int i = 0; i < 256; ++i) {
+    const int exponent = i + kExponent;  // 0 and less are below the normal numbers
+    const uint32_t bits = i == 255       ? 0x7F800000U
+                          : exponent > 0 ? static_cast<uint32_t>(exponent) << 23
+                                         : 0x00400000U >> -exponent;
+    table.values[i] = std::bit_cast<float>(bits);
+  }
+  return table;
+}
+
+// E4M3, halved
+constexpr ByteFloats half_e4m3_floats() {
+  ByteFloats table{};
+  for (unsigned i = 0; i < 256; ++i) {
+    const unsigned exponent = (i >> 3) & 15;
+    const unsigned fraction = i & 7;
+    float x = exponent == 0 ? static_cast<float>(fraction) : static_cast<float>((8 + fraction) << (exponent - 1));
+    if (exponent == 15 && fraction == 7) x = __builtin_nanf("");
+    table.values[i] = ((i & 0x80) != 0 ? -x : x) * 0x1p-10F;
+  }
+  return table;
+}
+
+constexpr ByteFloats kE8m0 = e8m0_floats<0>();
+constexpr ByteFloats kHalfE8m0 = e8m0_floats<-1>();
+constexpr ByteFloats kHalfE4m3 = half_e4m3_floats();
+
+inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
+  return reinterpret_cast<const uint8_t*>(base) + static_cast<size_t>(row) * bytes;
+}
+
+// Scales or biases in floats, of 16 rows, one a group. Asked for in order.
+template <class S>
+struct GroupFloats {
+  const uint8_t* base;
+  size_t stride;
+  size_t n_groups;
+  TensorType type;
+  typename S::F next{};
+
+  typename S::F get(size_t group) {
+    if (type == TensorType::f32) return S::as_float(S::gather_words(base + 4 * group, stride));
+    if (group % 2 != 0) return next;
+    // Two groups are one word, but for the last of an odd number.
+    const uint8_t* p = base + 2 * group;
+    if (group + 1 == n_groups) return last(p);
+    const auto words = S::gather_words(p, stride);
+    typename S::F first;
+    if (type == TensorType::f16) {
+      S::halves(words, first, next);
+    } else {
+      first = S::as_float(S::shift_words(words, 16));
+      next = S::as_float(S::shift_words(S::bits(words, 16, 0xFFFF), 16));
+    }
+    return first;
+  }
+
+ private:
+  typename S::F last(const uint8_t* p) const {
+    uint16_t raw[kLanes];
+    for (size_t r = 0; r < kLanes; ++r) std::memcpy(&raw[r], p + r * stride, 2);
+    return type == TensorType::f16 ? S::load(raw) : S::load_bf16(raw);
+  }
+};
+
+// Scales of a byte each, of 16 rows, by a table. Asked for in order.
+template <class S>
+struct GroupBytes {
+  const uint8_t* base;
+  size_t stride;
+  size_t n_groups;
+  typename S::I words{};
+
+  typename S::F get(size_t group, const ByteFloats& table) {
+    if (group % 4 == 0) words = load(group);
+    return S::take(table.values, S::bits(words, static_cast<int>(group % 4) * 8, 255));
+  }
+
+ private:
+  typename S::I load(size_t group) const {
+    if (group + 4 <= n_groups) return S::gather_words(base + group, stride);
+    uint8_t rest[4 * kLanes] = {};
+    for (size_t r = 0; r < kLanes; ++r) std::memcpy(rest + 4 * r, base + r * stride + group, n_groups - group);
+    return S::words(S::load_u(rest));
+  }
+};
+
+// kWords words, at least four, of 16 rows.
+template <class S, int kWords>
+inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords]) {
+  EMELEX_UNROLL
+  for (int i = 0; i < kWords; i += 4) {
+    const int at = i + 4 <= kWords ? i : kWords - 4;  // the last four may overlap those before
+    typename S::U four[4];
+    S::load_transposed(p + 4 * at, stride, four);
+    EMELEX_UNROLL
+    for (int j = 0; j < 4; ++j) out[at + j] = S::words(four[j]);
+  }
+}
+
+// The 32 values of kBits bits that begin with the words, as 4 columns in each of 8 registers.
+template <class S, int kBits, int... kGroup>
+inline void spread_values(const typename S::I* words, typename S::U out[8],
+                          std::integer_sequence<int, kGroup...> /*groups*/) {
+  const auto four = [&]<int kAt>() {
+    constexpr int kWord = kAt / 32;
+    constexpr int kShift = kAt % 32;
+    if constexpr (kShift == 0) {
+      return S::template spread<kBits>(words[kWord]);
+    } else {
+      constexpr int kNext = kShift + 4 * kBits > 32 ? kWord + 1 : kWord;  // of which nothing stays if it is the same
+      return S::template spread<kBits>(S::template word_at<kShift>(words[kWord], words[kNext]));
+    }
+  };
+  ((out[kGroup] = four.template operator()<4 * kBits * kGroup>()), ...);
+}
+
+template <class S, int kBits>
+inline void spread_values(const typename S::I* words, typename S::U out[8]) {
+  spread_values<S, kBits>(words, out, std::make_integer_sequence<int, 8>());
+}
+
+// The values of 16 rows, 32 columns at a time. Asked for in order.
+template <class S, int kBits>
+struct PackedRows {
+  const uint8_t* base;
+  size_t stride;
+
+  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+    typename S::I words[kBits];
+    load_words<S, kBits>(base + b * 4 * kBits, stride, words);
+    spread_values<S, kBits>(words, out);
+  }
+};
+
+template <class S>
+struct PackedRows<S, 4> {
+  const uint8_t* base;
+  size_t stride;
+
+  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+    typename S::U packed[4];
+    S::load_transposed(base + 16 * b, stride, packed);
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) S::spread_nibbles(packed[i], out[2 * i], out[2 * i + 1]);
+  }
+};
+
+template <class S>
+struct PackedRows<S, 8> {
+  const uint8_t* base;
+  size_t stride;
+
+  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+    S::load_transposed(base + 32 * b, stride, out);
+    S::load_transposed(base + 32 * b + 16, stride, out + 4);
+  }
+};
+
+// With 2 or 3 bits, 32 columns are less than the 16 bytes that are loaded at once: two blocks together, then.
+template <class S, int kBits>
+struct PackedPairs {
+  const uint8_t* base;
+  size_t stride;
+  typename S::I words[2 * kBits];
+
+  void get(size_t b, size_t n_blocks, typename S::U out[8]) {
+    if (b % 2 != 0) return spread_values<S, kBits>(words + kBits, out);
+    const uint8_t* p = base + b * 4 * kBits;
+    if (b + 1 < n_blocks) {
+      load_words<S, 2 * kBits>(p, stride, words);
+    } else {
+      for (int i = 0; i < kBits; ++i) words[i] = S::gather_words(p + 4 * i, stride);
+    }
+    spread_values<S, kBits>(words, out);
+  }
+};
+template <class S>
+struct PackedRows<S, 2> : PackedPairs<S, 2> {};
+template <class S>
+struct PackedRows<S, 3> : PackedPairs<S, 3> {};
+
+// x = scale · w + bias
+template <int kBits>
+struct MlxAffineFormat {
+  static constexpr int kBytes = 4 * kBits;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = 1;
+  static constexpr int kOffsetShift = 0;
+  static constexpr bool kHasMin = true;
+  static constexpr bool kSmall = kBits < 8;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    size_t n_blocks;
+    size_t blocks_per_group;
+    PackedRows<S, kBits> values;
+    GroupFloats<S> scales;
+    GroupFloats<S> biases;
+    typename S::F scale{};
+    typename S::F bias{};
+
+    static Rows of(const MatmulArgs& args, int row, size_t step) {
+      const MlxScales& mlx = args.mlx;
+      const uint8_t* base = row_at(args.weights, row, args.row_bytes);
+      const size_t stride = step * args.row_bytes;
+      const auto n_groups = static_cast<size_t>(args.columns / mlx.format.group_size);
+      const auto group_floats = [&](const std::byte* p) {
+        return GroupFloats<S>{row_at(p, row, mlx.row_bytes), step * mlx.row_bytes, n_groups, mlx.format.scale_type};
+      };
+      return {base,
+              stride,
+              static_cast<size_t>(args.columns / kBlock),
+              static_cast<size_t>(mlx.format.group_size / kBlock),
+              {base, stride},
+              group_floats(mlx.scales),
+              group_floats(mlx.biases)};
+    }
+    void get(size_t b, RowBlock<S, 1>& out) {
+      if (b % blocks_per_group == 0) {
+        scale = scales.get(b / blocks_per_group);
+        bias = biases.get(b / blocks_per_group);
+      }
+      values.get(b, n_blocks, out.values);
+      out.scales[0] = scale;
+      out.mins[0] = bias;
+    }
+  };
+};
+
+// The 4-bit floats ±0, 0.5, 1, 1.5, 2, 3, 4, 6 in groups of 32 (mxfp4) or 16 (nvfp4). With their doubles as whole
+// numbers, x = scale / 2 · (table[w] - 16).
+template <MlxMode kMode>
+struct MlxFp4Format {
+  static constexpr int kBytes = 16;
+  static constexpr int kBlock = 32;
+  static constexpr int kScales = kMode == MlxMode::nvfp4 ? 2 : 1;
+  static constexpr int kOffsetShift = kScales == 1 ? 4 : 0;  // with two scales the offset is in the mins
+  static constexpr bool kHasMin = kScales == 2;
+  static constexpr bool kSmall = true;
+  static constexpr const ByteFloats& kScaleTable = kMode == MlxMode::nvfp4 ? kHalfE4m3 : kHalfE8m0;
+
+  template <class S>
+  struct Rows {
+    const uint8_t* base;
+    size_t stride;
+    PackedRows<S, 4> values;
+    GroupBytes<S> scales;
+
+    static Rows of(const MatmulArgs& args, int row, size_t step) {
+      const uint8_t* base = row_at(args.weights, row, args.row_bytes);
+      const size_t stride = step * args.row_bytes;
+      const size_t n_groups = args.mlx.row_bytes;  // a byte each
+      return {base,
+              stride,
+              {base, stride},
+              {row_at(args.mlx.scales, row, args.mlx.row_bytes), step * args.mlx.row_bytes, n_groups}};
+    }
+    void get(size_t b, RowBlock<S, kScales>& out) {
+      values.get(b, 0, out.values);
+      EMELEX_UNROLL
+      for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Mxfp4Format::kTable, out.values[g]);
+      EMELEX_UNROLL
+      for (int i = 0; i < kScales; ++i) {
+        out.scales[i] = scales.get(kScales * b + static_cast<size_t>(i), kScaleTable);
+        if constexpr (kHasMin) out.mins[i] = S::mul(out.scales[i], S::set(-16.0F));
+      }
+    }
+  };
+};
+
+// E4M3 numbers in groups of 32. Their whole multiples need 18 bits: only the float kernel has them.
+struct Mxfp8Format {
+  template <class S>
+  static void widen_row(const MatmulArgs& args, int row, float* out) {
+    const uint8_t* p = row_at(args.weights, row, args.row_bytes);
+    const uint8_t* scales = row_at(args.mlx.scales, row, args.mlx.row_bytes);
+    for (int c = 0; c < args.columns; c += 32) {
+      const auto scale = S::set(kE8m0.values[*scales++]);
+      S::store(out + c, S::mul(S::load_e4m3(p + c), scale));
+      S::store(out + c + 16, S::mul(S::load_e4m3(p + c + 16), scale));
+    }
+  }
+};
+
+// The float side of the others: their reference.
+struct MlxReferenceFormat {
+  template <class S>
+  static void widen_row(const MatmulArgs& args, int row, float* out) {
+    dequantize_mlx_row(args, row, out);
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu

@@ -1,0 +1,71 @@
+#include "weights/safetensors/config_object.h"
+
+#include "base/strings.h"
+
+namespace emelex {
+
+const Json* ConfigObject::find(std::string_view key) const {
+  const auto at = object_->find(key);
+  return at == object_->end() || at->is_null() ? nullptr : &*at;
+}
+
+std::optional<int64_t> ConfigObject::integer(std::string_view key, int64_t least, int64_t most) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX) ||
+      value->get<int64_t>() < least || value->get<int64_t>() > most) {
+    fail(key, str_cat("an integer from ", least, " to ", most), *value);
+  }
+  return value->get<int64_t>();
+}
+
+std::optional<double> ConfigObject::positive(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number() || !(value->get<double>() > 0)) fail(key, "a positive number", *value);
+  return value->get<double>();
+}
+
+std::optional<bool> ConfigObject::boolean(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_boolean()) fail(key, "true or false", *value);
+  return value->get<bool>();
+}
+
+std::optional<std::string> ConfigObject::string(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) fail(key, "a string", *value);
+  return value->get<std::string>();
+}
+
+std::optional<ConfigObject> ConfigObject::object(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_object()) fail(key, "an object", *value);
+  return ConfigObject(*value, str_cat(prefix_, key, "."), source_);
+}
+
+int64_t ConfigObject::require_integer(std::string_view key, int64_t least, int64_t most) const {
+  return required(key, integer(key, least, most));
+}
+
+double ConfigObject::require_positive(std::string_view key) const { return required(key, positive(key)); }
+
+void ConfigObject::fail(ErrorCode code, std::string_view key, std::string_view expected, std::string_view got) const {
+  throw Error(code, str_cat("[config] expected ", quote_bytes(str_cat(prefix_, key)), " to be ", expected, ", got ",
+                            got, " in ", source_));
+}
+
+void ConfigObject::fail(std::string_view key, std::string_view expected, const Json& got) const {
+  fail(ErrorCode::corrupt_file, key, expected, got.is_structured() ? "a list or object" : quote_bytes(got.dump()));
+}
+
+template <class T>
+T ConfigObject::required(std::string_view key, const std::optional<T>& value) const {
+  if (!value) fail(ErrorCode::corrupt_file, key, "there", "nothing");
+  return *value;
+}
+
+}  // namespace emelex

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "emelex/error.h"
+#include "weights/bounded_json.h"
+
+namespace emelex {
+
+// What numbers in a config.json may be, so that nothing overflows or grows before they are compared with the tensors.
+constexpr int64_t kMostConfigInteger = int64_t{1} << 40;
+
+// An object of config.json, whose values may be missing or null, which is the same. Views into the document. What is
+// wrong is thrown as Error(corrupt_file), naming the key and `source`, the file.
+class ConfigObject {
+ public:
+  // `prefix` is put before the keys in messages: "rope_scaling."
+  ConfigObject(const Json& object, std::string prefix, std::string_view source)
+      : object_(&object), prefix_(std::move(prefix)), source_(source) {}
+
+  const Json& json() const { return *object_; }
+  bool contains(std::string_view key) const { return object_->contains(key); }  // null counts
+  const Json* find(std::string_view key) const;
+
+  std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
+  std::optional<double> positive(std::string_view key) const;
+  std::optional<bool> boolean(std::string_view key) const;
+  std::optional<std::string> string(std::string_view key) const;
+  std::optional<ConfigObject> object(std::string_view key) const;
+
+  int64_t require_integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
+  double require_positive(std::string_view key) const;
+
+  [[noreturn]] void fail(ErrorCode code, std::string_view key, std::string_view expected, std::string_view got) const;
+  [[noreturn]] void fail(std::string_view key, std::string_view expected, const Json& got) const;
+
+ private:
+  template <class T>
+  T required(std::string_view key, const std::optional<T>& value) const;
+
+  const Json* object_;
+  std::string prefix_;
+  std::string_view source_;
+};
+
+}  // namespace emelex
