@@ -56,7 +56,8 @@ std::vector<T> converted(const auto& from, const Convert& convert) {
 
 }  // namespace
 
-void Metadata::add(std::string key, Value value) {
+void Metadata::add(std::string key, Value value, int width) {
+  if (width != 0) widths_.emplace(key, width);
   const auto [at, added] = values_.emplace(std::move(key), std::move(value));
   if (!added) fail(*this, at->first, "there once", "it twice");
 }
@@ -64,6 +65,13 @@ void Metadata::add(std::string key, Value value) {
 void Metadata::remove(std::string_view key) {
   const auto at = values_.find(key);
   if (at != values_.end()) values_.erase(at);
+  const auto width = widths_.find(key);
+  if (width != widths_.end()) widths_.erase(width);
+}
+
+int Metadata::width(std::string_view key) const {
+  const auto at = widths_.find(key);
+  return at == widths_.end() ? 0 : at->second;
 }
 
 bool Metadata::contains(std::string_view key) const { return find(key) != nullptr; }

@@ -23,8 +23,12 @@ class Metadata {
   // The file that this came from, for error messages.
   const std::string& source() const { return source_; }
 
-  // Adds a key. Throws Error(corrupt_file) when the key is there already.
-  void add(std::string key, Value value);
+  // Adds a key. `width` is in how many bytes the file had the number, or each of the array's; 0: not known, or no
+  // number. Throws Error(corrupt_file) when the key is there already.
+  void add(std::string key, Value value, int width = 0);
+
+  // A number's width as above, so that it can be written as it was read.
+  int width(std::string_view key) const;
 
   // Leaves a key out, if it is there.
   void remove(std::string_view key);
@@ -53,6 +57,7 @@ class Metadata {
  private:
   std::string source_;
   std::map<std::string, Value, std::less<>> values_;
+  std::map<std::string, int, std::less<>> widths_;
 };
 
 }  // namespace emelex

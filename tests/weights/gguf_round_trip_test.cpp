@@ -53,6 +53,41 @@ TEST_CASE("Metadata of every type is read as it was written, in versions 2 and 3
   }
 }
 
+TEST_CASE("Metadata read from one file is written to another in the same bytes") {
+  const auto first = read_bytes(complete_gguf(3));
+  const auto copy_of = [](const Metadata& metadata) {
+    GgufWriter copy;
+    for (const auto& [key, value] : metadata.values()) copy.add_value(key, value, metadata.width(key));
+    return bytes_of(copy);
+  };
+  const std::string once = copy_of(first->metadata());
+  const auto second = read_bytes(once);
+  CHECK(second->metadata().values() == first->metadata().values());
+  for (const auto& [key, value] : first->metadata().values()) {
+    CAPTURE(key);
+    CHECK(second->metadata().width(key) == first->metadata().width(key));
+  }
+  CHECK(first->metadata().width("u16.array") == 2);
+  CHECK(copy_of(second->metadata()) == once);
+}
+
+TEST_CASE("A file with declared tensors is the one with their data added") {
+  GgufWriter whole;
+  GgufWriter declared;
+  const std::vector<std::pair<std::string, int64_t>> tensors = {{"a", 3}, {"b", 40}, {"c", 1}};
+  for (const auto& [name, n] : tensors) {
+    whole.add_tensor(name, TensorType::f32, {n}, std::vector<float>(static_cast<size_t>(n), 1.5F));
+    declared.declare_tensor(name, TensorType::f32, {n});
+  }
+  const std::vector<std::byte> header = declared.header();
+  std::string out(reinterpret_cast<const char*>(header.data()), header.size());
+  for (const auto& [name, n] : tensors) {
+    for (int64_t i = 0; i < n; ++i) out += std::string("\0\0\xC0\x3F", 4);
+    out += std::string(declared.padding(static_cast<size_t>(4 * n)), '\0');
+  }
+  CHECK(out == bytes_of(whole));
+}
+
 TEST_CASE("Tensors of every type are read as they were written, at every alignment") {
   for (const uint32_t alignment : {8U, 32U, 64U, 4096U}) {
     CAPTURE(alignment);

@@ -60,6 +60,27 @@ const TypeNumber* find_number(uint32_t number) {
 
 }  // namespace
 
+int gguf_number_bytes(uint32_t type) {
+  switch (static_cast<GgufType>(type)) {
+    case GgufType::uint8:
+    case GgufType::int8:
+      return 1;
+    case GgufType::uint16:
+    case GgufType::int16:
+      return 2;
+    case GgufType::uint32:
+    case GgufType::int32:
+    case GgufType::float32:
+      return 4;
+    case GgufType::uint64:
+    case GgufType::int64:
+    case GgufType::float64:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
 std::optional<TensorType> tensor_type_of_gguf(uint32_t number) {
   const TypeNumber* known = find_number(number);
   return known == nullptr ? std::nullopt : known->type;

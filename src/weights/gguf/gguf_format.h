@@ -35,6 +35,9 @@ enum class GgufType : uint32_t {
   float64 = 12,
 };
 
+// Bytes of a number of that GgufType; 0 for booleans, strings, arrays and unknown types.
+int gguf_number_bytes(uint32_t type);
+
 // Our type of a tensor type's number in the file, or nothing when emelex does not have it.
 std::optional<TensorType> tensor_type_of_gguf(uint32_t number);
 

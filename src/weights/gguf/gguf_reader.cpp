@@ -70,6 +70,7 @@ class GgufReader {
   Metadata metadata_;
   uint64_t n_tensors_ = 0;
   uint64_t n_keys_ = 0;
+  uint32_t element_type_ = 0;        // of the value that is being read
   std::vector<TensorInfo> tensors_;  // in the file's order
   uint64_t data_start_ = 0;
 };
@@ -129,8 +130,9 @@ void GgufReader::read_metadata() {
   for (uint64_t i = 0; i < n_keys_; ++i) {
     std::string key = string(kMostKeyBytes, "a metadata key");
     const auto type = reader_.read<uint32_t>("the type of a metadata value");
+    element_type_ = type;  // unless it is an array
     Metadata::Value read = value(type, key);
-    metadata_.add(std::move(key), std::move(read));
+    metadata_.add(std::move(key), std::move(read), gguf_number_bytes(element_type_));
   }
 }
 
@@ -168,6 +170,7 @@ Metadata::Value GgufReader::value(uint32_t type, std::string_view key) {
 
 Metadata::Value GgufReader::array(std::string_view key) {
   const auto type = reader_.read<uint32_t>("the type of an array");
+  element_type_ = type;
   const uint64_t n = count(kMostArrayLength, "values in an array");
   switch (static_cast<GgufType>(type)) {
     case GgufType::uint8:

@@ -111,7 +111,35 @@ void add_narrow(GgufWriter& writer, std::string_view key, const std::vector<Wide
   }
 }
 
-void pad(Bytes& out, uint32_t alignment) { out.resize(checked_align_up<size_t>(out.size(), alignment).value()); }
+// A number, or an array of them, in exactly that type.
+template <class To>
+void add_as(GgufWriter& writer, std::string_view key, const auto& x) {
+  if constexpr (is_vector<std::decay_t<decltype(x)>>) {
+    writer.add(key, cast<To>(x));
+  } else {
+    writer.add(key, static_cast<To>(x));
+  }
+}
+
+void add_with_width(GgufWriter& writer, std::string_view key, const Metadata::Value& value, int width) {
+  std::visit(
+      [&]<class T>(const T& x) {
+        if constexpr (std::same_as<T, uint64_t> || std::same_as<T, std::vector<uint64_t>>) {
+          if (width == 1) return add_as<uint8_t>(writer, key, x);
+          if (width == 2) return add_as<uint16_t>(writer, key, x);
+          return width == 4 ? add_as<uint32_t>(writer, key, x) : add_as<uint64_t>(writer, key, x);
+        } else if constexpr (std::same_as<T, int64_t> || std::same_as<T, std::vector<int64_t>>) {
+          if (width == 1) return add_as<int8_t>(writer, key, x);
+          if (width == 2) return add_as<int16_t>(writer, key, x);
+          return width == 4 ? add_as<int32_t>(writer, key, x) : add_as<int64_t>(writer, key, x);
+        } else if constexpr (std::same_as<T, double> || std::same_as<T, std::vector<double>>) {
+          return width == 4 ? add_as<float>(writer, key, x) : add_as<double>(writer, key, x);
+        } else {
+          writer.add(key, x);
+        }
+      },
+      value);
+}
 
 int64_t count_values(std::string_view name, const std::vector<int64_t>& shape) {
   std::optional<int64_t> n = 1;
@@ -174,7 +202,8 @@ template void GgufWriter::add(std::string_view, const std::vector<float>&);
 template void GgufWriter::add(std::string_view, const std::vector<double>&);
 template void GgufWriter::add(std::string_view, const std::vector<std::string>&);
 
-void GgufWriter::add_value(std::string_view key, const Metadata::Value& value) {
+void GgufWriter::add_value(std::string_view key, const Metadata::Value& value, int width) {
+  if (width != 0) return add_with_width(*this, key, value, width);
   std::visit(
       [&]<class T>(const T& x) {
         if constexpr (std::same_as<T, uint64_t> || std::same_as<T, std::vector<uint64_t>>) {
@@ -192,17 +221,25 @@ void GgufWriter::add_value(std::string_view key, const Metadata::Value& value) {
 
 void GgufWriter::add_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape,
                             std::vector<std::byte> data) {
-  const int64_t n_values = count_values(name, shape);
-  const size_t expected = static_cast<size_t>(n_values / shape.back()) * row_bytes(type, shape.back());
-  if (data.size() != expected) {
+  declare_tensor(name, type, shape);
+  TensorEntry& tensor = tensors_.back();
+  if (data.size() != tensor.size) {
+    const size_t expected = tensor.size;
+    tensors_.pop_back();
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[gguf] expected ", expected, " bytes for ", name, ", got ", data.size()));
   }
+  tensor.data = std::move(data);
+}
+
+void GgufWriter::declare_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape) {
+  const int64_t n_values = count_values(name, shape);
+  const size_t size = static_cast<size_t>(n_values / shape.back()) * row_bytes(type, shape.back());
   const auto same_name = [&](const TensorEntry& tensor) { return tensor.name == name; };
   if (std::any_of(tensors_.begin(), tensors_.end(), same_name)) {
     throw Error(ErrorCode::invalid_argument, str_cat("[gguf] expected each tensor once, got ", name, " twice"));
   }
-  tensors_.push_back({std::string(name), type, shape, std::move(data)});
+  tensors_.push_back({std::string(name), type, shape, size, {}});
 }
 
 void GgufWriter::add_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape,
@@ -210,25 +247,34 @@ void GgufWriter::add_tensor(std::string_view name, TensorType type, const std::v
   add_tensor(name, type, shape, quantize(type, values));
 }
 
-std::vector<std::byte> GgufWriter::bytes() const {
+size_t GgufWriter::padding(size_t bytes) const { return checked_align_up<size_t>(bytes, alignment_).value() - bytes; }
+
+std::vector<std::byte> GgufWriter::header() const {
   Bytes out;
   for (const char c : kGgufMagic) out.push_back(static_cast<std::byte>(c));
   put(out, version_);
   put(out, uint64_t{tensors_.size()});
   put(out, uint64_t{keys_.size()});
   out.insert(out.end(), metadata_.begin(), metadata_.end());
-  Bytes data;
+  uint64_t offset = 0;
   for (const TensorEntry& tensor : tensors_) {
     put(out, tensor.name);
     put(out, static_cast<uint32_t>(tensor.shape.size()));
     for (auto dimension = tensor.shape.rbegin(); dimension != tensor.shape.rend(); ++dimension) put(out, *dimension);
     put(out, gguf_number_of(tensor.type));
-    put(out, uint64_t{data.size()});
-    data.insert(data.end(), tensor.data.begin(), tensor.data.end());
-    pad(data, alignment_);
+    put(out, offset);
+    offset += tensor.size + padding(tensor.size);
   }
-  pad(out, alignment_);
-  out.insert(out.end(), data.begin(), data.end());
+  out.resize(out.size() + padding(out.size()));
+  return out;
+}
+
+std::vector<std::byte> GgufWriter::bytes() const {
+  Bytes out = header();
+  for (const TensorEntry& tensor : tensors_) {
+    out.insert(out.end(), tensor.data.begin(), tensor.data.end());
+    out.resize(out.size() + padding(tensor.size));
+  }
   return out;
 }
 

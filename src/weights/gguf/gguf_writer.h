@@ -15,7 +15,8 @@
 namespace emelex {
 
 // Makes a GGUF file: metadata and tensors in the order in which they were added. Held in memory until it is written,
-// so for small models. Throws Error(invalid_argument) for what would not make a valid file.
+// so for small models; large ones declare their tensors and stream them. Throws Error(invalid_argument) for what would
+// not make a valid file.
 //
 //   GgufWriter file;
 //   file.add("general.architecture", "llama");
@@ -32,9 +33,9 @@ class GgufWriter {
   void add(std::string_view key, const T& value);
   void add(std::string_view key, const char* value) { add(key, std::string(value)); }
 
-  // A value as Metadata holds it. Integers get the narrowest of 32 and 64 bits that holds them, numbers float32
-  // where that is exact: what other programs expect of the usual keys.
-  void add_value(std::string_view key, const Metadata::Value& value);
+  // A value as Metadata holds it, its numbers in `width` bytes each. Without a width integers get the narrowest of 32
+  // and 64 bits that holds them, numbers float32 where that is exact: what other programs expect of the usual keys.
+  void add_value(std::string_view key, const Metadata::Value& value, int width = 0);
 
   // `shape` is outermost first, as in Tensor; `data` has the stored bytes, as quantize() makes them.
   void add_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape,
@@ -44,7 +45,15 @@ class GgufWriter {
   void add_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape,
                   std::span<const float> values);
 
-  // The whole file.
+  // A tensor whose bytes will follow the header; see header.
+  void declare_tensor(std::string_view name, TensorType type, const std::vector<int64_t>& shape);
+
+  // All that stands before the tensors' data. They follow in order, each padded with zeros to the alignment: whoever
+  // declares tensors writes this, then their bytes and padding() zeros after each.
+  std::vector<std::byte> header() const;
+  size_t padding(size_t bytes) const;
+
+  // The whole file; nothing may have been declared only.
   std::vector<std::byte> bytes() const;
 
   // Replaces `path`. Throws Error(io).
@@ -55,6 +64,7 @@ class GgufWriter {
     std::string name;
     TensorType type;
     std::vector<int64_t> shape;
+    size_t size;  // bytes
     std::vector<std::byte> data;
   };
 
