@@ -22,40 +22,54 @@ struct LlamaConfig : ModelConfig {
   float norm_eps = 0;
 };
 
+// A number that others are divided by or multiplied with; anything else would make every logit NaN.
+double positive(const Metadata& metadata, std::string_view key, double value) {
+  if (value > 0.0 && std::isfinite(value)) return value;
+  throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected ", quote_bytes(key), " to be a number above 0, got ",
+                                               value, " in ", metadata.source()));
+}
+
+// The divisors of the frequencies, where the file has them (Llama 3.1 and later), else ones.
+std::vector<float> read_rope_divisors(const Weights& weights, int n) {
+  constexpr const char* kName = "rope_freqs.weight";
+  std::vector<float> divisors(static_cast<size_t>(n), 1.0F);
+  if (weights.find(kName) == nullptr) return divisors;
+  const Tensor& tensor = weights.require(kName, {n});
+  if (tensor.type != TensorType::f32) {
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[llama] expected ", kName, " as F32 in ", weights.metadata().source()));
+  }
+  std::memcpy(divisors.data(), tensor.data.data(), tensor.data.size());
+  for (const float divisor : divisors) positive(weights.metadata(), kName, static_cast<double>(divisor));
+  return divisors;
+}
+
 Rope read_rope(const Weights& weights, int head_dim) {
   const Metadata& metadata = weights.metadata();
   Rope rope;
   rope.interleaved = metadata.boolean("emelex.rope.interleaved").value_or(true);
-  rope.dim = static_cast<int>(metadata.integer("llama.rope.dimension_count").value_or(head_dim));
-  if (rope.dim < 0 || rope.dim > head_dim || rope.dim % 2 != 0) {
+  const int64_t dim = metadata.integer("llama.rope.dimension_count").value_or(head_dim);
+  if (dim < 0 || dim > head_dim || dim % 2 != 0) {
     throw Error(ErrorCode::corrupt_file,
                 str_cat("[llama] expected llama.rope.dimension_count to be even and at most the head size ", head_dim,
-                        ", got ", rope.dim, " in ", metadata.source()));
+                        ", got ", dim, " in ", metadata.source()));
   }
+  rope.dim = static_cast<int>(dim);
   const auto scaling = metadata.string("llama.rope.scaling.type").value_or("none");
   if (scaling != "none" && scaling != "linear") {
     throw Error(ErrorCode::unsupported, str_cat("[llama] expected llama.rope.scaling.type none or linear, got ",
                                                 quote_bytes(scaling), " in ", metadata.source()));
   }
-  const double factor = scaling == "linear" ? metadata.number("llama.rope.scaling.factor").value_or(1.0) : 1.0;
-  const double base = metadata.number("llama.rope.freq_base").value_or(10000.0);
-  if (!(factor > 0.0) || !(base > 0.0)) {
-    throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected a positive rope base and scaling factor, got ", base,
-                                                 " and ", factor, " in ", metadata.source()));
-  }
-  // Llama 3.1 and later carry a divisor for each frequency.
-  const Tensor* factors = weights.find("rope_freqs.weight");
-  if (factors != nullptr) {
-    weights.require("rope_freqs.weight", {rope.dim / 2});
-    if (factors->type != TensorType::f32) {
-      throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected rope_freqs.weight as F32 in ", metadata.source()));
-    }
-  }
+  constexpr const char* kFactorKey = "llama.rope.scaling.factor";
+  constexpr const char* kBaseKey = "llama.rope.freq_base";
+  const double factor =
+      scaling == "linear" ? positive(metadata, kFactorKey, metadata.number(kFactorKey).value_or(1.0)) : 1.0;
+  const double base = positive(metadata, kBaseKey, metadata.number(kBaseKey).value_or(10000.0));
+  const std::vector<float> divisors = read_rope_divisors(weights, rope.dim / 2);
   for (int i = 0; i < rope.dim / 2; ++i) {
-    float divisor = 1.0F;
-    if (factors != nullptr) std::memcpy(&divisor, factors->data.data() + 4 * static_cast<size_t>(i), 4);
     const double frequency = std::pow(base, -2.0 * i / rope.dim);
-    rope.inv_freq.push_back(static_cast<float>(frequency / (factor * static_cast<double>(divisor))));
+    const auto divisor = static_cast<double>(divisors[static_cast<size_t>(i)]);
+    rope.inv_freq.push_back(static_cast<float>(frequency / (factor * divisor)));
   }
   return rope;
 }
@@ -67,7 +81,8 @@ LlamaConfig read_config(const Weights& weights) {
   config.dim = static_cast<int>(metadata.require_integer("llama.embedding_length", 1, kMaxDim));
   config.hidden_dim = static_cast<int>(metadata.require_integer("llama.feed_forward_length", 1, kMaxDim));
   config.context_length = static_cast<int>(metadata.require_integer("llama.context_length", 1, kMaxContext));
-  config.norm_eps = static_cast<float>(metadata.require_number("llama.attention.layer_norm_rms_epsilon"));
+  constexpr const char* kEpsilonKey = "llama.attention.layer_norm_rms_epsilon";
+  config.norm_eps = static_cast<float>(positive(metadata, kEpsilonKey, metadata.require_number(kEpsilonKey)));
 
   AttentionConfig& attention = config.attention;
   attention.n_heads = static_cast<int>(metadata.require_integer("llama.attention.head_count", 1, kMaxHeads));
@@ -85,6 +100,9 @@ LlamaConfig read_config(const Weights& weights) {
                 str_cat("[llama] expected llama.attention.head_count to be a multiple of head_count_kv, got ",
                         attention.n_heads, " and ", attention.n_kv_heads, " in ", metadata.source()));
   }
+  if (metadata.contains("llama.attention.value_length")) {
+    metadata.require_integer("llama.attention.value_length", attention.head_dim, attention.head_dim);
+  }
   attention.scale = 1.0F / std::sqrt(static_cast<float>(attention.head_dim));
   attention.rope = read_rope(weights, attention.head_dim);
 
@@ -93,6 +111,9 @@ LlamaConfig read_config(const Weights& weights) {
     throw Error(ErrorCode::corrupt_file, str_cat("[llama] expected a matrix token_embd.weight in ", metadata.source()));
   }
   config.vocab_size = static_cast<int>(table->rows());
+  if (metadata.contains("llama.vocab_size")) {
+    metadata.require_integer("llama.vocab_size", config.vocab_size, config.vocab_size);
+  }
   return config;
 }
 

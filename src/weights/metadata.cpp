@@ -138,7 +138,9 @@ std::optional<std::vector<double>> Metadata::numbers(std::string_view key) const
 
 int64_t Metadata::require_integer(std::string_view key, int64_t least, int64_t most) const {
   const int64_t value = required(*this, key, "an integer", integer(key));
-  if (value < least || value > most) fail(*this, key, str_cat("from ", least, " to ", most), value);
+  if (value < least || value > most) {
+    fail(*this, key, least == most ? str_cat(least) : str_cat("from ", least, " to ", most), value);
+  }
   return value;
 }
 

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "base/expect_error.h"
 #include "models/forward_pass.h"
 
@@ -37,5 +39,17 @@ TEST_CASE("numbers of heads and rotated values that cannot be are refused") {
   expect_error(ErrorCode::corrupt_file, {"rope.dimension_count"}, [&] { load(model); });
   model = {};
   model.rope_base = 0.0F;
-  expect_error(ErrorCode::corrupt_file, {"rope base"}, [&] { load(model); });
+  expect_error(ErrorCode::corrupt_file, {"rope.freq_base", "above 0"}, [&] { load(model); });
+}
+
+TEST_CASE("numbers that would make every logit NaN are refused") {
+  for (const float value : {0.0F, -1.0F, NAN, INFINITY}) {
+    CAPTURE(value);
+    TinyLlama model;
+    model.rope_base = value;
+    expect_error(ErrorCode::corrupt_file, {"'llama.rope.freq_base'", "above 0"}, [&] { load(model); });
+    model = {};
+    model.norm_eps = value;
+    expect_error(ErrorCode::corrupt_file, {"layer_norm_rms_epsilon'", "above 0"}, [&] { load(model); });
+  }
 }
