@@ -1,15 +1,18 @@
-// Writes small GGUF files, valid and flawed, for the fuzzer to start from: make_gguf_seeds FOLDER
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <string>
 
+#include "fuzz/seeds.h"
+#include "fuzz/weights_fuzz.h"
 #include "weights/gguf/gguf_writer.h"
+#include "weights/split_gguf.h"
 #include "weights/tiny_gguf.h"
 
 namespace emelex {
 namespace {
+
+std::string text_of(const GgufWriter& file) {
+  const std::vector<std::byte> bytes = file.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 // What a small language model's file has.
 std::string model() {
@@ -22,11 +25,26 @@ std::string model() {
   file.add("tokenizer.ggml.token_type", std::vector<int32_t>{3, 1, 1});
   file.add_tensor("token_embd.weight", TensorType::q8_0, {3, 32}, std::vector<float>(96, 0.5F));
   file.add_tensor("output_norm.weight", TensorType::f32, {32}, std::vector<float>(32, 1.0F));
-  const std::vector<std::byte> bytes = file.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return text_of(file);
 }
 
-std::map<std::string, std::string> seeds() {
+// A part with one tensor.
+std::string part(int no, int count, int n_tensors, const std::string& tensor) {
+  GgufWriter file = split_part(no, count, n_tensors);
+  if (no == 0) file.add("general.architecture", "llama");
+  file.add_tensor(tensor, TensorType::f32, {8}, std::vector<float>(8, 1.0F));
+  return text_of(file);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& next : parts) text += (text.empty() ? "" : kPartSeparator) + next;
+  return text;
+}
+
+}  // namespace
+
+Seeds gguf_seeds() {
   const auto one_tensor = [](const std::vector<uint64_t>& dimensions, uint32_t type, uint64_t offset) {
     return RawGguf().header(1, 0).tensor("t", dimensions, type, offset).data(64).bytes();
   };
@@ -54,16 +72,17 @@ std::map<std::string, std::string> seeds() {
   };
 }
 
-}  // namespace
-}  // namespace emelex
-
-int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: make_gguf_seeds FOLDER\n");
-    return 2;
-  }
-  for (const auto& [name, bytes] : emelex::seeds()) {
-    std::ofstream(std::filesystem::path(argv[1]) / name, std::ios::binary) << bytes;
-  }
-  return 0;
+Seeds gguf_split_seeds() {
+  return {
+      {"two", joined({part(0, 2, 2, "a"), part(1, 2, 2, "b")})},
+      {"three", joined({part(0, 3, 3, "a"), part(1, 3, 3, "b"), part(2, 3, 3, "c")})},
+      {"one", joined({complete_gguf()})},
+      {"swapped", joined({part(1, 2, 2, "a"), part(0, 2, 2, "b")})},
+      {"tensor-twice", joined({part(0, 2, 2, "a"), part(1, 2, 2, "a")})},
+      {"too-few-tensors", joined({part(0, 2, 3, "a"), part(1, 2, 3, "b")})},
+      {"of-two-models", joined({part(0, 2, 2, "a"), part(1, 2, 3, "b")})},
+      {"whole-models", joined({complete_gguf(), complete_gguf()})},
+  };
 }
+
+}  // namespace emelex

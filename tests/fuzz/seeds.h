@@ -1,0 +1,18 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+// Small inputs, valid and flawed, for the fuzzers to start from: a name → bytes. make_seeds.cpp writes them.
+namespace emelex {
+
+using Seeds = std::map<std::string, std::string>;
+
+Seeds gguf_seeds();
+Seeds gguf_split_seeds();
+Seeds safetensors_seeds();
+Seeds safetensors_index_seeds();
+Seeds hf_config_seeds();
+Seeds safetensors_folder_seeds();
+
+}  // namespace emelex
