@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "cli"))
 from make_hostile_files import all_cases, write
 from case import Case
 from gguf_builder import tiny_model
+from mlx_cases import folder as mlx_folder
 from program import EMELEX, SANITIZED
 from safetensors_cases import folder as safetensors_folder
 from split_cases import split
@@ -83,6 +84,8 @@ class Hostile(unittest.TestCase):
             for command in ("tokenize", "run"):
                 code, stderr = self.emelex(command, path)
                 self.assertEqual(code, 0, stderr)
+        code, stderr = self.emelex("bench", write(mlx_folder("whole", "", ""), self.root))
+        self.assertEqual(code, 0, stderr)
         # The folder's weights are good; there is no tokenizer in it.
         code, stderr = self.emelex("tokenize", write(safetensors_folder("whole", "", ""), self.root))
         self.assertEqual(code, 1)

@@ -12,6 +12,7 @@ import os
 import sys
 
 import gguf_cases
+import mlx_cases
 import model_cases
 import safetensors_cases
 import split_cases
@@ -19,7 +20,7 @@ from case import KINDS
 
 
 def all_cases():
-    result = [case for module in (gguf_cases, model_cases, split_cases, safetensors_cases) for case in module.cases()]
+    result = [case for module in (gguf_cases, model_cases, split_cases, safetensors_cases, mlx_cases) for case in module.cases()]
     names = [case.name for case in result]
     repeated = {name for name in names if names.count(name) > 1}
     assert not repeated, repeated

@@ -131,7 +131,8 @@ def json_cases():
         "member-twice": b'{"a":{"dtype":"F32","dtype":"F16","shape":[0],"data_offsets":[0,0]}}',
         "zero-byte": whole + b"\0", "invalid-utf8": b'{"\xff\xfe": 1}', "lone-surrogate": b'{"\\ud800": 1}',
         "not-a-number": b'{"a": NaN}', "huge-number": b'{"a": 1' + b"0" * 1_000_000 + b"}", "infinity": b'{"a": 1e999}',
-        "many-values": b'{"a":[' + b"0," * 4_500_000 + b"0]}", "metadata-numbers": b'{"__metadata__": {"a": 1}}',
+        "many-values": b'{"a":[' + b"0," * 4_500_000 + b"0]}", "many-objects": b"{" + b",".join(b'"%d":{}' % i for i in range(1_000_000)) + b"}",
+        "metadata-numbers": b'{"__metadata__": {"a": 1}}',
         "comment": b"{/**/}", "long-name": b'{"' + b"n" * 1000 + b'": {"dtype":"F32","shape":[0],"data_offsets":[0,0]}}',
         "entry-is-null": b'{"a": null}', "name-with-escape": b'{"\\u001b[2J\\n": 1}'}
     for name, header in header_texts.items():
