@@ -28,7 +28,7 @@ def gguf_of_unknown_architecture():
 class Usage(ProgramTest):
     def test_version_and_help_succeed(self):
         self.assertRegex(self.emelex("--version").stdout.decode(), r"^emelex \d+\.\d+\.\d+\nMLX ")
-        for command in ("run", "bench", "tokenize", "import", "list"):
+        for command in ("run", "bench", "tokenize", "quantize", "import", "list"):
             self.assertIn("Usage: emelex " + command, self.emelex(command, "--help").stdout.decode())
 
     def test_wrong_usage_is_2_and_one_line(self):
@@ -38,8 +38,52 @@ class Usage(ProgramTest):
                           ["run", "m", "a", "--threads", "x"], ["run", "m", "a", "--device", "tpu"],
                           ["run", "m", "a", "--raw", "--system", "s"], ["run", "m", "a", "--stop", ""],
                           ["bench"], ["bench", "m", "-o", "xml"], ["bench", "m", "-p", "0", "-n", "0"], ["import"],
-                          ["tokenize"], ["list", "more"]):
+                          ["tokenize"], ["list", "more"], ["quantize", "m"],
+                          ["quantize", "m", "o", "-t", "q4_k_x"]):
             self.check_fails(2, *arguments, says="--help")
+
+
+@needs_model
+class Quantize(ProgramTest):
+    def test_a_written_file_runs_and_says_what_became_of_it(self):
+        target = self.path("small.gguf")
+        result = self.emelex("quantize", MODEL, target, "--type", "Q6_K", "--requantize", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = json.loads(result.stdout)
+        self.assertEqual(report["bytes"], sum(tensor["bytes"] for tensor in report["tensors"]))
+        self.assertTrue(8.0 < report["bits_per_weight"] < 8.6, report["bits_per_weight"])  # rows of 576: Q8_0
+        self.assertEqual(self.emelex("run", target, "Hi", "--max-tokens", "3").returncode, 0)
+
+    def test_float16_holds_what_four_bits_did(self):
+        target = self.path("f16.gguf")
+        self.assertEqual(self.emelex("quantize", MODEL, target, "-t", "f16", "--requantize").returncode, 0)
+        answer = self.emelex("run", target, "What is the capital of France?", "--temperature", "0", "--max-tokens", "20")
+        self.assertIn(b"Paris", answer.stdout)
+
+    def test_weights_that_are_rounded_already_need_a_word(self):
+        target = self.path("small.gguf")
+        self.check_fails(1, "quantize", MODEL, target, says="--requantize")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_file_is_replaced_only_with_force(self):
+        target = self.path("there.gguf", b"mine")
+        self.check_fails(1, "quantize", MODEL, target, "--requantize", says="--force")
+        with open(target, "rb") as file:
+            self.assertEqual(file.read(), b"mine")
+        result = self.emelex("quantize", MODEL, target, "--requantize", "--force", "-t", "q4_0")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertGreater(os.path.getsize(target), 80_000_000)
+
+    def test_a_killed_run_leaves_nothing_under_the_name(self):
+        target = self.path("killed.gguf")
+        process = self.start("quantize", MODEL, target, "--requantize", "--threads", "1", "-t", "q2_k")
+        while not os.listdir(self.folder):
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        self.assertFalse(os.path.exists(target))
+        result = self.emelex("quantize", MODEL, target, "--requantize", "-t", "q4_0")
+        self.assertEqual(result.returncode, 0, result.stderr)
 
 
 class BadFiles(ProgramTest):

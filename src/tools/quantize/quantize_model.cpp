@@ -1,0 +1,202 @@
+#include "tools/quantize/quantize_model.h"
+
+#include <algorithm>
+#include <memory>
+#include <system_error>
+
+#include "base/durable_file.h"
+#include "base/strings.h"
+#include "base/thread_pool.h"
+#include "emelex/error.h"
+#include "quant/quantize.h"
+#include "tools/quantize/mixture.h"
+#include "tools/quantize/row_source.h"
+#include "weights/gguf/gguf_writer.h"
+#include "weights/weights.h"
+
+namespace emelex {
+namespace {
+
+// What a worker rounds at a time: as float32, it stays in the cache.
+constexpr int64_t kPieceValues = 64 * 1024;
+// What is rounded between two writes.
+constexpr int64_t kBatchValues = 16 * 1024 * 1024;
+// "2" says that the K-quants are as they are today: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+constexpr uint32_t kQuantizationVersion = 2;
+
+const Mixture& require_mixture(std::string_view name) {
+  if (const Mixture* mixture = find_mixture(name)) return *mixture;
+  std::string known;
+  for (const Mixture& mixture : mixtures()) known += str_cat(known.empty() ? "" : ", ", mixture.name);
+  throw Error(ErrorCode::invalid_argument, str_cat("[quantize] expected one of ", known, ", got ", quote_bytes(name)));
+}
+
+bool is_gguf(const Weights& weights) { return !std::filesystem::is_directory(weights.path()); }
+
+// Rounded twice is worse than rounded once, and nobody should find that out later.
+void refuse_rounded(const std::vector<PlannedTensor>& plan) {
+  for (const PlannedTensor& planned : plan) {
+    const Tensor& tensor = *planned.tensor;
+    if (planned.type == tensor.type) continue;
+    if (tensor.type == TensorType::mlx || info(tensor.type).block_size > 1) {
+      throw Error(ErrorCode::unsupported,
+                  str_cat("[quantize] expected weights that are not rounded yet, got ", tensor.type_name(), " for ",
+                          quote_bytes(tensor.name),
+                          " (start from the original model, or allow it with --requantize and lose some quality)"));
+    }
+  }
+}
+
+// GGUF's metadata: the model's own, but what is about its files.
+void add_metadata(GgufWriter& file, const Weights& weights, const Mixture& mixture) {
+  const Metadata& metadata = weights.metadata();
+  for (const auto& [key, value] : metadata.values()) {
+    if (key == "general.alignment" || key == "general.file_type" || key == "general.quantization_version" ||
+        key.starts_with("split.") || key.starts_with("emelex.")) {
+      continue;
+    }
+    file.add_value(key, value, metadata.width(key));
+  }
+  file.add("general.file_type", static_cast<uint32_t>(mixture.file_type));
+  file.add("general.quantization_version", kQuantizationVersion);
+}
+
+class GgufOutput {
+ public:
+  GgufOutput(const Weights& weights, const std::filesystem::path& output, const Mixture& mixture,
+             const QuantizeOptions& options)
+      : options_(options),
+        orders_(weights, true),
+        plan_(plan_tensors(mixture, weights, !is_gguf(weights))),
+        pool_(options.threads > 0 ? options.threads : physical_cores()),
+        scratch_(static_cast<size_t>(pool_.size())),
+        output_(output) {
+    if (!options.requantize) refuse_rounded(plan_);
+    add_metadata(writer_, weights, mixture);
+    for (const PlannedTensor& planned : plan_) {
+      writer_.declare_tensor(planned.tensor->name, planned.type, planned.tensor->shape);
+    }
+    header_ = writer_.header();
+    total_ = header_.size();
+    for (const PlannedTensor& planned : plan_) {
+      const uint64_t bytes = bytes_of(planned);
+      total_ += bytes + writer_.padding(bytes);
+    }
+  }
+
+  QuantizeReport write() {
+    check_space();
+    DurableFile file(output_);
+    put(file, header_);
+    for (size_t i = 0; i < plan_.size(); ++i) write_tensor(file, i);
+    file.commit();
+    return std::move(report_);
+  }
+
+ private:
+  static uint64_t bytes_of(const PlannedTensor& planned) {
+    const RowSource source(*planned.tensor);
+    return static_cast<uint64_t>(source.rows()) * row_bytes(planned.type, source.columns());
+  }
+
+  void check_space() const {
+    std::error_code error;
+    const auto folder = output_.has_parent_path() ? output_.parent_path() : std::filesystem::path(".");
+    const auto space = std::filesystem::space(folder, error);
+    if (error || space.available >= total_) return;  // what is wrong with the folder is said when it is written to
+    throw Error(ErrorCode::io, str_cat("[quantize] expected ", total_, " bytes free for ", path_text(output_), ", got ",
+                                       space.available));
+  }
+
+  void put(DurableFile& file, std::span<const std::byte> bytes) {
+    file.write(bytes);
+    done_ += bytes.size();
+  }
+
+  void write_tensor(DurableFile& file, size_t i) {
+    const PlannedTensor& planned = plan_[i];
+    const RowSource source = orders_.source(*planned.tensor);
+    const uint64_t bytes = bytes_of(planned);
+    const int64_t batch = std::max<int64_t>(1, kBatchValues / source.columns());
+    for (int64_t row = 0; row < source.rows(); row += batch) {
+      if (options_.progress) options_.progress({i, plan_.size(), planned.tensor->name, done_, total_});
+      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+        throw Error(ErrorCode::cancelled, "[quantize] interrupted; nothing was written");
+      }
+      put(file, rounded(source, planned, row, std::min(batch, source.rows() - row)));
+    }
+    put(file, std::vector<std::byte>(writer_.padding(bytes)));
+    const int64_t values = source.rows() * source.columns();
+    report_.tensors.push_back({planned.tensor->name, planned.tensor->type_name(), std::string(info(planned.type).name),
+                               planned.tensor->bytes(), bytes, values});
+    report_.bytes_before += planned.tensor->bytes();
+    report_.bytes_after += bytes;
+    report_.values += values;
+  }
+
+  // Rows [first, first + n) in their new type; as they are where nothing changes.
+  std::span<const std::byte> rounded(const RowSource& source, const PlannedTensor& planned, int64_t first, int64_t n) {
+    const Tensor& tensor = *planned.tensor;
+    const size_t bytes = row_bytes(planned.type, source.columns());
+    if (planned.type == tensor.type && !source.reorders()) {
+      return tensor.data.subspan(static_cast<size_t>(first) * bytes, static_cast<size_t>(n) * bytes);
+    }
+    batch_.resize(static_cast<size_t>(n) * bytes);
+    const int64_t piece = std::max<int64_t>(1, kPieceValues / source.columns());
+    const auto pieces = static_cast<int>((n + piece - 1) / piece);
+    const bool fits_half = planned.type != TensorType::f32 && planned.type != TensorType::bf16;
+    pool_.for_each(pieces, [&](int index, int worker) {
+      const int64_t row = index * piece;
+      const auto rows = static_cast<size_t>(std::min(piece, n - row));
+      std::vector<float>& values = scratch_[static_cast<size_t>(worker)];
+      values.resize(rows * static_cast<size_t>(source.columns()));
+      source.read(first + row, values, fits_half);
+      quantize(planned.type, values, std::span(batch_).subspan(static_cast<size_t>(row) * bytes, rows * bytes));
+    });
+    return batch_;
+  }
+
+  const QuantizeOptions& options_;
+  RowOrders orders_;
+  std::vector<PlannedTensor> plan_;
+  ThreadPool pool_;
+  std::vector<std::vector<float>> scratch_;  // of each worker
+  std::filesystem::path output_;
+  GgufWriter writer_;
+  std::vector<std::byte> header_;
+  std::vector<std::byte> batch_;
+  uint64_t done_ = 0;
+  uint64_t total_ = 0;
+  QuantizeReport report_;
+};
+
+// Writing over the file that is being read would end in rubbish.
+void check_not_input(const Weights& weights, const std::filesystem::path& output) {
+  std::error_code ignored;
+  for (const std::filesystem::path& file : weights.files()) {
+    if (!std::filesystem::equivalent(file, output, ignored)) continue;
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[quantize] expected another file than the model's own, got ", path_text(output)));
+  }
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string_view, std::string_view>> quantization_names() {
+  std::vector<std::pair<std::string_view, std::string_view>> names;
+  for (const Mixture& mixture : mixtures()) names.emplace_back(mixture.name, mixture.for_whom);
+  return names;
+}
+
+QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
+                                std::string_view mixture, const QuantizeOptions& options) {
+  const Mixture& chosen = require_mixture(mixture);
+  const std::shared_ptr<const Weights> weights = open_weights(model);
+  check_not_input(*weights, output);
+  GgufOutput gguf(*weights, output, chosen, options);
+  QuantizeReport report = gguf.write();
+  report.output = output;
+  return report;
+}
+
+}  // namespace emelex

@@ -1,0 +1,79 @@
+#include "tools/quantize/row_source.h"
+
+#include <cmath>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+
+namespace emelex {
+namespace {
+
+// What rounds to the largest float16. The scales of all block types are float16, of values at least as large.
+constexpr float kMostHalf = 65519.0F;
+
+[[noreturn]] void fail(const Tensor& tensor, int64_t row, std::string_view expected, float got) {
+  throw Error(ErrorCode::corrupt_file, str_cat("[quantize] expected ", expected, " in ", quote_bytes(tensor.name),
+                                               ", got ", std::to_string(got), " in row ", row));
+}
+
+}  // namespace
+
+int64_t RowSource::rows() const {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < tensor_->shape.size(); ++i) rows *= tensor_->shape[i];
+  return rows;
+}
+
+int64_t RowSource::source_row(int64_t row) const {
+  const int64_t head = row / head_dim_ * head_dim_;
+  const int64_t i = row - head;
+  const int64_t half = head_dim_ / 2;
+  if (order_ == RowOrder::halves_to_pairs) return head + i % 2 * half + i / 2;
+  return head + i % half * 2 + i / half;
+}
+
+void RowSource::read(int64_t first, std::span<float> to, bool fits_half) const {
+  const auto n = static_cast<size_t>(columns());
+  if (!reorders()) {
+    tensor_->read_rows(first, to);
+  } else {
+    for (size_t i = 0; i < to.size() / n; ++i) {
+      tensor_->read_rows(source_row(first + static_cast<int64_t>(i)), to.subspan(i * n, n));
+    }
+  }
+  for (size_t i = 0; i < to.size(); ++i) {
+    const int64_t row = first + static_cast<int64_t>(i / n);
+    if (!std::isfinite(to[i])) fail(*tensor_, row, "finite numbers", to[i]);
+    if (fits_half && std::abs(to[i]) > kMostHalf) fail(*tensor_, row, "numbers that float16 holds (try bf16)", to[i]);
+  }
+}
+
+RowOrders::RowOrders(const Weights& weights, bool to_gguf) {
+  const Metadata& metadata = weights.metadata();
+  // Of what emelex reads, only Llama's architecture has another order in GGUF.
+  if (metadata.require_string("general.architecture") != "llama") return;
+  const bool pairs = metadata.boolean("emelex.rope.interleaved").value_or(true);
+  if (pairs == to_gguf) return;
+  order_ = to_gguf ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
+  heads_ = metadata.require_integer("llama.attention.head_count", 1, 1 << 20);
+  kv_heads_ = metadata.integer("llama.attention.head_count_kv").value_or(heads_);
+}
+
+RowSource RowOrders::source(const Tensor& tensor) const {
+  const std::string_view name = tensor.name;
+  const int64_t heads = name.find("attn_q.") != std::string_view::npos   ? heads_
+                        : name.find("attn_k.") != std::string_view::npos ? kv_heads_
+                                                                         : 0;
+  if (order_ == RowOrder::same || heads == 0) return RowSource(tensor);
+  // A bias has its values where a matrix has rows; no architecture of this kind has one.
+  const int64_t rows = tensor.rows();
+  if (tensor.shape.size() != 2 || heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
+    throw Error(ErrorCode::corrupt_file, str_cat("[quantize] expected ", quote_bytes(name),
+                                                 " to have an even number of "
+                                                 "rows for each of ",
+                                                 heads, " heads, got ", shape_text(tensor.shape)));
+  }
+  return RowSource(tensor, order_, rows / heads);
+}
+
+}  // namespace emelex

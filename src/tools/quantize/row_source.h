@@ -1,0 +1,55 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "weights/weights.h"
+
+namespace emelex {
+
+// How the rows of query and key matrices follow one another within a head. RoPE turns pairs of values; GGUF files of
+// some architectures have the two of a pair side by side, Hugging Face has all first ones, then all second ones.
+enum class RowOrder {
+  same,
+  halves_to_pairs,
+  pairs_to_halves,
+};
+
+// The rows of a tensor in float32, in another order where that is asked for. Safe to use from any thread.
+class RowSource {
+ public:
+  explicit RowSource(const Tensor& tensor) : tensor_(&tensor) {}
+  // `head_dim` is even and divides the number of rows.
+  RowSource(const Tensor& tensor, RowOrder order, int64_t head_dim)
+      : tensor_(&tensor), order_(order), head_dim_(head_dim) {}
+
+  const Tensor& tensor() const { return *tensor_; }
+  int64_t rows() const;  // of all matrices, where it has several
+  int64_t columns() const { return tensor_->columns(); }
+  bool reorders() const { return order_ != RowOrder::same; }
+
+  // Rows `first`, `first` + 1, … as many as `to` has room for. Throws Error(corrupt_file), naming the tensor and the
+  // row, for numbers that are not finite, or beyond what float16 holds when `fits_half`.
+  void read(int64_t first, std::span<float> to, bool fits_half) const;
+
+ private:
+  int64_t source_row(int64_t row) const;
+
+  const Tensor* tensor_;
+  RowOrder order_ = RowOrder::same;
+  int64_t head_dim_ = 0;
+};
+
+// What q and k of `weights` need to get GGUF's order for its architecture (`to_gguf`), or Hugging Face's.
+class RowOrders {
+ public:
+  RowOrders(const Weights& weights, bool to_gguf);
+  RowSource source(const Tensor& tensor) const;
+
+ private:
+  RowOrder order_ = RowOrder::same;
+  int64_t heads_ = 0;
+  int64_t kv_heads_ = 0;
+};
+
+}  // namespace emelex
