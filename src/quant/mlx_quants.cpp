@@ -56,22 +56,6 @@ float number(MlxMode mode, unsigned bits) {
   return mode == MlxMode::mxfp8 ? e4m3_to_float(bits) : e2m1_to_float(bits);
 }
 
-void check(const MlxFormat& format, size_t n, size_t values, size_t scales, size_t biases) {
-  if (!is_mlx_format(format)) {
-    throw Error(ErrorCode::invalid_argument, str_cat("[mlx] expected a format of MLX, got ", mlx_mode_name(format.mode),
-                                                     " with ", format.bits, " bits in groups of ", format.group_size));
-  }
-  const auto group_size = static_cast<size_t>(format.group_size);
-  const auto scale_bytes = n / group_size * static_cast<size_t>(mlx_scale_bytes(format));
-  if (n % group_size == 0 && values == n / 8 * static_cast<size_t>(format.bits) && scales == scale_bytes &&
-      biases == (format.mode == MlxMode::affine ? scale_bytes : 0)) {
-    return;
-  }
-  throw Error(ErrorCode::invalid_argument,
-              str_cat("[mlx] expected the bytes of ", n, " values in groups of ", group_size, ", got ", values,
-                      " of values, ", scales, " of scales and ", biases, " of biases"));
-}
-
 }  // namespace
 
 std::optional<MlxMode> mlx_mode_named(std::string_view name) {
@@ -119,9 +103,25 @@ size_t mlx_scale_row_bytes(const MlxFormat& format, int64_t columns) {
   return static_cast<size_t>(columns / format.group_size) * static_cast<size_t>(mlx_scale_bytes(format));
 }
 
+void check_mlx_sizes(const MlxFormat& format, size_t n, size_t values, size_t scales, size_t biases) {
+  if (!is_mlx_format(format)) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[mlx] expected a format of MLX, got ", mlx_mode_name(format.mode),
+                                                     " with ", format.bits, " bits in groups of ", format.group_size));
+  }
+  const auto group_size = static_cast<size_t>(format.group_size);
+  const auto scale_bytes = n / group_size * static_cast<size_t>(mlx_scale_bytes(format));
+  if (n % group_size == 0 && values == n / 8 * static_cast<size_t>(format.bits) && scales == scale_bytes &&
+      biases == (format.mode == MlxMode::affine ? scale_bytes : 0)) {
+    return;
+  }
+  throw Error(ErrorCode::invalid_argument,
+              str_cat("[mlx] expected the bytes of ", n, " values in groups of ", group_size, ", got ", values,
+                      " of values, ", scales, " of scales and ", biases, " of biases"));
+}
+
 void dequantize_mlx(const MlxFormat& format, std::span<const std::byte> values, std::span<const std::byte> scales,
                     std::span<const std::byte> biases, std::span<float> to) {
-  check(format, to.size(), values.size(), scales.size(), biases.size());
+  check_mlx_sizes(format, to.size(), values.size(), scales.size(), biases.size());
   const auto group_size = static_cast<size_t>(format.group_size);
   const auto bits = static_cast<size_t>(format.bits);
   const bool affine = format.mode == MlxMode::affine;

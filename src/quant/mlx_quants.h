@@ -50,10 +50,20 @@ int mlx_scale_bytes(const MlxFormat& format);
 size_t mlx_row_bytes(const MlxFormat& format, int64_t columns);
 size_t mlx_scale_row_bytes(const MlxFormat& format, int64_t columns);
 
+// Throws Error(invalid_argument) unless that many bytes are what `n` values take, or is_mlx_format is false.
+void check_mlx_sizes(const MlxFormat& format, size_t n, size_t values, size_t scales, size_t biases);
+
 // The float32 values of stored ones, as mx::dequantize gives them on a CPU for scales and biases in float32. `to` is
 // whole groups, one row or several; `values`, `scales` and `biases` (empty but for affine) are as long as that needs,
 // at any address. Throws Error(invalid_argument) when the sizes do not fit or is_mlx_format is false.
 void dequantize_mlx(const MlxFormat& format, std::span<const std::byte> values, std::span<const std::byte> scales,
                     std::span<const std::byte> biases, std::span<float> to);
+
+// The stored form of float32 values, which are whole groups, in an affine format. A group begins with MLX's own scale
+// and bias, made exact for their stored type, and then with the least-squares ones for the integers that they give, as
+// long as that brings its squared error down: no group's is larger than with mx::quantize. Values must be finite.
+// Throws Error(invalid_argument) as above.
+void quantize_mlx(const MlxFormat& format, std::span<const float> from, std::span<std::byte> values,
+                  std::span<std::byte> scales, std::span<std::byte> biases);
 
 }  // namespace emelex
