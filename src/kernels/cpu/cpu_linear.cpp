@@ -44,7 +44,8 @@ MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8
   if (!tensor.mlx) return (int8 ? kernels.int8_matmul : kernels.float_matmul)[static_cast<int>(tensor.type)];
   // Of MLX's groups some are narrower than the activations' blocks.
   if (int8 && tensor.columns() % kActivationBlock != 0) return nullptr;
-  return (int8 ? kernels.mlx_int8_matmul : kernels.mlx_float_matmul)[mlx_kernel(tensor.mlx->format)];
+  const int kernel = mlx_kernel(tensor.mlx->format);  // apart: g++ 12 with sanitizers warns of the whole expression
+  return int8 ? kernels.mlx_int8_matmul[kernel] : kernels.mlx_float_matmul[kernel];
 }
 
 MlxScales scales_of(const Tensor& tensor) {
