@@ -33,5 +33,6 @@ void add_tokenize_command(CLI::App& app, Action& action);
 void add_quantize_command(CLI::App& app, Action& action);
 void add_import_command(CLI::App& app, Action& action);
 void add_list_command(CLI::App& app, Action& action);
+void add_show_command(CLI::App& app, Action& action);
 
 }  // namespace emelex::cli

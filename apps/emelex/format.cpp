@@ -1,8 +1,10 @@
 #include "emelex/format.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 
 namespace emelex::cli {
 namespace {
@@ -17,6 +19,29 @@ std::string with_unit(double value, const std::array<std::string_view, 5>& units
 }
 
 bool is_continuation(unsigned char c) { return (c & 0xC0U) == 0x80U; }
+
+// Characters past ASCII that a terminal acts upon: the control characters of ISO 6429, line and paragraph ends, and
+// what turns the direction of writing, by which text can look like another.
+bool acts_on_terminals(std::string_view character) {
+  constexpr std::string_view kEach[] = {"\xD8\x9C",     "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xA8", "\xE2\x80\xA9",
+                                        "\xE2\x80\xAA", "\xE2\x80\xAB", "\xE2\x80\xAC", "\xE2\x80\xAD", "\xE2\x80\xAE",
+                                        "\xE2\x81\xA6", "\xE2\x81\xA7", "\xE2\x81\xA8", "\xE2\x81\xA9"};
+  const bool is_c1 = character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+  return is_c1 || std::find(std::begin(kEach), std::end(kEach), character) != std::end(kEach);
+}
+
+// The length of the character at the beginning of `text`, or 0 where that must not reach a terminal.
+int printable_length(std::string_view text) {
+  const int length = utf8_length(text);
+  if (length > 1) return acts_on_terminals(text.substr(0, static_cast<size_t>(length))) ? 0 : length;
+  return length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F ? 0 : 1;
+}
+
+std::string escaped_byte(char byte) {
+  char escape[8];
+  std::snprintf(escape, sizeof(escape), "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+  return escape;
+}
 
 }  // namespace
 
@@ -34,7 +59,11 @@ std::string fixed(double value, int digits) {
 
 std::string one_line(std::string_view text) {
   std::string line;
-  for (char c : text) line += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  while (!text.empty()) {
+    const int length = printable_length(text);
+    line += length == 0 ? "?" : text.substr(0, static_cast<size_t>(length));
+    text.remove_prefix(static_cast<size_t>(std::max(length, 1)));
+  }
   return line;
 }
 
@@ -60,27 +89,33 @@ int utf8_length(std::string_view text) {
 std::string escape_bytes(std::string_view bytes) {
   std::string text = "\"";
   while (!bytes.empty()) {
-    const auto c = static_cast<unsigned char>(bytes[0]);
-    int length = utf8_length(bytes);
+    const char c = bytes[0];
+    const int length = printable_length(bytes);
     if (c == '"' || c == '\\') {
-      text.append("\\").append(bytes.substr(0, 1));
+      text.append("\\").append(1, c);
     } else if (c == '\n') {
       text += "\\n";
     } else if (c == '\t') {
       text += "\\t";
     } else if (c == '\r') {
       text += "\\r";
-    } else if (length == 0 || c < 0x20 || c == 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\x%02x", static_cast<unsigned>(c));
-      text += escape;
-      length = 1;
     } else {
-      text += bytes.substr(0, static_cast<size_t>(length));
+      text += length == 0 ? escaped_byte(c) : std::string(bytes.substr(0, static_cast<size_t>(length)));
     }
-    bytes.remove_prefix(static_cast<size_t>(length));
+    bytes.remove_prefix(static_cast<size_t>(std::max(length, 1)));
   }
   return text + "\"";
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string lines;
+  while (!text.empty()) {
+    const bool kept = text[0] == '\n' || text[0] == '\t';
+    const int length = kept ? 1 : printable_length(text);
+    lines += length == 0 ? escaped_byte(text[0]) : std::string(text.substr(0, static_cast<size_t>(length)));
+    text.remove_prefix(static_cast<size_t>(std::max(length, 1)));
+  }
+  return lines;
 }
 
 }  // namespace emelex::cli

@@ -1,7 +1,6 @@
 // emelex list: the models on this computer.
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +9,7 @@
 #include "emelex/hub.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
+#include "emelex/text_table.h"
 
 namespace emelex::cli {
 namespace {
@@ -20,16 +20,7 @@ std::string models_table(const std::vector<InstalledModel>& models) {
     rows.push_back({model.name, human_bytes(model.size), human_count(model.parameters), one_line(model.quantization),
                     std::to_string(model.context_length), one_line(model.architecture)});
   }
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string table;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i + 1 < row.size(); ++i) table += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    table += row.back() + "\n";
-  }
-  return table;
+  return text_table(rows);
 }
 
 std::string models_json(const std::vector<InstalledModel>& models) {

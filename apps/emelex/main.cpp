@@ -44,6 +44,7 @@ int run_main(int argc, char** argv) {
   add_quantize_command(app, action);
   add_import_command(app, action);
   add_list_command(app, action);
+  add_show_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

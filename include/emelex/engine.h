@@ -35,12 +35,15 @@ enum class KernelRoute { automatic, fast, float32, mlx };
 // How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels.
 enum class KvType { automatic, f16, f32 };
 
+// Tokens that a session can hold unless LoadOptions says otherwise, or the model was trained for fewer.
+inline constexpr int kDefaultContext = 8192;
+
 struct LoadOptions {
   Device device = Device::automatic;
   KernelRoute kernels = KernelRoute::automatic;
   KvType kv_type = KvType::automatic;
   int threads = 0;        // that compute; 0: one per physical core
-  int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and 8,192
+  int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and kDefaultContext
   int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 on a GPU
 };
 

@@ -75,8 +75,9 @@ class Registry {
   // The model of that name, capital letters allowed. Throws Error(not_found) with the nearest names.
   InstalledModel find(std::string_view name) const;
 
-  // The file to load for what a user typed: an existing .gguf file, or else a registered name. Anything with a '/' is
-  // a path. Throws Error(not_found) when it is neither, with the nearest names.
+  // The model to load for what a user typed: an existing file, a folder with a config.json, or else a registered name,
+  // which comes before a folder. Anything with a '/' is a path. Throws Error(not_found) when it is neither, with the
+  // nearest names.
   std::filesystem::path resolve(const std::string& name_or_path) const;
 
  private:

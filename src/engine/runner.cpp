@@ -18,7 +18,6 @@ static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primiti
 namespace emelex {
 namespace {
 
-constexpr int kDefaultContext = 8192;
 // MLX allocates the results of some fifty operations ahead of the one that runs, each in proportion to the chunk. On a
 // CPU 128 tokens are as fast as more (SmolLM2-135M on two cores: 1,695 tokens/s, 1,650 with 512) and take 90 MB less.
 constexpr int kCpuPrefillChunk = 128;

@@ -61,13 +61,12 @@ fs::path main_file(const InstalledModel& model) { return model.folder / model.fi
 
 [[noreturn]] void refuse_folder(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(folder / "config.json", error)) {
-    throw Error(ErrorCode::unsupported,
-                str_cat("[hub] expected a .gguf file, got the folder ", in_quotes(folder.string()),
-                        "; models in SafeTensors can't be run yet"));
-  }
-  throw Error(ErrorCode::invalid_argument, str_cat("[hub] expected a model, got the folder ",
-                                                   in_quotes(folder.string()), "; name a .gguf file in it"));
+  const bool has_model = fs::exists(folder / "config.json", error);
+  throw Error(
+      has_model ? ErrorCode::unsupported : ErrorCode::invalid_argument,
+      str_cat("[hub] expected a ", has_model ? ".gguf file" : "model", ", got the folder ", in_quotes(folder.string()),
+              has_model ? "; models in SafeTensors can't have a name yet, use the folder's path"
+                        : ", which has no config.json; name a .gguf file in it"));
 }
 
 // What the file says about itself, and its other parts if it is one of several. Opening it is also the check that it is
@@ -248,6 +247,7 @@ fs::path Registry::resolve(const std::string& name_or_path) const {
   const bool is_folder = fs::is_directory(status);
   if (fs::exists(status) && !is_folder) return path;
   if (is_folder && (must_be_path || !has_manifest(root_ / folder_of_name(to_lower(name_or_path))))) {
+    if (fs::exists(path / "config.json", error)) return path;
     refuse_folder(path);
   }
   if (!is_folder && (must_be_path || name_or_path.ends_with(".gguf"))) {

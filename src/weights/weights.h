@@ -69,6 +69,8 @@ class Weights {
   const std::vector<std::filesystem::path>& files() const { return files_; }
   const Metadata& metadata() const { return metadata_; }
   const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
+  // What find() throws for: tensor → what is in it.
+  const std::map<std::string, std::string, std::less<>>& unreadable() const { return unreadable_; }
 
   // The tensor of that name, or nullptr. Throws Error(unsupported) when it is there and can't be read.
   const Tensor* find(std::string_view name) const;

@@ -242,6 +242,14 @@ TEST_CASE("a manifest can't lead out of its folder by a relative path") {
   CHECK_THROWS_AS(read_manifest(write_manifest(model), "/models/a"), Error);
 }
 
+TEST_CASE("a folder with a configuration is a model") {
+  const TemporaryFolder folder;
+  const fs::path model = folder.path() / "model";
+  fs::create_directories(model);
+  std::ofstream(model / "config.json") << "{}";
+  CHECK(Registry(folder.path() / "models").resolve(model.string()) == model);
+}
+
 TEST_CASE("what can't be resolved is explained") {
   const TemporaryFolder folder;
   const Registry registry(folder.path() / "models");
@@ -250,7 +258,7 @@ TEST_CASE("what can't be resolved is explained") {
   registry.import_file(folder.path() / "a.gguf", {"mine:f32", false});
   CHECK(contains(message_of([&] { registry.resolve("mine"); }), "did you mean 'mine:f32'?"));
   CHECK(contains(message_of([&] { registry.resolve("./mine"); }), "No such file"));
-  CHECK(contains(message_of([&] { registry.resolve(folder.path().string()); }), "folder"));
+  CHECK(contains(message_of([&] { registry.resolve(folder.path().string()); }), "has no config.json"));
   CHECK(contains(message_of([&] { registry.resolve("a\nb"); }), "'a?b'"));
   fs::remove(folder.path() / "a.gguf");
   CHECK(contains(message_of([&] { registry.resolve("mine:f32"); }), "not there any more"));

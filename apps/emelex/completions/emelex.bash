@@ -5,7 +5,7 @@ _emelex() {
   local flags=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize quantize import list --version --help" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize quantize import list show --version --help" -- "$current")
     return
   fi
   case $previous in
@@ -27,13 +27,14 @@ _emelex() {
     quantize) flags="--type --requantize --force --threads --json" ;;
     import) flags="--name --copy" ;;
     list) flags="--json" ;;
+    show) flags="--json --full --tensors --metadata --template" ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$flags --help" -- "$current")
   else
     local names=""
     # A ':' divides words here, so a name is only offered where none has been typed yet.
-    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|quantize)$ ]]; then
+    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|quantize|show)$ ]]; then
       names=$(emelex list 2>/dev/null | awk 'NR > 1 { print $1 }')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current"; compgen -f -- "$current")

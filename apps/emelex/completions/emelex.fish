@@ -1,8 +1,8 @@
 # fish completion for emelex
-set -l commands run bench tokenize quantize import list
+set -l commands run bench tokenize quantize import list show
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
-complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize quantize" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 complete -c emelex -n "__fish_seen_subcommand_from run bench" -s t -l threads -x
 complete -c emelex -n "__fish_seen_subcommand_from run bench" -l device -x -a "cpu gpu"
 complete -c emelex -n "__fish_seen_subcommand_from run bench" -l kv-type -x -a "f16 f32"
@@ -14,7 +14,7 @@ complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
 complete -c emelex -n "__fish_seen_subcommand_from run" -s f -l file -r
 complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
 complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
-complete -c emelex -n "__fish_seen_subcommand_from run tokenize quantize list" -l json
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize quantize list show" -l json
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
@@ -28,3 +28,6 @@ complete -c emelex -n "__fish_seen_subcommand_from quantize" -l requantize
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l force
 complete -c emelex -n "__fish_seen_subcommand_from import" -l name -x
 complete -c emelex -n "__fish_seen_subcommand_from import" -l copy
+for flag in full tensors metadata template
+    complete -c emelex -n "__fish_seen_subcommand_from show" -l $flag
+end
