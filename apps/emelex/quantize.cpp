@@ -23,6 +23,8 @@ struct QuantizeFlags {
   std::string model;
   std::string output;
   std::string type = "q4_k_m";
+  bool mlx = false;
+  MlxTarget mlx_target;
   bool force = false;
   bool json = false;
   QuantizeOptions options;
@@ -93,7 +95,9 @@ int quantize(QuantizeFlags flags) {
   flags.options.cancel = &interrupt_flag();
   const auto begin = std::chrono::steady_clock::now();
   try {
-    const QuantizeReport report = quantize_to_gguf(resolve_model(flags.model), flags.output, flags.type, flags.options);
+    const std::filesystem::path model = resolve_model(flags.model);
+    const QuantizeReport report = flags.mlx ? quantize_to_mlx(model, flags.output, flags.mlx_target, flags.options)
+                                            : quantize_to_gguf(model, flags.output, flags.type, flags.options);
     line.clear();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (flags.json) standard_output().write(report_json(report));
@@ -127,9 +131,18 @@ void add_quantize_command(CLI::App& app, Action& action) {
   command
       ->add_option("MODEL", flags->model, "A .gguf file, a folder of SafeTensors, or a name that 'emelex list' shows")
       ->required();
-  command->add_option("OUTPUT", flags->output, "The .gguf file to write")->required();
-  command->add_option("-t,--type", flags->type, "See below")
-      ->check(CLI::IsMember(type_names(), CLI::ignore_case))
+  command->add_option("OUTPUT", flags->output, "The .gguf file, or with --mlx the folder, to write")->required();
+  CLI::Option* type = command->add_option("-t,--type", flags->type, "See below");
+  type->check(CLI::IsMember(type_names(), CLI::ignore_case))->capture_default_str();
+  CLI::Option* mlx = command->add_flag("--mlx", flags->mlx, "Write a folder in MLX's format, for mlx-lm and emelex");
+  mlx->excludes(type);
+  command->add_option("--bits", flags->mlx_target.bits, "Of each weight, with --mlx")
+      ->check(CLI::IsMember({2, 3, 4, 5, 6, 8}))
+      ->needs(mlx)
+      ->capture_default_str();
+  command->add_option("--group-size", flags->mlx_target.group_size, "Weights that share a scale, with --mlx")
+      ->check(CLI::IsMember({32, 64, 128}))
+      ->needs(mlx)
       ->capture_default_str();
   command->add_flag("--requantize", flags->options.requantize,
                     "Take weights that are rounded already, and lose quality");

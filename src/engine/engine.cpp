@@ -9,6 +9,7 @@
 #include "engine/runner.h"
 #include "engine/worker_thread.h"
 #include "text/chat_template.h"
+#include "text/hf_tokenizer.h"
 #include "text/tokenizer_factory.h"
 
 namespace emelex {
@@ -119,7 +120,7 @@ class LocalSession : public Session {
 class LocalEngine : public Engine {
  public:
   LocalEngine(const std::filesystem::path& path, const LoadOptions& options) {
-    const auto weights = open_weights(path);
+    const auto weights = open_model(path);
     check_architecture(weights->metadata());  // first: the likeliest reason why a good file can't be run
     tokenizer_ = make_tokenizer(weights->metadata());
     chat_template_ = read_chat_template(weights->metadata(), *tokenizer_);

@@ -57,12 +57,10 @@ const std::vector<PreTokenizerRule>& rules() {
 }
 
 const PreTokenizerRule& find_rule(std::string_view name, const std::string& source) {
+  if (const PreTokenizerRule* rule = find_pre_tokenizer_rule(name)) return *rule;
   std::string known;
   for (const PreTokenizerRule& rule : rules()) {
-    for (const std::string_view candidate : rule.names) {
-      if (candidate == name) return rule;
-      known += str_cat(known.empty() ? "" : ", ", candidate);
-    }
+    for (const std::string_view candidate : rule.names) known += str_cat(known.empty() ? "" : ", ", candidate);
   }
   throw Error(ErrorCode::unsupported, str_cat("[tokenizer] expected tokenizer.ggml.pre to be one of (", known,
                                               "), got ", quote_bytes(name), " in ", source));
@@ -105,6 +103,30 @@ std::string compose(std::string_view text) {
 }
 
 }  // namespace
+
+PreTokenizerParts parts_of(const PreTokenizerRule& rule) {
+  PreTokenizerParts parts;
+  parts.nfc = rule.nfc;
+  parts.whole_words = rule.whole_words;
+  parts.gpt2 = rule.patterns.front() == kGpt2 || rule.patterns.front() == kDigitsThenGpt2;
+  parts.digits = rule.patterns.front() == kDigitsThenGpt2;
+  if (!parts.gpt2) parts.patterns.assign(rule.patterns.begin(), rule.patterns.end());
+  return parts;
+}
+
+std::string_view pre_tokenizer_named_by(const PreTokenizerParts& parts) {
+  for (const PreTokenizerRule& rule : rules()) {
+    if (parts_of(rule) == parts) return rule.names.front();
+  }
+  return {};
+}
+
+const PreTokenizerRule* find_pre_tokenizer_rule(std::string_view name) {
+  for (const PreTokenizerRule& rule : rules()) {
+    if (std::find(rule.names.begin(), rule.names.end(), name) != rule.names.end()) return &rule;
+  }
+  return nullptr;
+}
 
 PreTokenizer::PreTokenizer(std::string_view name, const std::string& source) : rule_(&find_rule(name, source)) {
   for (const std::string_view pattern : rule_->patterns) stages_.push_back(std::make_unique<Regex>(pattern));

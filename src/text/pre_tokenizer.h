@@ -19,6 +19,26 @@ struct PreTokenizerRule {
   bool adds_bos = false;                   // when the file does not say
 };
 
+// What a tokenizer.json says of the same.
+struct PreTokenizerParts {
+  bool digits = false;  // each digit on its own, first
+  std::vector<std::string> patterns;
+  bool gpt2 = false;  // GPT-2's pattern after them
+  bool nfc = false;
+  bool whole_words = false;
+
+  bool operator==(const PreTokenizerParts&) const = default;
+};
+
+// The name of the rule that does just that; empty when there is none.
+std::string_view pre_tokenizer_named_by(const PreTokenizerParts& parts);
+
+// The rule of a name, or nullptr.
+const PreTokenizerRule* find_pre_tokenizer_rule(std::string_view name);
+
+// How tokenizer.json says a rule.
+PreTokenizerParts parts_of(const PreTokenizerRule& rule);
+
 // Cuts text into words. Immutable; safe to use from any thread.
 class PreTokenizer {
  public:

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/byte_level_bpe_tokenizer.h"
+#include "text/hf_tokenizer.h"
 
 namespace emelex {
 namespace {
@@ -25,6 +26,7 @@ constexpr std::array kKinds = {
 }  // namespace
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata) {
+  if (const auto problem = metadata.string(kTokenizerProblemKey)) throw Error(ErrorCode::unsupported, *problem);
   const std::string name = metadata.require_string("tokenizer.ggml.model");
   std::string known;
   for (const Kind& kind : kKinds) {

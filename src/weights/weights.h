@@ -72,6 +72,9 @@ class Weights {
   // What find() throws for: tensor → what is in it.
   const std::map<std::string, std::string, std::less<>>& unreadable() const { return unreadable_; }
 
+  // The same with other metadata.
+  Weights with_metadata(Metadata metadata) const { return {path_, std::move(metadata), tensors_, unreadable_, files_}; }
+
   // The tensor of that name, or nullptr. Throws Error(unsupported) when it is there and can't be read.
   const Tensor* find(std::string_view name) const;
 

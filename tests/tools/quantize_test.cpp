@@ -231,9 +231,15 @@ TEST_CASE("a Hugging Face folder becomes a GGUF file with its rows in GGUF's ord
   fs::create_directory(model);
   std::ofstream(model / "config.json") << tiny_llama_config();
   std::ofstream(model / "model.safetensors", std::ios::binary) << safetensors(tiny_llama_tensors());
-  quantize_to_gguf(model, folder.path() / "out.gguf", "f32", {});
+  const fs::path target = folder.path() / "out.gguf";
+  expect_error(ErrorCode::unsupported, {"tokenizer.json"}, [&] { quantize_to_gguf(model, target, "f32", {}); });
+  CHECK_FALSE(fs::exists(target));
+  std::ofstream(model / "tokenizer.json") << R"({"pre_tokenizer": {"type": "ByteLevel"},
+      "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}})";
+  quantize_to_gguf(model, target, "f32", {});
   const auto before = open_weights(model);
-  const auto after = open_weights(folder.path() / "out.gguf");
+  const auto after = open_weights(target);
+  CHECK(*after->metadata().strings("tokenizer.ggml.tokens") == std::vector<std::string>{"a", "b", "ab"});
   CHECK_FALSE(after->metadata().contains("emelex.rope.interleaved"));
   CHECK(after->metadata().require_string("general.architecture") == "llama");
   const auto rows_of = [](const Weights& weights, const char* name) {

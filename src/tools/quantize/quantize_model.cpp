@@ -6,21 +6,19 @@
 
 #include "base/durable_file.h"
 #include "base/strings.h"
-#include "base/thread_pool.h"
 #include "emelex/error.h"
 #include "quant/quantize.h"
+#include "text/hf_tokenizer.h"
+#include "tools/quantize/checks.h"
 #include "tools/quantize/mixture.h"
 #include "tools/quantize/row_source.h"
+#include "tools/quantize/row_workers.h"
 #include "weights/gguf/gguf_writer.h"
 #include "weights/weights.h"
 
 namespace emelex {
 namespace {
 
-// What a worker rounds at a time: as float32, it stays in the cache.
-constexpr int64_t kPieceValues = 64 * 1024;
-// What is rounded between two writes.
-constexpr int64_t kBatchValues = 16 * 1024 * 1024;
 // "2" says that the K-quants are as they are today: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 constexpr uint32_t kQuantizationVersion = 2;
 
@@ -33,29 +31,29 @@ const Mixture& require_mixture(std::string_view name) {
 
 bool is_gguf(const Weights& weights) { return !std::filesystem::is_directory(weights.path()); }
 
-// Rounded twice is worse than rounded once, and nobody should find that out later.
 void refuse_rounded(const std::vector<PlannedTensor>& plan) {
   for (const PlannedTensor& planned : plan) {
     const Tensor& tensor = *planned.tensor;
     if (planned.type == tensor.type) continue;
-    if (tensor.type == TensorType::mlx || info(tensor.type).block_size > 1) {
-      throw Error(ErrorCode::unsupported,
-                  str_cat("[quantize] expected weights that are not rounded yet, got ", tensor.type_name(), " for ",
-                          quote_bytes(tensor.name),
-                          " (start from the original model, or allow it with --requantize and lose some quality)"));
-    }
+    if (tensor.type == TensorType::mlx || info(tensor.type).block_size > 1) throw_rounded(tensor);
   }
 }
 
 // GGUF's metadata: the model's own, but what is about its files.
 void add_metadata(GgufWriter& file, const Weights& weights, const Mixture& mixture) {
   const Metadata& metadata = weights.metadata();
+  if (const auto problem = metadata.string(kTokenizerProblemKey)) throw Error(ErrorCode::unsupported, *problem);
   for (const auto& [key, value] : metadata.values()) {
     if (key == "general.alignment" || key == "general.file_type" || key == "general.quantization_version" ||
         key.starts_with("split.") || key.starts_with("emelex.")) {
       continue;
     }
     file.add_value(key, value, metadata.width(key));
+  }
+  // A second token that ends a text has a key of its own.
+  const auto ends = metadata.integers("emelex.eos_token_ids");
+  if (ends && ends->size() > 1 && !metadata.contains("tokenizer.ggml.eot_token_id")) {
+    file.add("tokenizer.ggml.eot_token_id", static_cast<uint32_t>((*ends)[1]));
   }
   file.add("general.file_type", static_cast<uint32_t>(mixture.file_type));
   file.add("general.quantization_version", kQuantizationVersion);
@@ -68,8 +66,7 @@ class GgufOutput {
       : options_(options),
         orders_(weights, true),
         plan_(plan_tensors(mixture, weights, !is_gguf(weights))),
-        pool_(options.threads > 0 ? options.threads : physical_cores()),
-        scratch_(static_cast<size_t>(pool_.size())),
+        workers_(options.threads),
         output_(output) {
     if (!options.requantize) refuse_rounded(plan_);
     add_metadata(writer_, weights, mixture);
@@ -117,7 +114,7 @@ class GgufOutput {
     const PlannedTensor& planned = plan_[i];
     const RowSource source = orders_.source(*planned.tensor);
     const uint64_t bytes = bytes_of(planned);
-    const int64_t batch = std::max<int64_t>(1, kBatchValues / source.columns());
+    const int64_t batch = rows_between_writes(source.columns());
     for (int64_t row = 0; row < source.rows(); row += batch) {
       if (options_.progress) options_.progress({i, plan_.size(), planned.tensor->name, done_, total_});
       if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
@@ -142,16 +139,10 @@ class GgufOutput {
       return tensor.data.subspan(static_cast<size_t>(first) * bytes, static_cast<size_t>(n) * bytes);
     }
     batch_.resize(static_cast<size_t>(n) * bytes);
-    const int64_t piece = std::max<int64_t>(1, kPieceValues / source.columns());
-    const auto pieces = static_cast<int>((n + piece - 1) / piece);
     const bool fits_half = planned.type != TensorType::f32 && planned.type != TensorType::bf16;
-    pool_.for_each(pieces, [&](int index, int worker) {
-      const int64_t row = index * piece;
-      const auto rows = static_cast<size_t>(std::min(piece, n - row));
-      std::vector<float>& values = scratch_[static_cast<size_t>(worker)];
-      values.resize(rows * static_cast<size_t>(source.columns()));
-      source.read(first + row, values, fits_half);
-      quantize(planned.type, values, std::span(batch_).subspan(static_cast<size_t>(row) * bytes, rows * bytes));
+    workers_.each_piece(source, first, n, fits_half, [&](int64_t at, std::span<const float> values) {
+      const size_t rows = values.size() / static_cast<size_t>(source.columns());
+      quantize(planned.type, values, std::span(batch_).subspan(static_cast<size_t>(at) * bytes, rows * bytes));
     });
     return batch_;
   }
@@ -159,8 +150,7 @@ class GgufOutput {
   const QuantizeOptions& options_;
   RowOrders orders_;
   std::vector<PlannedTensor> plan_;
-  ThreadPool pool_;
-  std::vector<std::vector<float>> scratch_;  // of each worker
+  RowWorkers workers_;
   std::filesystem::path output_;
   GgufWriter writer_;
   std::vector<std::byte> header_;
@@ -169,16 +159,6 @@ class GgufOutput {
   uint64_t total_ = 0;
   QuantizeReport report_;
 };
-
-// Writing over the file that is being read would end in rubbish.
-void check_not_input(const Weights& weights, const std::filesystem::path& output) {
-  std::error_code ignored;
-  for (const std::filesystem::path& file : weights.files()) {
-    if (!std::filesystem::equivalent(file, output, ignored)) continue;
-    throw Error(ErrorCode::invalid_argument,
-                str_cat("[quantize] expected another file than the model's own, got ", path_text(output)));
-  }
-}
 
 }  // namespace
 
@@ -191,7 +171,7 @@ std::vector<std::pair<std::string_view, std::string_view>> quantization_names() 
 QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
                                 std::string_view mixture, const QuantizeOptions& options) {
   const Mixture& chosen = require_mixture(mixture);
-  const std::shared_ptr<const Weights> weights = open_weights(model);
+  const std::shared_ptr<const Weights> weights = open_model(model);
   check_not_input(*weights, output);
   GgufOutput gguf(*weights, output, chosen, options);
   QuantizeReport report = gguf.write();

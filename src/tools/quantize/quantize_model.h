@@ -54,4 +54,15 @@ std::vector<std::pair<std::string_view, std::string_view>> quantization_names();
 QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
                                 std::string_view mixture, const QuantizeOptions& options);
 
+struct MlxTarget {
+  int bits = 4;  // 2, 3, 4, 5, 6 or 8
+  int group_size = 64;
+};
+
+// The same as a folder that mlx-lm opens: SafeTensors in MLX's affine format, config.json and the tokenizer's files,
+// which are a folder's own, or made of a GGUF file's metadata. Plain numbers become float16, or stay bfloat16. Throws
+// Error as above, and unsupported for a model that has no such folder's form in emelex.
+QuantizeReport quantize_to_mlx(const std::filesystem::path& model, const std::filesystem::path& output,
+                               const MlxTarget& target, const QuantizeOptions& options);
+
 }  // namespace emelex

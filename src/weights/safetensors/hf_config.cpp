@@ -26,8 +26,19 @@ class ConfigReader {
   HfConfig read(const std::string& name);
 
  private:
-  void add(std::string_view key, Metadata::Value value) {
+  // Numbers as GGUF files have them: in 32 bits where they fit, sizes unsigned.
+  void add(std::string_view key, int64_t value) {
+    config_.metadata.add(str_cat(config_.family->architecture, ".", key), static_cast<uint64_t>(value),
+                         value <= UINT32_MAX ? 4 : 8);
+  }
+  void add(std::string_view key, double value) {
+    config_.metadata.add(str_cat(config_.family->architecture, ".", key), value, 4);
+  }
+  void add(std::string_view key, std::string value) {
     config_.metadata.add(str_cat(config_.family->architecture, ".", key), std::move(value));
+  }
+  void add_token_id(const char* key, int64_t id) {
+    config_.metadata.add(key, static_cast<uint64_t>(id), id <= UINT32_MAX ? 4 : 8);
   }
   void read_family();
   void refuse_what_is_not_computed() const;
@@ -142,11 +153,11 @@ void ConfigReader::read_llama3_scaling(const ConfigObject& scaling, double base)
 }
 
 void ConfigReader::read_token_ids() {
-  if (const auto bos = root_.integer("bos_token_id", 0)) config_.metadata.add("tokenizer.ggml.bos_token_id", *bos);
+  if (const auto bos = root_.integer("bos_token_id", 0)) add_token_id("tokenizer.ggml.bos_token_id", *bos);
   const Json* eos = root_.find("eos_token_id");
   if (eos == nullptr) return;
   if (!eos->is_array()) {
-    config_.metadata.add("tokenizer.ggml.eos_token_id", *root_.integer("eos_token_id", 0));
+    add_token_id("tokenizer.ggml.eos_token_id", *root_.integer("eos_token_id", 0));
     return;
   }
   std::vector<int64_t> ids;
@@ -157,7 +168,7 @@ void ConfigReader::read_token_ids() {
     ids.push_back(id.get<int64_t>());
   }
   if (ids.empty()) return;
-  config_.metadata.add("tokenizer.ggml.eos_token_id", ids.front());
+  add_token_id("tokenizer.ggml.eos_token_id", ids.front());
   config_.metadata.add("emelex.eos_token_ids", std::move(ids));
 }
 

@@ -56,20 +56,35 @@ std::string hf_family_names() {
   return names;
 }
 
-std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
+namespace {
+
+// `name` of a module by pattern `from`, as pattern `to` has it; nothing unless it matches.
+std::optional<std::string> renamed(std::string_view name, std::string_view from, std::string_view to) {
   const size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return std::string(name);
+  if (dot == std::string_view::npos) return std::nullopt;
   const std::string_view module = name.substr(0, dot);
   const std::string_view suffix = name.substr(dot);  // ".weight", ".bias"
-  for (const HfModule& known : family.modules) {
-    const size_t at = known.gguf.find(kNumber);
-    if (at == std::string_view::npos) {
-      if (module == known.huggingface) return str_cat(known.gguf, suffix);
-    } else if (const auto number = layer_number(known.huggingface, module)) {
-      return str_cat(known.gguf.substr(0, at), *number, known.gguf.substr(at + kNumber.size()), suffix);
-    }
+  const size_t at = to.find(kNumber);
+  if (at == std::string_view::npos) return module == from ? std::optional(str_cat(to, suffix)) : std::nullopt;
+  const auto number = layer_number(from, module);
+  if (!number) return std::nullopt;
+  return str_cat(to.substr(0, at), *number, to.substr(at + kNumber.size()), suffix);
+}
+
+}  // namespace
+
+std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
+  for (const HfModule& module : family.modules) {
+    if (auto found = renamed(name, module.huggingface, module.gguf)) return *std::move(found);
   }
   return std::string(name);
+}
+
+std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name) {
+  for (const HfModule& module : family.modules) {
+    if (auto found = renamed(gguf_name, module.gguf, module.huggingface)) return found;
+  }
+  return std::nullopt;
 }
 
 }  // namespace emelex

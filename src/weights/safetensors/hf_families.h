@@ -33,6 +33,9 @@ const HfFamily* find_hf_family(std::string_view model_type);
 // The known model_types, for messages: "llama, mistral".
 std::string hf_family_names();
 
+// The other way; nothing for a tensor of no known module.
+std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name);
+
 // "model.layers.3.self_attn.q_proj.weight" → "blk.3.attn_q.weight". A tensor of no known module keeps its name.
 std::string gguf_tensor_name(const HfFamily& family, std::string_view name);
 

@@ -1,0 +1,26 @@
+#include "tools/quantize/checks.h"
+
+#include "base/strings.h"
+#include "emelex/error.h"
+
+namespace emelex {
+
+void throw_rounded(const Tensor& tensor) {
+  throw Error(ErrorCode::unsupported,
+              str_cat("[quantize] expected weights that are not rounded yet, got ", tensor.type_name(), " for ",
+                      quote_bytes(tensor.name),
+                      " (start from the original model, or allow it with --requantize and lose some quality)"));
+}
+
+void check_not_input(const Weights& weights, const std::filesystem::path& output) {
+  std::error_code ignored;
+  const auto check = [&](const std::filesystem::path& file) {
+    if (!std::filesystem::equivalent(file, output, ignored)) return;
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[quantize] expected another place than the model's own, got ", path_text(output)));
+  };
+  check(weights.path());
+  for (const std::filesystem::path& file : weights.files()) check(file);
+}
+
+}  // namespace emelex

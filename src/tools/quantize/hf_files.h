@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "weights/metadata.h"
+#include "weights/weights.h"
+
+// The files beside a Hugging Face folder's tensors, made of a GGUF file's metadata.
+namespace emelex {
+
+// config.json without quantization, for a Llama. Throws Error(unsupported) for what it has no words for.
+std::string hf_config_json(const Weights& weights, const std::string& dtype);
+
+// tokenizer.json and tokenizer_config.json, for byte-level BPE. Throws Error(unsupported) for other tokenizers.
+std::string hf_tokenizer_json(const Metadata& metadata);
+std::string hf_tokenizer_config_json(const Metadata& metadata);
+
+}  // namespace emelex

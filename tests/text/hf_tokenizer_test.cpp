@@ -1,0 +1,122 @@
+// tokenizer.json and its companions as a GGUF file's metadata.
+#include "text/hf_tokenizer.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+#include "base/expect_error.h"
+#include "base/temporary_folder.h"
+#include "text/tokenizer_factory.h"
+
+namespace emelex {
+namespace {
+
+const char* const kByteLevel = R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": true})";
+
+struct Folder {
+  TemporaryFolder folder;
+  std::string vocabulary = R"({"a": 0, "b": 1, "ab": 2, "Ġ": 3})";
+  std::string merges = R"([["a", "b"]])";
+  std::string added = R"([{"id": 5, "content": "<end>", "special": true}, {"id": 4, "content": "<tool>"}])";
+  std::string model = R"("type": "BPE")";
+  std::string pre = kByteLevel;
+  std::string more;
+
+  void write(const char* name, const std::string& text) const { std::ofstream(folder.path() / name) << text; }
+
+  Metadata read() const {
+    write("tokenizer.json", R"({"added_tokens": )" + added + R"(, "pre_tokenizer": )" + pre + more + R"(, "model": {)" +
+                                model + R"(, "vocab": )" + vocabulary + R"(, "merges": )" + merges + "}}");
+    Metadata metadata("config.json");
+    metadata.add("general.architecture", std::string("llama"));
+    metadata.add("llama.vocab_size", uint64_t{8});
+    add_hf_tokenizer(folder.path(), metadata);
+    return metadata;
+  }
+};
+
+TEST_CASE("tokens, their kinds and merges are those of the file, and rows without a token get one") {
+  const Metadata metadata = Folder().read();
+  CHECK(*metadata.strings("tokenizer.ggml.tokens") ==
+        std::vector<std::string>{"a", "b", "ab", "Ġ", "<tool>", "<end>", "[PAD6]", "[PAD7]"});
+  CHECK(*metadata.integers("tokenizer.ggml.token_type") == std::vector<int64_t>{1, 1, 1, 1, 4, 3, 5, 5});
+  CHECK(*metadata.strings("tokenizer.ggml.merges") == std::vector<std::string>{"a b"});
+  CHECK(metadata.string("tokenizer.ggml.pre") == "gpt-2");
+  CHECK_FALSE(metadata.contains("tokenizer.ggml.add_bos_token"));
+  const auto tokenizer = make_tokenizer(metadata);
+  CHECK(tokenizer->encode("ab a<end>", SpecialTokens::parse) == std::vector<TokenId>{2, 3, 0, 5});
+}
+
+TEST_CASE("merges may be one text each") {
+  Folder f;
+  f.merges = R"(["a b"])";
+  CHECK(*f.read().strings("tokenizer.ggml.merges") == std::vector<std::string>{"a b"});
+}
+
+TEST_CASE("a pre-tokenizer is known by what it does") {
+  const auto name = [](const std::string& pre, const std::string& more = "", const std::string& model = "") {
+    Folder f;
+    f.pre = pre;
+    f.more = more;
+    f.model += model;
+    return *f.read().string("tokenizer.ggml.pre");
+  };
+  const auto sequence = [](const std::string& steps) {
+    return R"({"type": "Sequence", "pretokenizers": [)" + steps + "]}";
+  };
+  const auto split = [](const std::string& pattern) {
+    return R"({"type": "Split", "pattern": {"Regex": ")" + pattern +
+           R"("}, "behavior": "Isolated", "invert": false}, {"type": "ByteLevel", "use_regex": false})";
+  };
+  const std::string words = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N})";
+  const std::string rest = R"(| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)";
+  CHECK(name(sequence(R"({"type": "Digits", "individual_digits": true}, )" + std::string(kByteLevel))) == "smollm");
+  CHECK(name(sequence(split(words + "{1,3}" + rest)), "", R"(, "ignore_merges": true)") == "llama-bpe");
+  CHECK(name(sequence(split(words + "{1,3}" + rest))) == "dbrx");
+  CHECK(name(sequence(split(words + rest)), R"(, "normalizer": {"type": "NFC"})") == "qwen2");
+}
+
+TEST_CASE("special tokens, the template and the first token of a text come from tokenizer_config.json") {
+  Folder f;
+  f.more = R"(, "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<end>"}}]})";
+  f.write("tokenizer_config.json",
+          R"({"bos_token": {"content": "<end>"}, "eos_token": "<tool>", "add_bos_token": false,
+              "chat_template": [{"name": "tools", "template": "T"}, {"name": "default", "template": "D"}]})");
+  const Metadata metadata = f.read();
+  CHECK(metadata.integer("tokenizer.ggml.bos_token_id") == 5);
+  CHECK(metadata.integer("tokenizer.ggml.eos_token_id") == 4);
+  CHECK(metadata.boolean("tokenizer.ggml.add_bos_token") == true);
+  CHECK(metadata.string("tokenizer.chat_template") == "D");
+  f.write("chat_template.jinja", "J");
+  CHECK(f.read().string("tokenizer.chat_template") == "J");
+}
+
+TEST_CASE("what is no byte-level BPE is unsupported, and what contradicts itself is corrupt") {
+  const auto fails = [](ErrorCode code, const std::string& says, const auto& change) {
+    CAPTURE(says);
+    Folder f;
+    change(f);
+    expect_error(code, {"[tokenizer]", says}, [&] { (void)f.read(); });
+  };
+  using enum ErrorCode;
+  fails(unsupported, "'Unigram'", [](Folder& f) { f.model = R"("type": "Unigram")", f.merges = "null"; });
+  fails(unsupported, "byte_fallback", [](Folder& f) { f.model += R"(, "byte_fallback": true)"; });
+  fails(unsupported, "'Metaspace'", [](Folder& f) { f.pre = R"({"type": "Metaspace"})"; });
+  fails(unsupported, "'Lowercase'", [](Folder& f) { f.more = R"(, "normalizer": {"type": "Lowercase"})"; });
+  fails(unsupported, "space before", [](Folder& f) { f.pre = R"({"type": "ByteLevel", "add_prefix_space": true})"; });
+  fails(corrupt_file, "token 2", [](Folder& f) { f.added = R"([{"id": 2, "content": "<x>"}])"; });
+  fails(corrupt_file, "16777216", [](Folder& f) { f.vocabulary = R"({"a": 99999999999})"; });
+  fails(corrupt_file, "token ids", [](Folder& f) { f.vocabulary = R"({"a": -1})"; });
+  fails(corrupt_file, "two names", [](Folder& f) { f.merges = R"([["a"]])"; });
+  fails(corrupt_file, "tokenizer.json", [](Folder& f) { f.more = "}"; });
+}
+
+TEST_CASE("a folder without tokenizer.json says so") {
+  const TemporaryFolder folder;
+  Metadata metadata;
+  expect_error(ErrorCode::unsupported, {"tokenizer.json"}, [&] { add_hf_tokenizer(folder.path(), metadata); });
+}
+
+}  // namespace
+}  // namespace emelex
