@@ -64,6 +64,23 @@ std::vector<TinyTensor> tiny_llama_tensors(float first) {
           tensor("lm_head.weight", {3, 8})};
 }
 
+std::vector<TinyTensor> mlx_module(const std::string& module, int64_t rows, int64_t columns, const MlxFormat& format) {
+  uint8_t next = 1;
+  const auto tensor = [&](const std::string& suffix, const std::string& dtype, int64_t width, size_t row_bytes) {
+    std::string data(static_cast<size_t>(rows) * row_bytes, '\0');
+    for (char& byte : data) byte = static_cast<char>(next = static_cast<uint8_t>(next * 37 + 11));
+    return TinyTensor{module + suffix, dtype, {rows, width}, data};
+  };
+  const bool affine = format.mode == MlxMode::affine;
+  const std::string dtype(affine ? info(format.scale_type).name : "U8");
+  const size_t scale_bytes = mlx_scale_row_bytes(format, columns);
+  std::vector<TinyTensor> tensors = {
+      tensor(".weight", "U32", columns * format.bits / 32, mlx_row_bytes(format, columns)),
+      tensor(".scales", dtype, columns / format.group_size, scale_bytes)};
+  if (affine) tensors.push_back(tensor(".biases", dtype, columns / format.group_size, scale_bytes));
+  return tensors;
+}
+
 std::string tiny_llama_config(std::string_view more) {
   return str_cat(R"({"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
     "num_key_value_heads": 1, "intermediate_size": 16, "vocab_size": 3, "max_position_embeddings": 128)",

@@ -29,6 +29,9 @@ std::string f32_data(const std::vector<float>& values);
 // The tensors of a Llama with one layer, `dim` 8 and a vocabulary of 3, in F32, values counting up from `first`.
 std::vector<TinyTensor> tiny_llama_tensors(float first = 0);
 
+// The tensors of a module as MLX quantizes it: weight, scales and, for affine, biases, of any bytes.
+std::vector<TinyTensor> mlx_module(const std::string& module, int64_t rows, int64_t columns, const MlxFormat& format);
+
 // Its config.json, with `more` members: ", \"rope_theta\": 5e5". A key may be there twice only if parsing is to fail.
 std::string tiny_llama_config(std::string_view more = "");
 

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kScales = ".scales";
+constexpr std::string_view kBiases = ".biases";
 constexpr std::string_view kPacked = "U32";  // the type of the weight's words
 
 [[noreturn]] void fail(std::string_view expected, std::string_view got, const fs::path& file) {
@@ -34,13 +35,14 @@ class Module {
   Module(FoundTensors& found, std::string name) : found_(&found), name_(std::move(name)) {
     weight_ = find(kWeight);
     scales_ = find(kScales);
-    biases_ = find(".biases");
+    biases_ = find(kBiases);
   }
 
   bool has_weight() const { return weight_ != nullptr; }
   bool is_packed() const { return weight_->entry.dtype == kPacked; }
   bool has_scales() const { return scales_ != nullptr; }
-  std::string weight_name() const { return name_ + std::string(kWeight); }
+  std::string part_name(std::string_view suffix) const { return name_ + std::string(suffix); }
+  std::string weight_name() const { return part_name(kWeight); }
   const fs::path& path() const { return weight_->part->path; }
 
   // The three as one, which `format` describes but for the scales' type.
@@ -49,7 +51,7 @@ class Module {
 
  private:
   const FoundTensor* find(std::string_view suffix) const {
-    const auto at = found_->find(name_ + std::string(suffix));
+    const auto at = found_->find(part_name(suffix));
     return at == found_->end() ? nullptr : &at->second;
   }
   void check_which_are_there(const MlxFormat& format) const;
@@ -66,10 +68,16 @@ class Module {
 
 void Module::check_which_are_there(const MlxFormat& format) const {
   const std::string name = quote_bytes(weight_name());
-  if (scales_ == nullptr) fail(str_cat(quote_bytes(name_ + ".scales"), " beside the quantized ", name), "none", path());
+  // A second scale over those of the groups, which mlx-lm may give to the experts of a mixture.
+  if (const FoundTensor* global = find(".global_scale")) {
+    throw Error(ErrorCode::unsupported, str_cat("[safetensors] expected no scale over a whole matrix, got ",
+                                                quote_bytes(global->entry.name), " in ", path_text(path())));
+  }
+  if (scales_ == nullptr)
+    fail(str_cat(quote_bytes(part_name(kScales)), " beside the quantized ", name), "none", path());
   const bool affine = format.mode == MlxMode::affine;
   if (affine && biases_ == nullptr) {
-    fail(str_cat(quote_bytes(name_ + ".biases"), " beside the quantized ", name), "none", path());
+    fail(str_cat(quote_bytes(part_name(kBiases)), " beside the quantized ", name), "none", path());
   }
   if (!affine && biases_ != nullptr) {
     fail(str_cat("no biases for ", name, " in mode ", mlx_mode_name(format.mode)), quote_bytes(biases_->entry.name),
@@ -140,8 +148,8 @@ Tensor Module::tensor(MlxFormat format) const {
 }
 
 void Module::take_out() const {
-  for (const std::string_view suffix : {kWeight, kScales, std::string_view(".biases")}) {
-    found_->erase(name_ + std::string(suffix));
+  for (const std::string_view suffix : {kWeight, kScales, kBiases}) {
+    found_->erase(part_name(suffix));
   }
 }
 
@@ -150,8 +158,9 @@ std::set<std::string> candidates(const FoundTensors& found, const HfQuantization
   std::set<std::string> names;
   for (const auto& [name, tensor] : found) {
     const std::string_view view = name;
-    if (view.ends_with(kWeight) && tensor.entry.dtype == kPacked) names.emplace(view.substr(0, name.size() - 7));
-    if (view.ends_with(kScales)) names.emplace(view.substr(0, name.size() - 7));
+    if (view.ends_with(kWeight) && tensor.entry.dtype == kPacked)
+      names.emplace(view.substr(0, view.size() - kWeight.size()));
+    if (view.ends_with(kScales)) names.emplace(view.substr(0, view.size() - kScales.size()));
   }
   for (const auto& [name, format] : quantization.modules) names.insert(name);
   return names;
