@@ -10,7 +10,6 @@
 #include "emelex/hub.h"
 #include "emelex/output.h"
 #include "emelex/show_text.h"
-#include "weights/weights.h"
 
 namespace emelex::cli {
 namespace {
@@ -50,7 +49,7 @@ int show(const ShowFlags& flags) {
     throw UsageError("--json has all metadata, with the chat template; leave out --metadata and --template");
   }
   if (flags.full && !flags.json) throw UsageError("--full needs --json");
-  standard_output().write(text_of(describe_model(open_weights(resolve_model(flags.model))), flags));
+  standard_output().write(text_of(describe_model(resolve_model(flags.model)), flags));
   return kDone;
 }
 

@@ -60,6 +60,7 @@ Json token_json(const std::optional<TokenDescription>& token) {
 
 Json tokenizer_json(const TokenizerDescription& tokenizer) {
   return {{"model", text_json(tokenizer.model)},
+          {"problem", text_json(tokenizer.problem)},
           {"pre", text_json(tokenizer.pre)},
           {"vocab_size", optional_json(tokenizer.vocab_size)},
           {"bos", token_json(tokenizer.bos)},

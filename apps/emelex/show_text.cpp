@@ -169,7 +169,9 @@ void Summary::add_rope() {
 
 void Summary::add_tokenizer() {
   const TokenizerDescription& tokenizer = model_.tokenizer;
-  std::string text = tokenizer.model.empty() ? "none in these files" : one_line(tokenizer.model);
+  std::string text = !tokenizer.model.empty()     ? one_line(tokenizer.model)
+                     : !tokenizer.problem.empty() ? "unreadable: " + one_line(tokenizer.problem)
+                                                  : "none in this file";
   if (!tokenizer.pre.empty()) text += ", pre-tokenizer " + one_line(tokenizer.pre);
   if (tokenizer.vocab_size) text += str_cat(", ", *tokenizer.vocab_size, " tokens");
   const auto token = [&text](const char* kind, const std::optional<TokenDescription>& value) {

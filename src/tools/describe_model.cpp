@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "emelex/engine.h"
 #include "models/model.h"
+#include "text/hf_tokenizer.h"
 #include "text/jinja/template.h"
 #include "text/tokenizer_factory.h"
 
@@ -174,6 +175,7 @@ void describe_tokenizer(const Metadata& metadata, ModelDescription& model) {
   const Keys keys(metadata, "tokenizer.ggml.");
   TokenizerDescription& tokenizer = model.tokenizer;
   tokenizer.model = keys.string("model");
+  tokenizer.problem = tolerant([&] { return metadata.string(kTokenizerProblemKey); }).value_or("");
   tokenizer.pre = keys.string("pre");
   const auto* tokens = tolerant([&] { return metadata.strings("tokenizer.ggml.tokens"); });
   if (tokens != nullptr) tokenizer.vocab_size = static_cast<int64_t>(tokens->size());
@@ -242,9 +244,9 @@ double bits_per_weight(int64_t bytes, int64_t values) {
   return values > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(values) : 0.0;
 }
 
-ModelDescription describe_model(std::shared_ptr<const Weights> weights) {
+ModelDescription describe_model(const std::filesystem::path& path) {
   ModelDescription model;
-  model.weights = std::move(weights);
+  model.weights = open_model(path);
   const Metadata& metadata = model.weights->metadata();
   const Keys general(metadata, "general.");
   model.name = general.string("name");

@@ -48,7 +48,8 @@ struct TokenDescription {
 };
 
 struct TokenizerDescription {
-  std::string model;  // "gpt2"; empty: the files have no tokenizer
+  std::string model;    // "gpt2"; empty: the files have no tokenizer that emelex can read
+  std::string problem;  // why not, in a folder
   std::string pre;
   std::optional<int64_t> vocab_size;
   std::optional<TokenDescription> bos;
@@ -106,8 +107,8 @@ struct ModelDescription {
 // 4.5 for Q4_0; 0 without values.
 double bits_per_weight(int64_t bytes, int64_t values);
 
-// What an opened model's files say; nothing is loaded or run. Throws nothing on account of a model that emelex can't
-// run.
-ModelDescription describe_model(std::shared_ptr<const Weights> weights);
+// Opens a model and reads what its files say; nothing is loaded or run. Throws what open_weights does, and nothing on
+// account of a model that emelex can't run.
+ModelDescription describe_model(const std::filesystem::path& path);
 
 }  // namespace emelex

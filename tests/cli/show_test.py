@@ -118,6 +118,8 @@ class Show(ProgramTest):
         model = json.loads(self.show(self.folder, "--json"))
         self.assertEqual((model["format"], model["layers"], model["parameters"]), ("SafeTensors", 2, 32))
         self.assertEqual([kind["kind"] for kind in model["kinds"]], ["token_embd", "output_norm"])
+        self.assertIn("tokenizer.json", model["tokenizer"]["problem"])
+        self.assertIn("unreadable: [tokenizer]", self.show(self.folder))
 
     def test_what_is_no_model_or_no_usage_is_one_line(self):
         self.check_fails(1, "show", self.path("missing.gguf"), says="missing.gguf")

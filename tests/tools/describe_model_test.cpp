@@ -16,7 +16,7 @@ using State = ChatTemplateDescription::State;
 ModelDescription describe(const GgufWriter& file) {
   const TemporaryFolder folder;
   file.write(folder.path() / "m.gguf");
-  return describe_model(open_weights(folder.path() / "m.gguf"));
+  return describe_model(folder.path() / "m.gguf");
 }
 
 // A file of an architecture that emelex lacks.
@@ -30,7 +30,7 @@ GgufWriter strange_file() {
 TEST_CASE("a model is described by its metadata and tensors") {
   const TemporaryFolder folder;
   test::write_random_model(folder.path() / "tiny.gguf");
-  const auto model = describe_model(open_weights(folder.path() / "tiny.gguf"));
+  const auto model = describe_model(folder.path() / "tiny.gguf");
   CHECK(model.format == "GGUF");
   CHECK(model.name == "Tiny");
   CHECK(model.architecture == "llama");
@@ -58,7 +58,7 @@ TEST_CASE("a model is described by its metadata and tensors") {
 TEST_CASE("the tokenizer's facts are told without its vocabulary") {
   const TemporaryFolder folder;
   test::write_random_model(folder.path() / "tiny.gguf");
-  const auto tokenizer = describe_model(open_weights(folder.path() / "tiny.gguf")).tokenizer;
+  const auto tokenizer = describe_model(folder.path() / "tiny.gguf").tokenizer;
   CHECK(tokenizer.model == "gpt2");
   CHECK(tokenizer.pre == "gpt-2");
   CHECK(tokenizer.vocab_size == 268);
@@ -76,7 +76,7 @@ TEST_CASE("memory is the weights and a cache of the context that a session gets"
     test::TinyModel tiny;
     tiny.context = context;
     test::write_random_model(folder.path() / "tiny.gguf", tiny);
-    const auto model = describe_model(open_weights(folder.path() / "tiny.gguf"));
+    const auto model = describe_model(folder.path() / "tiny.gguf");
     CHECK(model.kv_bytes_per_token == 2 * 2 * (16 + 16) * 2);  // layers, heads, key and value, bytes
     return model.memory_bytes.value() - model.weight_bytes;
   };
