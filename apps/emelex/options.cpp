@@ -63,11 +63,15 @@ KvType RuntimeFlags::kv_type_value() const {
   return kv_type == "f16" ? KvType::f16 : kv_type == "f32" ? KvType::f32 : KvType::automatic;
 }
 
-KernelRoute RuntimeFlags::kernels_value() const {
-  if (kernels == "fast") return KernelRoute::fast;
-  if (kernels == "float") return KernelRoute::float32;
-  return kernels == "mlx" ? KernelRoute::mlx : KernelRoute::automatic;
+KernelRoute RuntimeFlags::kernels_value() const { return kernels_named(kernels); }
+
+KernelRoute kernels_named(const std::string& name) {
+  if (name == "fast") return KernelRoute::fast;
+  if (name == "float") return KernelRoute::float32;
+  return name == "mlx" ? KernelRoute::mlx : KernelRoute::automatic;
 }
+
+CLI::Validator kernel_names() { return CLI::IsMember({"fast", "float", "mlx"}); }
 
 void add_runtime_flags(CLI::App& app, RuntimeFlags& flags) {
   app.add_option("-t,--threads", flags.threads, "Threads that compute; 0: one per physical core")
@@ -75,7 +79,7 @@ void add_runtime_flags(CLI::App& app, RuntimeFlags& flags) {
   app.add_option("--device", flags.device, "What computes")->check(CLI::IsMember({"cpu", "gpu"}));
   app.add_option("--kv-type", flags.kv_type, "How the KV cache stores numbers")->check(CLI::IsMember({"f16", "f32"}));
   app.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
-      ->check(CLI::IsMember({"fast", "float", "mlx"}));
+      ->check(kernel_names());
 }
 
 LoadOptions RunFlags::load_options() const {

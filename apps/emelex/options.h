@@ -28,6 +28,12 @@ struct RuntimeFlags {
   KernelRoute kernels_value() const;
 };
 
+// "fast", "float" or "mlx"; anything else is automatic.
+KernelRoute kernels_named(const std::string& name);
+
+// The names that kernels_named knows, as a check for a flag.
+CLI::Validator kernel_names();
+
 // --threads, --device, --kv-type, --kernels. `flags` must outlive `app`.
 void add_runtime_flags(CLI::App& app, RuntimeFlags& flags);
 

@@ -35,6 +35,17 @@ void write_stderr(std::string_view text) {
   }
 }
 
+void StatusLine::show(std::string_view text) {
+  if (!stderr_is_terminal()) return;
+  write_stderr(str_cat("\r\x1B[K", one_line(text)));
+  shown_ = true;
+}
+
+void StatusLine::clear() {
+  if (shown_) write_stderr("\r\x1B[K");
+  shown_ = false;
+}
+
 void report_error(std::string_view message) { write_stderr(str_cat("emelex: error: ", one_line(message), "\n")); }
 
 void report_warning(std::string_view message) { write_stderr(str_cat("emelex: warning: ", one_line(message), "\n")); }

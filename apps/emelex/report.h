@@ -17,6 +17,21 @@ bool stderr_is_terminal();
 // Any text on stderr, as it is.
 void write_stderr(std::string_view text);
 
+// A line on stderr that is written over, where stderr is a terminal; elsewhere nothing.
+class StatusLine {
+ public:
+  StatusLine() = default;
+  ~StatusLine() { clear(); }
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+
+  void show(std::string_view text);
+  void clear();
+
+ private:
+  bool shown_ = false;
+};
+
 // What the library threw, and what the user can do about it where the message doesn't say so itself.
 void report_error(const Error& error);
 

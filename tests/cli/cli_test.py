@@ -28,7 +28,7 @@ def gguf_of_unknown_architecture():
 class Usage(ProgramTest):
     def test_version_and_help_succeed(self):
         self.assertRegex(self.emelex("--version").stdout.decode(), r"^emelex \d+\.\d+\.\d+\nMLX ")
-        for command in ("run", "bench", "tokenize", "quantize", "import", "list", "show"):
+        for command in ("run", "bench", "tokenize", "eval", "quantize", "import", "list", "show"):
             self.assertIn("Usage: emelex " + command, self.emelex(command, "--help").stdout.decode())
 
     def test_wrong_usage_is_2_and_one_line(self):
@@ -38,7 +38,7 @@ class Usage(ProgramTest):
                           ["run", "m", "a", "--threads", "x"], ["run", "m", "a", "--device", "tpu"],
                           ["run", "m", "a", "--raw", "--system", "s"], ["run", "m", "a", "--stop", ""],
                           ["bench"], ["bench", "m", "-o", "xml"], ["bench", "m", "-p", "0", "-n", "0"], ["import"],
-                          ["tokenize"], ["list", "more"], ["quantize", "m"],
+                          ["tokenize"], ["list", "more"], ["eval"], ["eval", "m", "--context", "3"], ["eval", "m", "--against-kernels", "x"], ["quantize", "m"],
                           ["quantize", "m", "o", "-t", "q4_k_x"]):
             self.check_fails(2, *arguments, says="--help")
 

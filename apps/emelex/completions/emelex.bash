@@ -5,13 +5,13 @@ _emelex() {
   local flags=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize quantize import list show --version --help" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize eval quantize import list show --version --help" -- "$current")
     return
   fi
   case $previous in
     --device) flags="cpu gpu" ;;
     --kv-type) flags="f16 f32" ;;
-    --kernels) flags="fast float mlx" ;;
+    --kernels | --against-kernels) flags="fast float mlx" ;;
     --type) flags="f32 f16 bf16 q8_0 q6_k q5_k_m q5_k_s q5_1 q5_0 q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs q3_k_l q3_k_m q3_k_s q2_k tq2_0 tq1_0 mxfp4_moe" ;;
     -o | --output) flags="md json csv" ;;
   esac
@@ -23,6 +23,7 @@ _emelex() {
     run) flags="--prompt --file --system --max-tokens --temperature --top-p --top-k --min-p --repeat-penalty --seed
       --stop --raw --context --stats --json $runtime" ;;
     bench) flags="--prompt --generate --depth --batch --repetitions --output $runtime" ;;
+    eval) flags="--file --against --against-kernels --context --chunks --json $runtime" ;;
     tokenize) flags="--ids --json --special" ;;
     quantize) flags="--type --requantize --force --threads --json" ;;
     import) flags="--name --copy" ;;
@@ -34,7 +35,7 @@ _emelex() {
   else
     local names=""
     # A ':' divides words here, so a name is only offered where none has been typed yet.
-    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|quantize|show)$ ]]; then
+    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|eval|quantize|show)$ ]]; then
       names=$(emelex list 2>/dev/null | awk 'NR > 1 { print $1 }')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current"; compgen -f -- "$current")

@@ -1,20 +1,20 @@
 # fish completion for emelex
-set -l commands run bench tokenize quantize import list show
+set -l commands run bench tokenize eval quantize import list show
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
-complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
-complete -c emelex -n "__fish_seen_subcommand_from run bench" -s t -l threads -x
-complete -c emelex -n "__fish_seen_subcommand_from run bench" -l device -x -a "cpu gpu"
-complete -c emelex -n "__fish_seen_subcommand_from run bench" -l kv-type -x -a "f16 f32"
-complete -c emelex -n "__fish_seen_subcommand_from run bench" -l kernels -x -a "fast float mlx"
+complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize eval quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -s t -l threads -x
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "cpu gpu"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kernels -x -a "fast float mlx"
 for flag in system max-tokens temperature top-p top-k min-p repeat-penalty seed stop context
     complete -c emelex -n "__fish_seen_subcommand_from run" -l $flag -x
 end
 complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
-complete -c emelex -n "__fish_seen_subcommand_from run" -s f -l file -r
+complete -c emelex -n "__fish_seen_subcommand_from run eval" -s f -l file -r
 complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
 complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
-complete -c emelex -n "__fish_seen_subcommand_from run tokenize quantize list show" -l json
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize eval quantize list show" -l json
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
@@ -31,3 +31,7 @@ complete -c emelex -n "__fish_seen_subcommand_from import" -l copy
 for flag in full tensors metadata template
     complete -c emelex -n "__fish_seen_subcommand_from show" -l $flag
 end
+complete -c emelex -n "__fish_seen_subcommand_from eval" -l against -r
+complete -c emelex -n "__fish_seen_subcommand_from eval" -l against-kernels -x -a "fast float mlx"
+complete -c emelex -n "__fish_seen_subcommand_from eval" -l context -x
+complete -c emelex -n "__fish_seen_subcommand_from eval" -l chunks -x
