@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace emelex {
 
@@ -27,5 +28,11 @@ class MappedFile {
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;
 };
+
+// A whole file, for small ones. Throws Error as above.
+std::string read_text(const std::filesystem::path& path);
+
+// Whether there is something at that path that this process can ask about.
+bool is_there(const std::filesystem::path& path);
 
 }  // namespace emelex

@@ -22,21 +22,11 @@ constexpr int64_t kMostTokens = int64_t{1} << 24;
 // tokenizer.ggml.token_type, as llama.cpp numbers them.
 enum TokenKind : int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-std::string text_of(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
-}
-
 // The JSON text of one file, and errors that name it.
 class JsonFile {
  public:
   JsonFile(const fs::path& path, const JsonLimits& limits)
-      : source_(path_text(path)), root_(parse_json(text_of(path), limits, "tokenizer", source_)) {
+      : source_(path_text(path)), root_(parse_json(read_text(path), limits, "tokenizer", source_)) {
     if (!root_.is_object()) fail(ErrorCode::corrupt_file, "a JSON object", root_.type_name());
   }
 
@@ -285,7 +275,7 @@ void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
     }
     chat_template = chat_template_of(config.root());
   }
-  if (is_there(folder / "chat_template.jinja")) chat_template = text_of(folder / "chat_template.jinja");
+  if (is_there(folder / "chat_template.jinja")) chat_template = read_text(folder / "chat_template.jinja");
   if (!chat_template.empty()) metadata.add("tokenizer.chat_template", chat_template);
 }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/matmul_setup.h"
 #include "quant/half.h"
+#include "quant/mlx_formats.h"
 #include "quant/mlx_quants.h"
 
 using namespace emelex;
@@ -17,19 +18,6 @@ namespace mx = mlx::core;
 namespace {
 
 constexpr int kRows[] = {1, 5, 16, 33, 50};
-
-std::vector<MlxFormat> all_formats() {
-  std::vector<MlxFormat> all;
-  for (const int bits : {2, 3, 4, 5, 6, 8}) {
-    for (const int group_size : {32, 64, 128}) {
-      for (const TensorType scale : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
-        all.push_back({MlxMode::affine, bits, group_size, scale});
-      }
-    }
-  }
-  for (const MlxMode mode : {MlxMode::mxfp4, MlxMode::mxfp8, MlxMode::nvfp4}) all.push_back(default_mlx_format(mode));
-  return all;
-}
 
 std::vector<std::byte> stored_as(TensorType type, const std::vector<float>& values) {
   std::vector<std::byte> out;
@@ -128,7 +116,7 @@ struct MlxProduct {
 template <class Check>
 void for_each_product(const Check& check) {
   mx::set_default_device(mx::Device::cpu);
-  for (const MlxFormat& format : all_formats()) {
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     CAPTURE(mlx_mode_name(format.mode));
     CAPTURE(format.bits);
     CAPTURE(format.group_size);
@@ -153,7 +141,7 @@ void for_each_product(const Check& check) {
 
 TEST_CASE("every format of MLX has a kernel, and all but 8-bit floats one for rounded activations") {
   for_each_table([](const cpu::KernelTable& table) {
-    for (const MlxFormat& format : all_formats()) {
+    for (const MlxFormat& format : test::all_mlx_formats()) {
       CAPTURE(mlx_mode_name(format.mode));
       CHECK((table.mlx_float_matmul[cpu::mlx_kernel(format)] != nullptr));
       CHECK((table.mlx_int8_matmul[cpu::mlx_kernel(format)] != nullptr) == (format.mode != MlxMode::mxfp8));

@@ -13,6 +13,7 @@
 
 #include "base/expect_error.h"
 #include "quant/half.h"
+#include "quant/mlx_formats.h"
 
 namespace emelex {
 namespace {
@@ -89,24 +90,11 @@ int different(const std::vector<float>& a, const std::vector<float>& b) {
   return n;
 }
 
-std::vector<MlxFormat> all_formats() {
-  std::vector<MlxFormat> all;
-  for (const int bits : {2, 3, 4, 5, 6, 8}) {
-    for (const int group_size : {32, 64, 128}) {
-      for (const TensorType scale : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
-        all.push_back({MlxMode::affine, bits, group_size, scale});
-      }
-    }
-  }
-  for (const MlxMode mode : {MlxMode::mxfp4, MlxMode::mxfp8, MlxMode::nvfp4}) all.push_back(default_mlx_format(mode));
-  return all;
-}
-
 TEST_CASE("Every format is dequantized as MLX does it, whatever the bits are") {
   mx::set_default_device(mx::Device::cpu);
   std::mt19937 random(20240601);
-  REQUIRE(all_formats().size() == 57);
-  for (const MlxFormat& format : all_formats()) {
+  REQUIRE(test::all_mlx_formats().size() == 57);
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     INFO(mlx_mode_name(format.mode), ", ", format.bits, " bits in groups of ", format.group_size, ", scales of type ",
          info(format.scale_type).name);
     const Stored stored = random_matrix(format, random);
@@ -138,7 +126,7 @@ TEST_CASE("What MLX quantizes comes back near") {
   std::normal_distribution<float> normal;
   for (float& x : values) x = normal(random);
   const mx::array matrix(values.data(), {kRows, kColumns}, mx::float32);
-  for (const MlxFormat& format : all_formats()) {
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     if (format.mode == MlxMode::affine && format.scale_type != TensorType::f32) continue;
     auto parts = mx::quantize(matrix, format.group_size, format.bits, std::string(mlx_mode_name(format.mode)));
     for (mx::array& part : parts) mx::eval(part);
@@ -197,7 +185,7 @@ TEST_CASE("What we quantize errs less than what MLX does") {
   std::normal_distribution<float> normal;
   std::student_t_distribution<float> heavy(3);
   std::uniform_real_distribution<float> positive(0.5F, 1.5F);
-  for (const MlxFormat& format : all_formats()) {
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     if (format.mode != MlxMode::affine) continue;
     INFO(format.bits, " bits in groups of ", format.group_size, ", scales of type ", info(format.scale_type).name);
     for (int kind = 0; kind < 3; ++kind) {

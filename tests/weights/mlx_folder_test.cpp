@@ -6,6 +6,7 @@
 #include "base/expect_error.h"
 #include "base/strings.h"
 #include "base/temporary_folder.h"
+#include "quant/mlx_formats.h"
 #include "weights/safetensors/hf_config.h"
 #include "weights/tiny_safetensors.h"
 
@@ -36,19 +37,6 @@ bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-std::vector<MlxFormat> all_formats() {
-  std::vector<MlxFormat> all;
-  for (const int bits : {2, 3, 4, 5, 6, 8}) {
-    for (const int group_size : {32, 64, 128}) {
-      for (const TensorType scale : {TensorType::f32, TensorType::f16, TensorType::bf16}) {
-        all.push_back({MlxMode::affine, bits, group_size, scale});
-      }
-    }
-  }
-  for (const MlxMode mode : {MlxMode::mxfp4, MlxMode::mxfp8, MlxMode::nvfp4}) all.push_back(default_mlx_format(mode));
-  return all;
-}
-
 std::string quantization(const MlxFormat& format) {
   return str_cat(R"({"group_size": )", format.group_size, R"(, "bits": )", format.bits, R"(, "mode": ")",
                  mlx_mode_name(format.mode), "\"}");
@@ -57,7 +45,7 @@ std::string quantization(const MlxFormat& format) {
 }  // namespace
 
 TEST_CASE("A quantized module of every format is one tensor of its numbers' shape") {
-  for (const MlxFormat& format : all_formats()) {
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     INFO(quantization(format));
     const auto module = mlx_module(kDown, 5, 384, format);
     for (const char* key : {"quantization", "quantization_config"}) {
@@ -78,7 +66,7 @@ TEST_CASE("A quantized module of every format is one tensor of its numbers' shap
 }
 
 TEST_CASE("Rows are read as MLX's numbers") {
-  for (const MlxFormat& format : all_formats()) {
+  for (const MlxFormat& format : test::all_mlx_formats()) {
     INFO(quantization(format));
     const auto weights = read_down(", \"quantization\": " + quantization(format), mlx_module(kDown, 5, 384, format));
     const Tensor& tensor = *weights->find("blk.0.ffn_down.weight");

@@ -41,16 +41,6 @@ constexpr std::array kSideFiles = {"tokenizer.json",
                                    "chat_template.json",
                                    "generation_config.json"};
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-std::string text_of(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
-}
-
 // A folder that appears under its name as a whole. Until commit() its files are in another beside it, which goes away
 // when that does not come.
 class DurableFolder {
@@ -297,7 +287,7 @@ class MlxFolderOutput {
     write_text(folder / "config.json", config_json());
     if (from_folder_) {
       for (const char* name : kSideFiles) {
-        if (is_there(weights_.path() / name)) write_text(folder / name, text_of(weights_.path() / name));
+        if (is_there(weights_.path() / name)) write_text(folder / name, read_text(weights_.path() / name));
       }
       return;
     }
@@ -307,7 +297,7 @@ class MlxFolderOutput {
 
   std::string config_json() const {
     const std::string dtype_name = plain_type_ == TensorType::bf16 ? "bfloat16" : "float16";
-    auto config = OrderedJson::parse(from_folder_ ? text_of(weights_.path() / "config.json")
+    auto config = OrderedJson::parse(from_folder_ ? read_text(weights_.path() / "config.json")
                                                   : hf_config_json(weights_, dtype_name));
     const OrderedJson quantization = {{"group_size", format_.group_size}, {"bits", format_.bits}, {"mode", "affine"}};
     config["quantization"] = quantization;

@@ -165,11 +165,6 @@ std::shared_ptr<const Weights> read_parts(const fs::path& folder, const std::vec
   return read_safetensors(text_of(*config), parts, folder, index);
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;  // what can't be asked about is not there
-  return fs::exists(path, ignored);
-}
-
 std::shared_ptr<const Weights> open_indexed(const fs::path& folder) {
   const fs::path index_path = folder / kIndexName;
   const std::shared_ptr<const MappedFile> index_file = MappedFile::open(index_path);
