@@ -25,7 +25,7 @@ _emelex() {
     bench) flags="--prompt --generate --depth --batch --repetitions --output $runtime" ;;
     eval) flags="--file --against --against-kernels --context --chunks --json $runtime" ;;
     tokenize) flags="--ids --json --special" ;;
-    quantize) flags="--type --requantize --force --threads --json" ;;
+    quantize) flags="--type --mlx --bits --group-size --requantize --force --threads --json" ;;
     import) flags="--name --copy" ;;
     list) flags="--json" ;;
     show) flags="--json --full --tensors --metadata --template" ;;

@@ -24,6 +24,9 @@ complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l ids
 complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l special
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -s t -l type -x -a "f32 f16 bf16 q8_0 q6_k q5_k_m q5_k_s q5_1 q5_0 q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs q3_k_l q3_k_m q3_k_s q2_k tq2_0 tq1_0 mxfp4_moe"
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l threads -x
+complete -c emelex -n "__fish_seen_subcommand_from quantize" -l mlx
+complete -c emelex -n "__fish_seen_subcommand_from quantize" -l bits -x -a "2 3 4 5 6 8"
+complete -c emelex -n "__fish_seen_subcommand_from quantize" -l group-size -x -a "32 64 128"
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l requantize
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l force
 complete -c emelex -n "__fish_seen_subcommand_from import" -l name -x
