@@ -134,6 +134,7 @@ struct Avx2 {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(0x80));
     return {_mm256_xor_si256(a.lo, mask), _mm256_xor_si256(a.hi, mask)};
   }
+  static U add_bytes(U a, U b) { return {_mm256_add_epi8(a.lo, b.lo), _mm256_add_epi8(a.hi, b.hi)}; }
   static U or_(U a, U b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
   static U field(U a, int shift, uint8_t mask) {
     const __m128i n = _mm_cvtsi32_si128(shift);
@@ -202,36 +203,23 @@ struct Avx2 {
             _mm256_or_si256(_mm256_srli_epi32(low.hi, kShift), _mm256_slli_epi32(high.hi, 32 - kShift))};
   }
   static F as_float(I a) { return {_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
-  static F take(const float* table, I index) {
-    return {_mm256_i32gather_ps(table, index.lo, 4), _mm256_i32gather_ps(table, index.hi, 4)};
-  }
-  static F load_e4m3(const void* p) {
-    const __m256i raw = _mm256_cvtepu8_epi16(load16(p));
+  static F e4m3(__m256i words) {  // of 16 bits
     const __m256i all_ones = _mm256_set1_epi16(0x7F);
-    const __m256i magnitude = _mm256_and_si256(raw, all_ones);
-    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, raw), 8);
+    const __m256i magnitude = _mm256_and_si256(words, all_ones);
+    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, words), 8);
     const __m256i nan = _mm256_and_si256(_mm256_cmpeq_epi16(magnitude, all_ones), _mm256_set1_epi16(0x7E00));
     const __m256i half = _mm256_or_si256(_mm256_or_si256(_mm256_slli_epi16(magnitude, 7), sign), nan);
-    return mul(set(256.0F),
-               {_mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1))});
+    return mul(set(256.0F), half_to_float(half));
   }
+  static F e4m3(I a) { return e4m3(low_halves(a)); }
+  static F load_e4m3(const void* p) { return e4m3(_mm256_cvtepu8_epi16(load16(p))); }
   static void halves(I a, F& low, F& high) {
-    int32_t raw[16];
-    std::memcpy(raw, &a, 64);
-    uint16_t split[2][16];
-    for (int i = 0; i < 16; ++i) {
-      split[0][i] = static_cast<uint16_t>(raw[i]);
-      split[1][i] = static_cast<uint16_t>(static_cast<uint32_t>(raw[i]) >> 16);
-    }
-    low = load(split[0]);
-    high = load(split[1]);
+    const __m256i mask = _mm256_set1_epi32(0xFFFF);
+    low = half_to_float(low_halves({_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)}));
+    high = half_to_float(low_halves({_mm256_srli_epi32(a.lo, 16), _mm256_srli_epi32(a.hi, 16)}));
   }
   static I gather_words(const uint8_t* base, size_t stride) {
-    int32_t raw[16];
-    for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 4);
-    I r;
-    std::memcpy(&r, raw, 64);
-    return r;
+    return {gather_words8(base, stride), gather_words8(base + 8 * stride, stride)};
   }
   static __m256i dot_small(__m256i acc, __m256i u, __m256i s) {
     // Pairs of products fit in 16 bits only while u is below 128: 2 · 127 · 128 < 2¹⁵.
@@ -264,6 +252,20 @@ struct Avx2 {
   }
 
  private:
+  static F half_to_float(__m256i a) {
+    return {_mm256_cvtph_ps(_mm256_castsi256_si128(a)), _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1))};
+  }
+  // 16 words below 2¹⁶ as 16 bits each.
+  static __m256i low_halves(I a) { return _mm256_permute4x64_epi64(_mm256_packus_epi32(a.lo, a.hi), 0xD8); }
+  // One by one into a register: stores would have to reach the cache before they could be loaded as one.
+  static __m256i gather_words8(const uint8_t* p, size_t stride) {
+    const auto word = [&](size_t i) {
+      int32_t x;
+      std::memcpy(&x, p + i * stride, 4);
+      return x;
+    };
+    return _mm256_setr_epi32(word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7));
+  }
   static F bytes_to_float(__m128i raw) {
     return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(raw)),
             _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(raw, 8)))};

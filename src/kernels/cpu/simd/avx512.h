@@ -93,6 +93,7 @@ struct Avx512 {
   static U low_nibbles(U a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
   static U high_nibbles(U a) { return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))}; }
   static U flip_sign(U a) { return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(0x80)))}; }
+  static U add_bytes(U a, U b) { return {_mm512_add_epi8(a.v, b.v)}; }
   static U or_(U a, U b) { return {_mm512_or_si512(a.v, b.v)}; }
   static U field(U a, int shift, uint8_t mask) {
     return {
@@ -141,16 +142,16 @@ struct Avx512 {
     return _mm512_or_si512(_mm512_srli_epi32(low, kShift), _mm512_slli_epi32(high, 32 - kShift));
   }
   static F as_float(I a) { return _mm512_castsi512_ps(a); }
-  static F take(const float* table, I index) { return _mm512_i32gather_ps(index, table, 4); }
-  static F load_e4m3(const void* p) {
-    const __m256i raw = _mm256_cvtepu8_epi16(load16(p));
+  static F e4m3(__m256i words) {  // of 16 bits
     const __m256i all_ones = _mm256_set1_epi16(0x7F);
-    const __m256i magnitude = _mm256_and_si256(raw, all_ones);
-    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, raw), 8);
+    const __m256i magnitude = _mm256_and_si256(words, all_ones);
+    const __m256i sign = _mm256_slli_epi16(_mm256_andnot_si256(all_ones, words), 8);
     const __m256i nan = _mm256_and_si256(_mm256_cmpeq_epi16(magnitude, all_ones), _mm256_set1_epi16(0x7E00));
     const __m256i half = _mm256_or_si256(_mm256_or_si256(_mm256_slli_epi16(magnitude, 7), sign), nan);
     return _mm512_mul_ps(_mm512_set1_ps(256.0F), _mm512_cvtph_ps(half));
   }
+  static F e4m3(I a) { return e4m3(_mm512_cvtepi32_epi16(a)); }
+  static F load_e4m3(const void* p) { return e4m3(_mm256_cvtepu8_epi16(load16(p))); }
   static void halves(I a, F& low, F& high) {
     low = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a));
     high = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16)));

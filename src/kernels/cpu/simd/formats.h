@@ -12,7 +12,7 @@
 //   kScales                scales of 32 columns: 1, or 2 for their halves
 //   kOffsetShift           value = scale · (w - 2^kOffsetShift) + min, w unsigned; 0: no offset
 //   kHasMin                whether there is a min
-//   kSmall                 w < 128
+//   kMost                  the largest w
 //   Rows<S>                16 rows at once, {base, stride}: get(b, block) unpacks their block b. Asked for in order.
 // Here are the plain types and those of 32 values; k_quants.h has those of 256.
 // Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_0 and so on).
@@ -60,7 +60,7 @@ struct Q4_0Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 3;
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 15;
 
   template <class S>
   struct Rows {
@@ -88,7 +88,7 @@ struct Q4_1Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 15;
 
   template <class S>
   struct Rows {
@@ -116,7 +116,7 @@ struct Q5_0Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 4;
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 31;
 
   template <class S>
   struct Rows {
@@ -138,7 +138,7 @@ struct Q5_1Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 31;
 
   template <class S>
   struct Rows {
@@ -160,7 +160,7 @@ struct Iq4NlFormat {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 7;
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = false;
+  static constexpr int kMost = 241;
   // The format's values -127, -104, -83, … 113, plus 128.
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
@@ -185,7 +185,7 @@ struct Mxfp4Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 4;
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 28;
   static constexpr uint8_t kTable[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
   template <class S>
@@ -217,7 +217,7 @@ struct Q8_0Format {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 7;  // the kernel's w is unsigned
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = false;
+  static constexpr int kMost = 255;
 
   template <class S>
   struct Rows {

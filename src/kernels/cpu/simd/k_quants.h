@@ -57,7 +57,7 @@ struct Q4KFormat {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 15;
 
   template <class S>
   struct Rows {
@@ -83,7 +83,7 @@ struct Q5KFormat {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 31;
 
   template <class S>
   struct Rows {
@@ -118,7 +118,7 @@ struct Q6KFormat {
   static constexpr int kScales = 2;
   static constexpr int kOffsetShift = 0;  // the offset is in the mins, since scales are of 16 columns
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 63;
 
   template <class S>
   struct Rows {
@@ -161,7 +161,7 @@ struct Q3KFormat {
   static constexpr int kScales = 2;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 7;
 
   template <class S>
   struct Rows {
@@ -202,7 +202,7 @@ struct Q2KFormat {
   static constexpr int kScales = 2;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = true;
+  static constexpr int kMost = 3;
 
   template <class S>
   struct Rows {
@@ -240,7 +240,7 @@ struct Iq4XsFormat {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 7;
   static constexpr bool kHasMin = false;
-  static constexpr bool kSmall = false;
+  static constexpr int kMost = 241;
 
   template <class S>
   struct Rows {

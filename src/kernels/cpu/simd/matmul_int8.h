@@ -39,6 +39,12 @@ struct Int8Matmul {
     F sum() const { return sums; }  // of the block's 32 weights, for each row
   };
 
+  // Registers of weights that can be added as bytes.
+  static constexpr int kAddable = 255 / Format::kMost >= kGroups ? kGroups
+                                  : 255 / Format::kMost >= 4     ? 4
+                                  : 255 / Format::kMost >= 2     ? 2
+                                                                 : 1;
+
   static F sum_of_weights(const FileBlock& block) {
     constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
     static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
@@ -47,7 +53,13 @@ struct Int8Matmul {
     for (int i = 0; i < kScales; ++i) {
       I sum = S::set_i(-kOffset * kActivationBlock / kScales);
       EMELEX_UNROLL
-      for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) sum = dot(sum, block.values[g], S::broadcast4(kOnes));
+      for (int g = i * kGroups; g < (i + 1) * kGroups; g += kAddable) {
+        U part = block.values[g];
+        EMELEX_UNROLL
+        for (int j = 1; j < kAddable; ++j) part = S::add_bytes(part, block.values[g + j]);
+        const U ones = S::broadcast4(kOnes);
+        sum = kAddable * Format::kMost < 128 ? S::dot_small(sum, part, ones) : S::dot(sum, part, ones);
+      }
       total = S::fma(S::to_float(sum), block.scales[i], total);
       if constexpr (Format::kHasMin) total = S::fma(block.mins[i], S::set(kActivationBlock / kScales), total);
     }
@@ -124,7 +136,7 @@ struct Int8Matmul {
   }
 
   static I dot(I acc, U w, U x) {
-    if constexpr (Format::kSmall) {
+    if constexpr (Format::kMost < 128) {
       return S::dot_small(acc, w, x);
     } else {
       return S::dot(acc, w, x);

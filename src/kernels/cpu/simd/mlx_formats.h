@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,42 +13,6 @@
 
 namespace emelex::cpu {
 namespace {
-
-// The floats of all bytes, times a power of two.
-struct ByteFloats {
-  float values[256];
-};
-
-// E8M0: 2^(byte - 127 + kExponent), and infinity for 255
-template <int kExponent>
-constexpr ByteFloats e8m0_floats() {
-  ByteFloats table{};
-  for (int i = 0; i < 256; ++i) {
-    const int exponent = i + kExponent;  // 0 and less are below the normal numbers
-    const uint32_t bits = i == 255       ? 0x7F800000U
-                          : exponent > 0 ? static_cast<uint32_t>(exponent) << 23
-                                         : 0x00400000U >> -exponent;
-    table.values[i] = std::bit_cast<float>(bits);
-  }
-  return table;
-}
-
-// E4M3, halved
-constexpr ByteFloats half_e4m3_floats() {
-  ByteFloats table{};
-  for (unsigned i = 0; i < 256; ++i) {
-    const unsigned exponent = (i >> 3) & 15;
-    const unsigned fraction = i & 7;
-    float x = exponent == 0 ? static_cast<float>(fraction) : static_cast<float>((8 + fraction) << (exponent - 1));
-    if (exponent == 15 && fraction == 7) x = __builtin_nanf("");
-    table.values[i] = ((i & 0x80) != 0 ? -x : x) * 0x1p-10F;
-  }
-  return table;
-}
-
-constexpr ByteFloats kE8m0 = e8m0_floats<0>();
-constexpr ByteFloats kHalfE8m0 = e8m0_floats<-1>();
-constexpr ByteFloats kHalfE4m3 = half_e4m3_floats();
 
 inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
   return reinterpret_cast<const uint8_t*>(base) + static_cast<size_t>(row) * bytes;
@@ -89,7 +52,7 @@ struct GroupFloats {
   }
 };
 
-// Scales of a byte each, of 16 rows, by a table. Asked for in order.
+// Scales of a byte each, of 16 rows, as words. Asked for in order.
 template <class S>
 struct GroupBytes {
   const uint8_t* base;
@@ -97,9 +60,9 @@ struct GroupBytes {
   size_t n_groups;
   typename S::I words{};
 
-  typename S::F get(size_t group, const ByteFloats& table) {
+  typename S::I get(size_t group) {
     if (group % 4 == 0) words = load(group);
-    return S::take(table.values, S::bits(words, static_cast<int>(group % 4) * 8, 255));
+    return S::bits(words, static_cast<int>(group % 4) * 8, 255);
   }
 
  private:
@@ -214,7 +177,7 @@ struct MlxAffineFormat {
   static constexpr int kScales = 1;
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
-  static constexpr bool kSmall = kBits < 8;
+  static constexpr int kMost = (1 << kBits) - 1;
 
   template <class S>
   struct Rows {
@@ -256,6 +219,12 @@ struct MlxAffineFormat {
   };
 };
 
+// E8M0: 2^(byte - 127), and infinity for 255. Bytes become the exponents of floats; 2^-127 is below the normal numbers.
+template <class S>
+inline typename S::F e8m0(typename S::I bytes) {
+  return S::max(S::as_float(S::shift_words(bytes, 23)), S::set(0x1p-127F));
+}
+
 // The 4-bit floats ±0, 0.5, 1, 1.5, 2, 3, 4, 6 in groups of 32 (mxfp4) or 16 (nvfp4). With their doubles as whole
 // numbers, x = scale / 2 · (table[w] - 16).
 template <MlxMode kMode>
@@ -265,8 +234,7 @@ struct MlxFp4Format {
   static constexpr int kScales = kMode == MlxMode::nvfp4 ? 2 : 1;
   static constexpr int kOffsetShift = kScales == 1 ? 4 : 0;  // with two scales the offset is in the mins
   static constexpr bool kHasMin = kScales == 2;
-  static constexpr bool kSmall = true;
-  static constexpr const ByteFloats& kScaleTable = kMode == MlxMode::nvfp4 ? kHalfE4m3 : kHalfE8m0;
+  static constexpr int kMost = 28;
 
   template <class S>
   struct Rows {
@@ -290,7 +258,9 @@ struct MlxFp4Format {
       for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Mxfp4Format::kTable, out.values[g]);
       EMELEX_UNROLL
       for (int i = 0; i < kScales; ++i) {
-        out.scales[i] = scales.get(kScales * b + static_cast<size_t>(i), kScaleTable);
+        const auto bytes = scales.get(kScales * b + static_cast<size_t>(i));
+        const auto scale = kMode == MlxMode::nvfp4 ? S::e4m3(bytes) : e8m0<S>(bytes);
+        out.scales[i] = S::mul(scale, S::set(0.5F));
         if constexpr (kHasMin) out.mins[i] = S::mul(out.scales[i], S::set(-16.0F));
       }
     }
@@ -304,7 +274,7 @@ struct Mxfp8Format {
     const uint8_t* p = row_at(args.weights, row, args.row_bytes);
     const uint8_t* scales = row_at(args.mlx.scales, row, args.mlx.row_bytes);
     for (int c = 0; c < args.columns; c += 32) {
-      const auto scale = S::set(kE8m0.values[*scales++]);
+      const auto scale = e8m0<S>(S::set_i(*scales++));
       S::store(out + c, S::mul(S::load_e4m3(p + c), scale));
       S::store(out + c + 16, S::mul(S::load_e4m3(p + c + 16), scale));
     }

@@ -201,6 +201,11 @@ struct Scalar {
     for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] ^ 0x80;
     return r;
   }
+  static U add_bytes(const U& a, const U& b) {
+    U r;
+    for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>(a.v[i] + b.v[i]);
+    return r;
+  }
   static U or_(const U& a, const U& b) {
     U r;
     for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] | b.v[i];
@@ -288,22 +293,23 @@ struct Scalar {
     std::memcpy(r.v, a.v, 64);
     return r;
   }
-  static F take(const float* table, const I& index) {
+  // Bytes as E4M3 numbers: sign, four bits of exponent, three of fraction; NaN where all but the sign are ones.
+  static float e4m3(unsigned byte) {
+    // As float16, which has the same fields and one exponent bit more: 2^8 times smaller.
+    const unsigned magnitude = byte & 0x7FU;
+    const unsigned half = (magnitude << 7) | ((byte & 0x80U) << 8) | (magnitude == 0x7F ? 0x7E00U : 0U);
+    return 256.0F * half_to_float(static_cast<uint16_t>(half));
+  }
+  static F e4m3(const I& a) {  // words below 256
     F r;
-    for (int i = 0; i < 16; ++i) r.v[i] = table[index.v[i]];
+    for (int i = 0; i < 16; ++i) r.v[i] = e4m3(static_cast<unsigned>(a.v[i]));
     return r;
   }
-  // 16 bytes as E4M3 numbers: sign, four bits of exponent, three of fraction; NaN where all but the sign are ones
-  static F load_e4m3(const void* p) {
+  static F load_e4m3(const void* p) {  // 16 bytes
     uint8_t b[16];
     std::memcpy(b, p, 16);
     F r;
-    for (int i = 0; i < 16; ++i) {
-      // As float16, which has the same fields and one exponent bit more: 2^8 times smaller.
-      const unsigned magnitude = b[i] & 0x7FU;
-      const unsigned half = (magnitude << 7) | ((b[i] & 0x80U) << 8) | (magnitude == 0x7F ? 0x7E00U : 0U);
-      r.v[i] = 256.0F * half_to_float(static_cast<uint16_t>(half));
-    }
+    for (int i = 0; i < 16; ++i) r.v[i] = e4m3(unsigned{b[i]});
     return r;
   }
   // the float16 in the lower and the upper half of each word
