@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help setup demo build test test-asan test-peers bench format lint install clean
+.PHONY: help setup demo build test test-asan test-peers bench bench-micro format lint install clean
 
 PREFIX ?= /usr/local
 EMELEX := build/release/emelex
@@ -71,6 +71,11 @@ test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other i
 bench: build  ## speed of the demo model on this machine
 	@scripts/fetch-demo-model >/dev/null
 	@$(EMELEX) bench build/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+bench-micro: setup  ## each kernel alone, on every instruction set of this machine; ARGS for Google Benchmark
+	@cmake --preset release -B build/bench -DEMELEX_BUILD_TESTS=OFF -DEMELEX_BUILD_BENCH=ON $(CMAKE_ARGS)
+	@cmake --build build/bench --target bench_matmul bench_attention bench_elementwise
+	@for kernel in elementwise attention matmul; do build/bench/bench/bench_$$kernel $(ARGS); done
 
 format:  ## format the C++ sources
 	@scripts/setup --lint
