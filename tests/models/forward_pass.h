@@ -5,7 +5,6 @@
 #include <numeric>
 #include <random>
 
-#include "base/temporary_folder.h"
 #include "cache/kv_cache.h"
 #include "engine/choose_route.h"
 #include "models/model.h"
@@ -30,10 +29,8 @@ class ForwardPass {
   };
 
   ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32) {
-    const TemporaryFolder folder;
-    model.write(folder.path() / "tiny.gguf");
     route_ = make_route({Device::cpu, kernels}, threads);
-    model_ = make_model(open_weights(folder.path() / "tiny.gguf"), *route_);
+    model_ = make_model(model.open(), *route_);
     const auto& attention = model_->config().attention;
     cache_ = std::make_unique<KvCache>(
         route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv}), 1 << 20);

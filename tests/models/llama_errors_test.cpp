@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/expect_error.h"
+#include "base/temporary_folder.h"
 #include "models/forward_pass.h"
 
 using namespace emelex;

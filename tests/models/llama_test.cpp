@@ -28,6 +28,25 @@ TEST_CASE("a Llama of every stored type computes what its formulas say") {
   }
 }
 
+TEST_CASE("a Llama in every mode of MLX computes what its formulas say, its embedding and output among it") {
+  const MlxFormat formats[] = {{MlxMode::affine, 4, 32, TensorType::f16}, {MlxMode::affine, 8, 32, TensorType::bf16},
+                               {MlxMode::affine, 3, 32, TensorType::f32}, default_mlx_format(MlxMode::mxfp4),
+                               default_mlx_format(MlxMode::mxfp8),        default_mlx_format(MlxMode::nvfp4)};
+  for (const MlxFormat& format : formats) {
+    CAPTURE(mlx_mode_name(format.mode));
+    CAPTURE(format.bits);
+    TinyLlama model;
+    model.mlx = format;
+    model.tied = format.bits == 4;
+    check_against_reference(model);
+    const auto tokens = random_tokens(70);
+    // Rows of three blocks, random weights: nothing averages out.
+    const double fast =
+        relative_l2(ForwardPass(model, KernelRoute::fast).prefill(tokens), reference_logits(model, tokens));
+    CHECK(fast < 5e-2);
+  }
+}
+
 TEST_CASE("tied output, plain multi-head attention, partial rotation and Llama 3.1's frequencies do as well") {
   TinyLlama tied;
   tied.tied = true;

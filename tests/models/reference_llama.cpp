@@ -13,10 +13,14 @@ using Vector = std::vector<double>;
 class Reference {
  public:
   explicit Reference(const TinyLlama& model) : model_(model), tensors_(model.tensors()) {
-    if (model.type == TensorType::f32) return;
+    if (model.type == TensorType::f32 && !model.mlx) return;
     for (auto& [name, shape] : model.shapes()) {
       if (shape.size() != 2) continue;
       auto& values = tensors_[name];
+      if (model.mlx) {
+        quantized_by_mlx(name, shape, values, *model.mlx).read_rows(0, values);
+        continue;
+      }
       dequantize(model.type, quantize(model.type, values), values);
     }
   }

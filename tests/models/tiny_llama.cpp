@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "base/temporary_folder.h"
 #include "weights/gguf/gguf_writer.h"
 
 namespace emelex::test {
@@ -75,6 +76,19 @@ void TinyLlama::write(const std::filesystem::path& path, const std::string& with
     file.add_tensor(name, matrix ? type : TensorType::f32, shape, values.at(name));
   }
   file.write(path);
+}
+
+std::shared_ptr<const Weights> TinyLlama::open() const {
+  const TemporaryFolder folder;
+  write(folder.path() / "tiny.gguf");
+  auto weights = open_weights(folder.path() / "tiny.gguf");
+  if (!mlx) return weights;
+  auto stored = weights->tensors();
+  for (const auto& [name, values] : tensors()) {
+    Tensor& tensor = stored.at(name);
+    if (tensor.shape.size() == 2) tensor = quantized_by_mlx(name, tensor.shape, values, *mlx);
+  }
+  return std::make_shared<const Weights>(weights->path(), weights->metadata(), std::move(stored));
 }
 
 }  // namespace emelex::test

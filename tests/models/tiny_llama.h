@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "quant/mlx_quants.h"
 #include "quant/tensor_type.h"
 #include "weights/weights.h"
 
@@ -14,6 +16,7 @@ namespace emelex::test {
 // A Llama of a few hundred kB with random weights; the sizes are odd on purpose.
 struct TinyLlama {
   TensorType type = TensorType::f32;  // of the matrices
+  std::optional<MlxFormat> mlx;       // of the matrices in memory, as MLX quantizes them; the file has them in `type`
   int n_layers = 2;
   int dim = 96;
   int hidden_dim = 160;
@@ -35,6 +38,13 @@ struct TinyLlama {
 
   // `without` names a tensor to leave out.
   void write(const std::filesystem::path& path, const std::string& without = {}) const;
+
+  // Written, and opened again.
+  std::shared_ptr<const Weights> open() const;
 };
+
+// A matrix as MLX quantizes it.
+Tensor quantized_by_mlx(const std::string& name, const std::vector<int64_t>& shape, const std::vector<float>& values,
+                        const MlxFormat& format);
 
 }  // namespace emelex::test
