@@ -21,6 +21,9 @@ namespace {
 constexpr auto kSpin = std::chrono::microseconds(50);
 constexpr int kPausesPerLook = 32;
 
+// An index that no loop has.
+constexpr uint64_t kClosed = 0x7FFFFFFF;
+
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -60,20 +63,21 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run(int n, Call call, const void* fn) {
-  n_ = n;
+  // The last loop is closed first, so that no worker that is late takes the new n_ for its end.
+  const uint64_t last_loop = ticket_.load(std::memory_order_relaxed) >> 32;
+  ticket_.store(last_loop << 32 | kClosed, std::memory_order_relaxed);
+  n_.store(n, std::memory_order_release);
   call_ = call;
   fn_ = fn;
-  next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_seq_cst);
+  done_.store(0, std::memory_order_relaxed);
+  ticket_.store((last_loop + 1) << 32, std::memory_order_seq_cst);
   if (asleep_.load(std::memory_order_seq_cst) > 0) {
     { const std::lock_guard lock(mutex_); }
     wake_.notify_all();
   }
   take_indices(0);
-  // Every worker must leave the loop before the next one may be written.
-  const auto all_left = [this] { return busy_.load(std::memory_order_acquire) == 0; };
-  while (!spin_until(all_left)) std::this_thread::yield();
+  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n; };
+  while (!spin_until(all_done)) std::this_thread::yield();
   if (failed_.load(std::memory_order_relaxed)) {
     failed_.store(false, std::memory_order_relaxed);
     std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -81,26 +85,35 @@ void ThreadPool::run(int n, Call call, const void* fn) {
 }
 
 void ThreadPool::take_indices(int worker) {
-  try {
-    for (int i = next_.fetch_add(1, std::memory_order_relaxed); i < n_;
-         i = next_.fetch_add(1, std::memory_order_relaxed)) {
-      call_(fn_, i, worker);
+  uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  while (true) {
+    const auto index = static_cast<int>(ticket & 0xFFFFFFFFU);
+    if (index >= n_.load(std::memory_order_acquire)) return;
+    // Succeeds only while this loop goes on, and so with its n_.
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acquire)) continue;
+    if (!failed_.load(std::memory_order_relaxed)) {
+      try {
+        call_(fn_, index, worker);
+      } catch (...) {
+        keep_failure();
+      }
     }
-  } catch (...) {
-    keep_failure();
+    done_.fetch_add(1, std::memory_order_release);
+    ticket = ticket_.load(std::memory_order_acquire);
   }
 }
 
+// The other indices are counted as done without being called.
 void ThreadPool::keep_failure() {
-  next_.store(n_, std::memory_order_relaxed);  // nobody takes another
   const std::lock_guard lock(mutex_);
   if (failure_ == nullptr) failure_ = std::current_exception();
   failed_.store(true, std::memory_order_relaxed);
 }
 
-bool ThreadPool::wait_for_loop(uint64_t seen) {
+bool ThreadPool::wait_for_loop(uint32_t seen) {
   const auto started = [&] {
-    return generation_.load(std::memory_order_seq_cst) != seen || stop_.load(std::memory_order_relaxed);
+    return static_cast<uint32_t>(ticket_.load(std::memory_order_seq_cst) >> 32) != seen ||
+           stop_.load(std::memory_order_relaxed);
   };
   if (!spin_until(started)) {
     std::unique_lock lock(mutex_);
@@ -112,11 +125,10 @@ bool ThreadPool::wait_for_loop(uint64_t seen) {
 }
 
 void ThreadPool::work(int worker) {
-  uint64_t seen = 0;
+  uint32_t seen = 0;
   while (wait_for_loop(seen)) {
-    ++seen;
+    seen = static_cast<uint32_t>(ticket_.load(std::memory_order_acquire) >> 32);
     take_indices(worker);
-    busy_.fetch_sub(1, std::memory_order_acq_rel);
   }
 }
 

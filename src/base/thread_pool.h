@@ -41,19 +41,22 @@ class ThreadPool {
   void work(int worker);
   void take_indices(int worker);
   void keep_failure();
-  bool wait_for_loop(uint64_t seen);
+  bool wait_for_loop(uint32_t seen);
 
   std::vector<std::thread> workers_;
 
-  // The loop under way. Written by run() while no worker is inside, published by `generation_`.
-  int n_ = 0;
+  // The loop under way; written by run() when all indices of the one before are done, published by `ticket_`. Whoever
+  // has taken an index may read them: the loop can't end before that index is done.
+  std::atomic<int> n_{0};
   Call call_ = nullptr;
   const void* fn_ = nullptr;
 
-  alignas(64) std::atomic<uint64_t> generation_{0};  // counts loops
-  alignas(64) std::atomic<int> next_{0};             // the next index to take
-  alignas(64) std::atomic<int> busy_{0};             // workers that have not finished the loop
-  std::exception_ptr failure_;                       // of the loop, the first; under mutex_
+  // The number of the loop, and in the low half the next index to take. One number, so that a worker that comes late,
+  // because something else ran on its core, can't take an index of a loop that it has not seen, and nobody has to wait
+  // for it.
+  alignas(64) std::atomic<uint64_t> ticket_{0};
+  alignas(64) std::atomic<int> done_{0};  // indices of the loop
+  std::exception_ptr failure_;            // of the loop, the first; under mutex_
   std::atomic<bool> failed_{false};
   std::atomic<int> asleep_{0};
   std::atomic<bool> stop_{false};

@@ -36,6 +36,19 @@ TEST_CASE("a loop calls each index once, whatever the numbers of threads and ind
   }
 }
 
+TEST_CASE("each index of many short loops is called once, with more threads than cores") {
+  ThreadPool pool(8);
+  int64_t expected = 0;
+  std::atomic<int64_t> sum{0};
+  for (int loop = 0; loop < 30000; ++loop) {
+    const int n = loop % 7 == 0 ? 60 : 2 + loop % 5;  // a worker that comes late meets a longer loop, or a shorter one
+    pool.for_each(n,
+                  [&, loop](int index, int) { sum.fetch_add(int64_t{index} * loop + 1, std::memory_order_relaxed); });
+    expected += int64_t{n} * (n - 1) / 2 * loop + n;
+    REQUIRE(sum.load() == expected);
+  }
+}
+
 TEST_CASE("what a loop throws arrives at its caller, and the pool goes on") {
   for (const int threads : {1, 2, 8}) {
     ThreadPool pool(threads);
