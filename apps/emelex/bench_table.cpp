@@ -45,6 +45,17 @@ std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
 
 }  // namespace
 
+namespace {
+
+// MLX's kernels have neither an instruction set nor threads of ours.
+std::string computed_by(const ModelInfo& model) {
+  if (model.instruction_set.empty()) return str_cat(model.device, ", ", model.kernels, " kernels");
+  return str_cat(model.device, ", ", model.instruction_set, ", ", model.kernels, " kernels, ", model.threads,
+                 " threads");
+}
+
+}  // namespace
+
 std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
   std::vector<std::vector<std::string>> rows = {{"test", "tok/s", "+/-", "min", "median", "max", "GB/s"}};
@@ -56,9 +67,8 @@ std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
   const int repetitions = report.rows.empty() ? 0 : report.rows[0].repetitions;
   return str_cat(one_line(model.name), ": ", model.architecture, ", ", model.quantization, ", ",
                  human_count(model.parameters), " parameters, ", human_bytes(model.weight_bytes), "\n",  //
-                 model.device, ", ", model.instruction_set, ", ", model.kernels, " kernels, ", model.threads,
-                 " threads, ", repetitions, " repetitions, emelex ", build.version, ", MLX ", build.mlx_version, "\n\n",
-                 markdown_table(rows));
+                 computed_by(model), ", ", repetitions, " repetitions, emelex ", build.version, ", MLX ",
+                 build.mlx_version, "\n\n", markdown_table(rows));
 }
 
 std::string bench_json(const BenchReport& report, const BuildInfo& build) {

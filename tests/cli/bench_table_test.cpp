@@ -29,6 +29,14 @@ TEST_CASE("the Markdown report says what was measured, on what, and how it sprea
         "| tg128 |  40.50 | 0.25 |  40.00 |  40.50 |  41.00 | 3.97 |\n");
 }
 
+TEST_CASE("on MLX's kernels no instruction set and no threads are spoken of") {
+  BenchReport report = example();
+  report.model.device = "gpu";
+  report.model.kernels = "mlx";
+  report.model.instruction_set.clear();
+  CHECK(bench_markdown(report, kBuild).find("\ngpu, mlx kernels, 5 repetitions, emelex") != std::string::npos);
+}
+
 TEST_CASE("CSV has as many fields in each line as in the heading, names with commas in quotes") {
   const std::string csv = bench_csv(example(), kBuild);
   CHECK(csv.find("tg128,5,40.500,0.250,40.000,40.500,41.000,3970000000,\"My, model\",llama,q4_1,134515008,98000000,cpu,"
