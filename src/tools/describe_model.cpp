@@ -12,6 +12,7 @@
 #include "text/hf_tokenizer.h"
 #include "text/jinja/template.h"
 #include "text/tokenizer_factory.h"
+#include "tools/unknown_folder.h"
 
 namespace emelex {
 namespace {
@@ -198,6 +199,11 @@ void describe_chat_template(const Metadata& metadata, ChatTemplateDescription& d
   }
 }
 
+bool is_safetensors(const std::filesystem::path& path) {
+  std::error_code error;
+  return path.extension() == ".safetensors" || std::filesystem::exists(path / "config.json", error);
+}
+
 // Why a model can't be run, as far as that can be told without loading it.
 std::string reason_not_to_run(const Metadata& metadata) {
   try {
@@ -246,7 +252,13 @@ double bits_per_weight(int64_t bytes, int64_t values) {
 
 ModelDescription describe_model(const std::filesystem::path& path) {
   ModelDescription model;
-  model.weights = open_model(path);
+  try {
+    model.weights = open_model(path);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported || !is_safetensors(path)) throw;
+    model.weights = open_unknown_folder(path);
+    model.not_run = error.what();
+  }
   const Metadata& metadata = model.weights->metadata();
   const Keys general(metadata, "general.");
   model.name = general.string("name");
@@ -258,7 +270,7 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   describe_rope(keys, model);
   describe_tokenizer(metadata, model);
   describe_chat_template(metadata, model.chat_template);
-  model.not_run = reason_not_to_run(metadata);
+  if (model.not_run.empty()) model.not_run = reason_not_to_run(metadata);
   estimate_memory(model);
   return model;
 }

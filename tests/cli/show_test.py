@@ -121,6 +121,27 @@ class Show(ProgramTest):
         self.assertIn("tokenizer.json", model["tokenizer"]["problem"])
         self.assertIn("unreadable: [tokenizer]", self.show(self.folder))
 
+    def test_folders_of_architectures_that_emelex_lacks_are_shown_too(self):
+        def safetensors(name, dtype, shape, size):
+            header = json.dumps({name: {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}).encode()
+            return struct.pack("<Q", len(header)) + header + bytes(size)
+
+        self.path("config.json", json.dumps({"model_type": "nonesuch", "tie": "\x1b[2J", "text_config": {
+            "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 32}}).encode())
+        self.path("a-1.safetensors", safetensors("layers.0.mixer.weight", "BF16", [2, 8], 32))
+        self.path("a-2.safetensors", safetensors("layers.0.bits", "U32", [4], 16))
+        self.path("other.safetensors", b"of no interest")
+        self.path("model.safetensors.index.json", json.dumps({"weight_map": {
+            "layers.0.mixer.weight": "a-1.safetensors", "layers.0.bits": "a-2.safetensors"}}).encode())
+        model = json.loads(self.show(self.folder, "--json"))
+        self.assertEqual((model["architecture"], model["layers"], model["kv_heads"], model["head_dim"]), ("nonesuch", 3, 2, 8))
+        self.assertEqual((model["parameters"], model["unreadable_tensors"], model["runs"]), (16, 1, False))
+        self.assertEqual([kind["kind"] for kind in model["kinds"]], ["layers.*.mixer"])
+        shown = self.show(self.folder)
+        self.assertIn("not yet run by emelex: [config]", shown)
+        self.assertNotIn("\x1b", shown)
+        self.check_fails(1, "show", self.path("a-1.safetensors", b"no tensors"), says="a-1.safetensors")
+
     def test_what_is_no_model_or_no_usage_is_one_line(self):
         self.check_fails(1, "show", self.path("missing.gguf"), says="missing.gguf")
         self.check_fails(1, "show", self.path("text.gguf", b"text"), says="text.gguf")
