@@ -12,9 +12,9 @@ struct Size {
   int rows;
   int columns;
 };
-// Of SmolLM2-135M's MLP, which stays in the cache, and of Llama 3.2 3B's attention. Divisible by all blocks of 256.
-constexpr Size kSizes[] = {{1536, 768}, {3072, 3072}};
-constexpr int kTokens[] = {1, 8, 64};
+// About SmolLM2-135M's MLP, which stays in the cache; Llama 3.2 3B's attention and down projection. 256 divides all.
+constexpr Size kSizes[] = {{1536, 768}, {3072, 3072}, {3072, 8192}};
+constexpr int kTokens[] = {1, 8, 64, 128};
 
 struct Matrix {
   std::vector<std::byte> weights;
