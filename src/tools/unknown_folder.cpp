@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -89,8 +90,9 @@ Metadata with_tokenizer(const fs::path& folder, Metadata metadata) {
 
 // The named file, or those that make up the model in a folder, which may hold others beside.
 std::vector<fs::path> tensor_files(const fs::path& path) {
-  if (!fs::is_directory(path)) return {path};
-  if (fs::exists(path / "model.safetensors")) return {path / "model.safetensors"};
+  std::error_code error;  // what is wrong with a path is said when it is opened
+  if (!fs::is_directory(path, error)) return {path};
+  if (fs::exists(path / "model.safetensors", error)) return {path / "model.safetensors"};
   const fs::path index = path / "model.safetensors.index.json";
   const std::shared_ptr<const MappedFile> file = MappedFile::open(index);
   std::set<std::string> names;
@@ -104,7 +106,10 @@ std::vector<fs::path> tensor_files(const fs::path& path) {
 
 std::shared_ptr<const Weights> open_unknown_folder(const fs::path& path) {
   const std::vector<fs::path> files = tensor_files(path);
-  const fs::path folder = fs::is_directory(path) ? path : path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code error;
+  const fs::path folder = fs::is_directory(path, error) ? path
+                          : path.has_parent_path()      ? path.parent_path()
+                                                        : fs::path(".");
   Metadata metadata = read_config(folder);
   std::map<std::string, Tensor, std::less<>> tensors;
   std::map<std::string, std::string, std::less<>> unreadable;
