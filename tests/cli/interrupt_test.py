@@ -55,7 +55,7 @@ class Interrupt(ProgramTest):
 
     def long_prompt(self):
         prompt = self.path("prompt.txt", b"many words and more " * 1800)  # some seconds of work
-        process = self.start("run", MODEL, "--raw", "--file", prompt, "--max-tokens", "5")
+        process = self.start("run", MODEL, "--raw", "--file", prompt, "--max-tokens", "5", "-t", "1")
         wait_until_watched(process)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
