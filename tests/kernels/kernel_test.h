@@ -31,7 +31,7 @@ inline const cpu::KernelTable& scalar_table() {
 
 // Bit for bit, so that a NaN equals itself and zeros of two signs differ.
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 class Random {

@@ -1,6 +1,7 @@
 // Folders that MLX quantized: three tensors of a module are one, in a format that config.json says.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/expect_error.h"
@@ -34,7 +35,7 @@ std::shared_ptr<const Weights> read_down(std::string_view more_config, const std
 std::span<const std::byte> bytes_of(const TinyTensor& tensor) { return std::as_bytes(std::span(tensor.data)); }
 
 bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+  return std::ranges::equal(a, b);
 }
 
 std::string quantization(const MlxFormat& format) {
