@@ -60,7 +60,9 @@ Device RuntimeFlags::device_value() const {
 }
 
 KvType RuntimeFlags::kv_type_value() const {
-  return kv_type == "f16" ? KvType::f16 : kv_type == "f32" ? KvType::f32 : KvType::automatic;
+  if (kv_type == "f16") return KvType::f16;
+  if (kv_type == "f32") return KvType::f32;
+  return kv_type == "q8_0" ? KvType::q8_0 : KvType::automatic;
 }
 
 KernelRoute RuntimeFlags::kernels_value() const { return kernels_named(kernels); }
@@ -77,7 +79,8 @@ void add_runtime_flags(CLI::App& app, RuntimeFlags& flags) {
   app.add_option("-t,--threads", flags.threads, "Threads that compute; 0: one per physical core")
       ->check(number_within(0, 4096));
   app.add_option("--device", flags.device, "What computes")->check(CLI::IsMember({"cpu", "gpu"}));
-  app.add_option("--kv-type", flags.kv_type, "How the KV cache stores numbers")->check(CLI::IsMember({"f16", "f32"}));
+  app.add_option("--kv-type", flags.kv_type, "How the KV cache stores numbers")
+      ->check(CLI::IsMember({"f16", "f32", "q8_0"}));
   app.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
       ->check(kernel_names());
 }

@@ -14,8 +14,8 @@ struct Case {
 };
 constexpr Case kCases[] = {{1, 512}, {1, 4096}, {16, 512}};  // decode, deep decode, a tile of a prompt
 
-void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, bool half) {
-  const cpu::KvLayout layout{1, kHeadDim, half ? 2 : 4};
+void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, KvDtype dtype) {
+  const cpu::KvLayout layout{1, kHeadDim, dtype};
   const int length = c.depth + c.tokens;
   const int n_blocks = (length + kBlockTokens - 1) / kBlockTokens;
   std::vector<std::byte> memory(layout.layer_bytes() * static_cast<size_t>(n_blocks));
@@ -24,7 +24,7 @@ void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, bool
   for (int i = 0; i < n_blocks; ++i) {
     std::byte* block = memory.data() + layout.layer_bytes() * static_cast<size_t>(i);
     blocks.push_back(block);
-    const auto store = half ? table.store_kv_f16 : table.store_kv_f32;
+    const auto store = table.store_kv[static_cast<int>(dtype)];
     for (int slot = 0; slot < kBlockTokens; ++slot) store(layout, block, slot, kv.data(), kv.data());
   }
   const int stride = kGroup * kHeadDim;
@@ -37,7 +37,7 @@ void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, bool
   std::vector<float> scratch(cpu::kAttendScratchFloats);
   const auto first = cpu::AttendState::over(states.data(), rows);
   const auto next = cpu::AttendState::over(states.data() + floats, rows);
-  const auto split = half ? table.attend_split_f16 : table.attend_split_f32;
+  const auto split = table.attend_split[static_cast<int>(dtype)];
   for (auto _ : state) {
     split(args, 0, first, scratch.data());
     for (int i = 1; i * cpu::kSplitTokens < length; ++i) {
@@ -47,7 +47,7 @@ void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, bool
     table.attend_finish(args, first);
     benchmark::DoNotOptimize(out.data());
   }
-  set_rates(state, 2.0 * length * kHeadDim * (half ? 2 : 4), 4.0 * length * kHeadDim * rows);
+  set_rates(state, static_cast<double>(layout.layer_bytes()) / kBlockTokens * length, 4.0 * length * kHeadDim * rows);
 }
 
 }  // namespace
@@ -55,12 +55,14 @@ void attend(benchmark::State& state, const cpu::KernelTable& table, Case c, bool
 
 int main(int argc, char** argv) {
   using namespace emelex;
-  for (const bool half : {true, false}) {
+  const std::pair<KvDtype, const char*> caches[] = {
+      {KvDtype::f16, "attend_f16/"}, {KvDtype::f32, "attend_f32/"}, {KvDtype::q8_0, "attend_q8_0/"}};
+  for (const auto& [dtype, cache] : caches) {
     for (const bench::Case c : bench::kCases) {
-      const std::string name =
-          std::string(half ? "attend_f16/" : "attend_f32/") + std::to_string(c.tokens) + "/" + std::to_string(c.depth);
-      bench::register_for_tables(
-          name, [=](benchmark::State& state, const cpu::KernelTable& table) { bench::attend(state, table, c, half); });
+      const std::string name = cache + std::to_string(c.tokens) + "/" + std::to_string(c.depth);
+      bench::register_for_tables(name, [c, dtype = dtype](benchmark::State& state, const cpu::KernelTable& table) {
+        bench::attend(state, table, c, dtype);
+      });
     }
   }
   return bench::run_benchmarks(argc, argv);

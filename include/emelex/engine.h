@@ -32,8 +32,9 @@ enum class Device { automatic, cpu, gpu };
 // GPUs. `automatic` is EMELEX_KERNELS (fast, float, mlx) if set, else `fast` on a CPU and `mlx` on a GPU.
 enum class KernelRoute { automatic, fast, float32, mlx };
 
-// How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels.
-enum class KvType { automatic, f16, f32 };
+// How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels. `q8_0`, 8-bit integers with a
+// scale for every 32 of them, takes little more than half of f16's memory; not with the mlx kernels.
+enum class KvType { automatic, f16, f32, q8_0 };
 
 // Tokens that a session can hold unless LoadOptions says otherwise, or the model was trained for fewer.
 inline constexpr int kDefaultContext = 8192;

@@ -61,6 +61,22 @@ std::string main_quantization(const Weights& weights) {
                       ", got ", quote_bytes(text.substr(0, text.find('\n')))));
 }
 
+KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
+  switch (type) {
+    case KvType::f16:
+      return KvDtype::f16;
+    case KvType::f32:
+      return KvDtype::f32;
+    case KvType::q8_0:
+      if (choice.kernels != KernelRoute::mlx) return KvDtype::q8_0;
+      throw Error(ErrorCode::invalid_argument,
+                  "[engine] expected a KV cache of f16 or f32 with the mlx kernels, got q8_0");
+    case KvType::automatic:
+      break;
+  }
+  return choice.exact() ? KvDtype::f32 : KvDtype::f16;
+}
+
 }  // namespace
 
 Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options) {
@@ -75,9 +91,8 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   fill_info(*weights, options);
 
   const ModelConfig& config = model_->config();
-  const bool f32 = options.kv_type == KvType::f32 || (options.kv_type == KvType::automatic && choice.exact());
   const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
-                      f32 ? KvDtype::f32 : KvDtype::f16};
+                      kv_dtype(options.kv_type, choice)};
   info_.kv_bytes_per_token = shape.bytes_per_token();
   // Sessions share the blocks; the number of sessions is the caller's to bound.
   cache_ = std::make_unique<KvCache>(route_->kv_store(shape), 1 << 24);

@@ -57,8 +57,6 @@ struct AttentionConfig {
   Rope rope;
 };
 
-enum class KvDtype { f16, f32 };
-
 struct KvShape {
   int n_layers = 0;
   int n_kv_heads = 0;
@@ -67,7 +65,9 @@ struct KvShape {
 
   // of keys and values in all layers
   int64_t bytes_per_token() const {
-    return int64_t{2} * n_layers * n_kv_heads * head_dim * (dtype == KvDtype::f16 ? 2 : 4);
+    const int scales = (head_dim + kKvScaleValues - 1) / kKvScaleValues;
+    const int head_bytes = dtype == KvDtype::q8_0 ? head_dim + 2 * scales : head_dim * (dtype == KvDtype::f16 ? 2 : 4);
+    return int64_t{2} * n_layers * n_kv_heads * head_bytes;
   }
 };
 

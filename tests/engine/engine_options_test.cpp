@@ -83,6 +83,10 @@ TEST_CASE("load options that mean nothing are refused") {
   refused({"[engine]", "context", "-1"}, [](auto& o) { o.context = -1; });
   refused({"[engine]", "context", "128", "129"}, [](auto& o) { o.context = 129; });
   refused({"[engine]", "prefill chunk", "-3"}, [](auto& o) { o.prefill_chunk = -3; });
+  refused({"[engine]", "mlx", "q8_0"}, [](auto& o) {
+    o.kernels = KernelRoute::mlx;
+    o.kv_type = KvType::q8_0;
+  });
 }
 
 TEST_CASE("a file that is missing, no model, or inconsistent is refused with its name") {
@@ -116,6 +120,8 @@ TEST_CASE("the engine describes the model") {
   CHECK(info.device == "cpu");
   CHECK(info.kernels == "float");
   CHECK_FALSE(info.instruction_set.empty());
+  options.kv_type = KvType::q8_0;
+  CHECK(f.load(options)->info().kv_bytes_per_token == 2 * 2 * 2 * (16 + 2));  // integers, and a float16 scale
 }
 
 TEST_CASE("a message in a chat prompt never becomes a control token") {

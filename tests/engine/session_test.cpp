@@ -157,14 +157,20 @@ TEST_CASE("a cleared session has nothing to reuse") {
 TEST_CASE("the size of prefill chunks and the number of threads change nothing") {
   const Fixture f;
   const auto prompt = some_prompt(100);
-  const auto expected = f.from_scratch(prompt, sampled(5)).text;
-  for (const int chunk : {0, 1, 7, 64, 99, 100, 100000}) {
-    CAPTURE(chunk);
-    LoadOptions options;
-    options.prefill_chunk = chunk;
-    const auto engine = f.load(options);
-    const auto session = engine->new_session();
-    CHECK(engine->generate(*session, prompt, sampled(5), {}).text == expected);
+  for (const KvType kv_type : {KvType::f16, KvType::f32, KvType::q8_0}) {
+    std::string expected;
+    for (const int chunk : {0, 1, 7, 64, 99, 100, 100000}) {
+      CAPTURE(chunk);
+      LoadOptions options;
+      options.kv_type = kv_type;
+      options.prefill_chunk = chunk;
+      options.threads = 1 + chunk % 4;
+      const auto engine = f.load(options);
+      const auto session = engine->new_session();
+      const std::string text = engine->generate(*session, prompt, sampled(5), {}).text;
+      if (chunk == 0) expected = text;
+      CHECK(text == expected);
+    }
   }
 }
 

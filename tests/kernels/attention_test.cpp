@@ -15,7 +15,7 @@ struct Setup {
   int group;  // query heads that share a kv head
   int positions;
   int queries;  // the last tokens
-  int element_bytes;
+  KvDtype dtype;
   float spread = 1.0F;  // of keys and values
   static constexpr int kKvHeads = 2;
 
@@ -36,13 +36,13 @@ struct Data {
 };
 
 std::vector<std::vector<std::byte>> store(const cpu::KernelTable& table, const Setup& s, const Data& data) {
-  const cpu::KvLayout layout{Setup::kKvHeads, s.head_dim, s.element_bytes};
+  const cpu::KvLayout layout{Setup::kKvHeads, s.head_dim, s.dtype};
   std::vector<std::vector<std::byte>> blocks(static_cast<size_t>((s.positions + kBlockTokens - 1) / kBlockTokens),
                                              std::vector<std::byte>(layout.layer_bytes()));
   for (int p = 0; p < s.positions; ++p) {
-    const auto put = s.element_bytes == 2 ? table.store_kv_f16 : table.store_kv_f32;
     const size_t at = static_cast<size_t>(p) * s.kv_size();
-    put(layout, blocks[static_cast<size_t>(p / kBlockTokens)].data(), p % kBlockTokens, &data.k[at], &data.v[at]);
+    table.store_kv[static_cast<int>(s.dtype)](layout, blocks[static_cast<size_t>(p / kBlockTokens)].data(),
+                                              p % kBlockTokens, &data.k[at], &data.v[at]);
   }
   return blocks;
 }
@@ -50,12 +50,12 @@ std::vector<std::vector<std::byte>> store(const cpu::KernelTable& table, const S
 // Queries [first, first + count) of the setup's, as the route shares them out.
 std::vector<float> attend(const cpu::KernelTable& table, const Setup& s, const Data& data,
                           const std::vector<std::vector<std::byte>>& blocks, int first, int count) {
-  const cpu::KvLayout layout{Setup::kKvHeads, s.head_dim, s.element_bytes};
+  const cpu::KvLayout layout{Setup::kKvHeads, s.head_dim, s.dtype};
   std::vector<const std::byte*> pointers;
   for (const auto& block : blocks) pointers.push_back(block.data());
   std::vector<float> out(static_cast<size_t>(count) * s.q_size());
   const int rows = count * s.group;
-  const auto split = s.element_bytes == 2 ? table.attend_split_f16 : table.attend_split_f32;
+  const auto split = table.attend_split[static_cast<int>(s.dtype)];
   std::vector<float> scratch(cpu::kAttendScratchFloats);
   for (int head = 0; head < Setup::kKvHeads; ++head) {
     const int first_position = s.positions - s.queries + first;
@@ -83,14 +83,35 @@ std::vector<float> attend(const cpu::KernelTable& table, const Setup& s, const D
   return out;
 }
 
-double stored(float x, int element_bytes) {
-  if (element_bytes == 4) return static_cast<double>(x);
-  return static_cast<double>(half_to_float(float_to_half(std::clamp(x, -65504.0F, 65504.0F))));
+// What the cache holds for n values of heads of `dim`.
+std::vector<double> stored(const std::vector<float>& x, size_t dim, KvDtype dtype) {
+  std::vector<double> out(x.begin(), x.end());
+  if (dtype == KvDtype::f16) {
+    for (size_t i = 0; i < x.size(); ++i)
+      out[i] = static_cast<double>(half_to_float(float_to_half(std::clamp(x[i], -65504.0F, 65504.0F))));
+  }
+  if (dtype == KvDtype::q8_0) {
+    for (size_t head = 0; head < x.size(); head += dim) {
+      for (size_t at = head; at < head + dim; at += 32) {
+        const size_t end = std::min(at + 32, head + dim);
+        float most = 0;
+        for (size_t i = at; i < end; ++i) most = std::max(most, std::fabs(x[i]));
+        const float scale = half_to_float(float_to_half(std::min(most / 127.0F, 65504.0F)));
+        for (size_t i = at; i < end; ++i) {
+          const float steps = scale > 0 ? std::nearbyint(std::clamp(x[i] / scale, -127.0F, 127.0F)) : 0.0F;
+          out[i] = static_cast<double>(scale) * static_cast<double>(steps);
+        }
+      }
+    }
+  }
+  return out;
 }
 
 std::vector<double> reference(const Setup& s, const Data& data) {
   std::vector<double> out;
   const auto dim = static_cast<size_t>(s.head_dim);
+  const std::vector<double> k = stored(data.k, dim, s.dtype);
+  const std::vector<double> v = stored(data.v, dim, s.dtype);
   for (int t = 0; t < s.queries; ++t) {
     for (int head = 0; head < s.heads(); ++head) {
       const float* q = &data.q[static_cast<size_t>(t) * s.q_size() + static_cast<size_t>(head) * dim];
@@ -98,16 +119,14 @@ std::vector<double> reference(const Setup& s, const Data& data) {
       const auto visible = static_cast<size_t>(s.positions - s.queries + t + 1);
       std::vector<double> scores(visible);
       for (size_t p = 0; p < visible; ++p) {
-        for (size_t i = 0; i < dim; ++i)
-          scores[p] += static_cast<double>(q[i]) * stored(data.k[p * s.kv_size() + kv + i], s.element_bytes);
+        for (size_t i = 0; i < dim; ++i) scores[p] += static_cast<double>(q[i]) * k[p * s.kv_size() + kv + i];
       }
       const double most = *std::max_element(scores.begin(), scores.end());
       double sum = 0;
       for (double& score : scores) sum += score = std::exp(score - most);
       for (size_t i = 0; i < dim; ++i) {
         double mix = 0;
-        for (size_t p = 0; p < visible; ++p)
-          mix += scores[p] / sum * stored(data.v[p * s.kv_size() + kv + i], s.element_bytes);
+        for (size_t p = 0; p < visible; ++p) mix += scores[p] / sum * v[p * s.kv_size() + kv + i];
         out.push_back(mix);
       }
     }
@@ -118,14 +137,14 @@ std::vector<double> reference(const Setup& s, const Data& data) {
 // Odd sizes, borders of blocks (64) and splits (512).
 std::vector<Setup> setups() {
   std::vector<Setup> all;
-  for (const int element_bytes : {2, 4}) {
+  for (const KvDtype dtype : {KvDtype::f16, KvDtype::f32, KvDtype::q8_0}) {
     for (const int head_dim : {16, 64, 72, 80, 128}) {
-      for (const int group : {1, 2, 3, 8}) all.push_back({head_dim, group, 70 + group, 1 + group, element_bytes});
+      for (const int group : {1, 2, 3, 8}) all.push_back({head_dim, group, 70 + group, 1 + group, dtype});
     }
     for (const int positions : {1, 63, 64, 65, 511, 512, 513, 1100})
-      all.push_back({64, 3, positions, std::min(positions, 5), element_bytes});
-    all.push_back({64, 3, 100, 4, element_bytes, 300.0F});  // one position takes all
-    all.push_back({64, 3, 100, 4, element_bytes, 0.0F});    // all alike
+      all.push_back({64, 3, positions, std::min(positions, 5), dtype});
+    all.push_back({64, 3, 100, 4, dtype, 300.0F});  // one position takes all
+    all.push_back({64, 3, 100, 4, dtype, 0.0F});    // all alike
   }
   return all;
 }
@@ -177,10 +196,33 @@ TEST_CASE("a token's attention does not depend on the tokens computed with it") 
 }
 
 TEST_CASE("keys and values beyond float16's range are stored as its largest") {
-  Setup s{16, 1, 3, 1, 2};
+  Setup s{16, 1, 3, 1, KvDtype::f16};
   Data data(s);
   std::fill(data.v.begin(), data.v.end(), 1e6F);
   for_each_table([&](const cpu::KernelTable& table) {
     for (const float x : attend(table, s, data, store(table, s, data), 0, 1)) CHECK(x == doctest::Approx(65504.0F));
+  });
+  // Two such keys are alike, so that their values count the same.
+  s.positions = 2;
+  data.q.assign(16, 1.0F);
+  std::fill(data.k.begin(), data.k.begin() + 32, 1e6F);
+  std::fill(data.k.begin() + 32, data.k.begin() + 64, 2e6F);
+  for (size_t i = 0; i < 64; ++i) data.v[i] = i < 32 ? 1.0F : 2.0F;
+  for_each_table([&](const cpu::KernelTable& table) {
+    for (const float x : attend(table, s, data, store(table, s, data), 0, 1)) CHECK(x == doctest::Approx(1.5F));
+  });
+}
+
+TEST_CASE("a cache of 8-bit integers keeps what cannot be scaled finite") {
+  Setup s{48, 1, 2, 1, KvDtype::q8_0};
+  Data data(s);
+  std::fill(data.q.begin(), data.q.end(), 0.0F);  // both positions count the same
+  std::fill(data.v.begin(), data.v.end(), 0.0F);
+  data.v[0] = 1e30F;    // beyond 127 · 65504
+  data.v[40] = 1e-30F;  // below the least scale
+  for_each_table([&](const cpu::KernelTable& table) {
+    const auto out = attend(table, s, data, store(table, s, data), 0, 1);
+    CHECK(out[0] == doctest::Approx(127.0F * 65504.0F / 2));
+    for (size_t i = 1; i < 48; ++i) CHECK(out[i] == 0.0F);
   });
 }

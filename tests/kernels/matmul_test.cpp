@@ -89,6 +89,20 @@ TEST_CASE("every instruction set gives the scalar one's bits, on any activations
   });
 }
 
+TEST_CASE("a residual is added to the product") {
+  for_each_product([](const Product& product, bool int8) {
+    Random random(11);
+    for (const int tokens : {1, 5}) {
+      const std::vector<std::vector<float>> x(static_cast<size_t>(tokens),
+                                              random.normals(static_cast<size_t>(product.columns)));
+      const auto residual = random.normals(static_cast<size_t>(tokens * product.rows));
+      auto expected = product.run(scalar_table(), int8, x, {});
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] = residual[i] + expected[i];
+      CHECK(same_bits(product.run(scalar_table(), int8, x, residual), expected));
+    }
+  });
+}
+
 TEST_CASE("a token's product does not depend on the tokens beside it") {
   for_each_product([](const Product& product, bool int8) {
     if (product.rows != 33) return;

@@ -34,9 +34,7 @@ std::shared_ptr<const Weights> read_down(std::string_view more_config, const std
 
 std::span<const std::byte> bytes_of(const TinyTensor& tensor) { return std::as_bytes(std::span(tensor.data)); }
 
-bool same(std::span<const std::byte> a, std::span<const std::byte> b) {
-  return std::ranges::equal(a, b);
-}
+bool same(std::span<const std::byte> a, std::span<const std::byte> b) { return std::ranges::equal(a, b); }
 
 std::string quantization(const MlxFormat& format) {
   return str_cat(R"({"group_size": )", format.group_size, R"(, "bits": )", format.bits, R"(, "mode": ")",

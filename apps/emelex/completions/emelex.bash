@@ -10,7 +10,7 @@ _emelex() {
   fi
   case $previous in
     --device) flags="cpu gpu" ;;
-    --kv-type) flags="f16 f32" ;;
+    --kv-type) flags="f16 f32 q8_0" ;;
     --kernels | --against-kernels) flags="fast float mlx" ;;
     --type) flags="f32 f16 bf16 q8_0 q6_k q5_k_m q5_k_s q5_1 q5_0 q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs q3_k_l q3_k_m q3_k_s q2_k tq2_0 tq1_0 mxfp4_moe" ;;
     -o | --output) flags="md json csv" ;;

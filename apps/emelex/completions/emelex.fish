@@ -5,7 +5,7 @@ complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
 complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize eval quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -s t -l threads -x
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "cpu gpu"
-complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32 q8_0"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kernels -x -a "fast float mlx"
 for flag in system max-tokens temperature top-p top-k min-p repeat-penalty seed stop context
     complete -c emelex -n "__fish_seen_subcommand_from run" -l $flag -x

@@ -120,9 +120,8 @@ class AttendTask {
     for (int head = 0; head < config_.n_kv_heads; ++head) {
       context_.kernels.rope(k + head * config_.head_dim, config_.rope.dim, config_.rope.interleaved, cos_sin);
     }
-    const StoreKvFn store = layout_.element_bytes == 2 ? context_.kernels.store_kv_f16 : context_.kernels.store_kv_f32;
-    store(layout_, plan_.token_block[t] + layer_offset_, plan_.token_slot[t], k,
-          v_ + t * static_cast<size_t>(k_stride_));
+    context_.kernels.store_kv[static_cast<int>(layout_.dtype)](
+        layout_, plan_.token_block[t] + layer_offset_, plan_.token_slot[t], k, v_ + t * static_cast<size_t>(k_stride_));
   }
 
   AttendArgs args(const Tile& tile) const {
@@ -140,9 +139,7 @@ class AttendTask {
   }
 
   void split(const AttendArgs& a, int index, const AttendState& state, float* scratch) const {
-    const AttendSplitFn fn =
-        layout_.element_bytes == 2 ? context_.kernels.attend_split_f16 : context_.kernels.attend_split_f32;
-    fn(a, index, state, scratch);
+    context_.kernels.attend_split[static_cast<int>(layout_.dtype)](a, index, state, scratch);
   }
 
   // All splits of a tile, by one worker.
@@ -205,7 +202,7 @@ class HostKvStore : public KvStore {
  public:
   HostKvStore(CpuContextPtr context, const KvShape& shape)
       : context_(std::move(context)),
-        layout_{shape.n_kv_heads, shape.head_dim, shape.dtype == KvDtype::f16 ? 2 : 4},
+        layout_{shape.n_kv_heads, shape.head_dim, shape.dtype},
         block_bytes_(layout_.layer_bytes() * static_cast<size_t>(shape.n_layers)) {}
 
   void grow(int n_blocks) override {

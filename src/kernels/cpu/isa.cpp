@@ -87,7 +87,16 @@ void dequantize_mlx_row(const MatmulArgs& args, int row, float* out) {
 }
 
 size_t KvLayout::head_bytes() const {
-  return static_cast<size_t>(kBlockTokens) * static_cast<size_t>(padded_dim()) * static_cast<size_t>(element_bytes);
+  const auto dim = static_cast<size_t>(padded_dim());
+  switch (dtype) {
+    case KvDtype::f16:
+      return kBlockTokens * dim * sizeof(uint16_t);
+    case KvDtype::f32:
+      return kBlockTokens * dim * sizeof(float);
+    case KvDtype::q8_0:
+      return kBlockTokens * (dim + static_cast<size_t>(scales()) * sizeof(uint16_t));
+  }
+  __builtin_unreachable();
 }
 
 }  // namespace emelex::cpu

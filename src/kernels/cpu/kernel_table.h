@@ -108,13 +108,14 @@ constexpr size_t matmul_scratch_bytes(int columns) {
 
 // One layer of one KV block, of all kv heads: keys [kv_head][padded_dim][kBlockTokens], then values
 // [kv_head][kBlockTokens][padded_dim], so that both products run along contiguous lanes. padded_dim is head_dim
-// rounded up to kLanes.
+// rounded up to kLanes. In q8_0 the scales follow a head's keys and its values: [scale of a token][kBlockTokens].
 struct KvLayout {
   int n_kv_heads;
   int head_dim;
-  int element_bytes;  // 2: float16, 4: float32
+  KvDtype dtype;
 
   int padded_dim() const { return (head_dim + kLanes - 1) / kLanes * kLanes; }
+  int scales() const { return (head_dim + kKvScaleValues - 1) / kKvScaleValues; }  // of a token's head, in q8_0
   size_t head_bytes() const;  // of a head's keys, and of its values
   size_t layer_bytes() const { return 2 * static_cast<size_t>(n_kv_heads) * head_bytes(); }
 };
@@ -155,7 +156,7 @@ struct AttendState {
 };
 
 // Floats of scratch for AttendSplitFn.
-constexpr size_t kAttendScratchFloats = size_t{4} * kBlockTokens;
+constexpr size_t kAttendScratchFloats = size_t{8} * kBlockTokens;
 
 // Starts `state` with split number `split`; rows without a position in it get max = -inf, sum = 0.
 using AttendSplitFn = void (*)(const AttendArgs& args, int split, const AttendState& state, float* scratch);
@@ -184,10 +185,9 @@ struct KernelTable {
   // Rotates one head in place; cos_sin holds dim/2 cosines, then dim/2 sines.
   void (*rope)(float* head, int dim, bool interleaved, const float* cos_sin);
 
-  StoreKvFn store_kv_f16;
-  StoreKvFn store_kv_f32;
-  AttendSplitFn attend_split_f16;
-  AttendSplitFn attend_split_f32;
+  // by KvDtype
+  StoreKvFn store_kv[kKvDtypes];
+  AttendSplitFn attend_split[kKvDtypes];
   AttendMergeFn attend_merge;
   AttendFinishFn attend_finish;
 };

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/elementwise.h"
+#include "kernels/cpu/simd/kv_formats.h"
 
 // Attention over the blocks of the KV cache, with an online softmax. A row is one query head of one token; rows that
 // share a kv head are computed together. For every row the order of all sums is that of the positions, whatever the
@@ -13,20 +14,16 @@
 namespace emelex::cpu {
 namespace {
 
-constexpr int kVectorsPerBlock = kBlockTokens / kLanes;
-
-// Element: uint16_t for float16, float for float32.
-template <class S, class Element>
+// Kv: how the cache lies in memory (kv_formats.h).
+template <class S, class Kv>
 struct Attention {
   using F = typename S::F;
 
-  static const Element* keys(const AttendArgs& args, int block) {
-    const size_t offset = static_cast<size_t>(args.kv_head) * args.layout.head_bytes();
-    return reinterpret_cast<const Element*>(args.blocks[block] + args.layer_offset + offset);
+  static const std::byte* keys(const AttendArgs& args, int block) {
+    return args.blocks[block] + args.layer_offset + static_cast<size_t>(args.kv_head) * args.layout.head_bytes();
   }
-  static const Element* values(const AttendArgs& args, int block) {
-    const size_t offset = static_cast<size_t>(args.layout.n_kv_heads + args.kv_head) * args.layout.head_bytes();
-    return reinterpret_cast<const Element*>(args.blocks[block] + args.layer_offset + offset);
+  static const std::byte* values(const AttendArgs& args, int block) {
+    return keys(args, block) + static_cast<size_t>(args.layout.n_kv_heads) * args.layout.head_bytes();
   }
   static const float* query(const AttendArgs& args, int row) {
     const int head = args.kv_head * args.group + row % args.group;
@@ -35,55 +32,10 @@ struct Attention {
   }
 
   static void store_token(const KvLayout& layout, std::byte* block_layer, int slot, const float* k, const float* v) {
-    const F most = S::set(65504.0F);
-    const F least = S::set(-65504.0F);
-    const int dim = layout.head_dim;
     for (int head = 0; head < layout.n_kv_heads; ++head) {
-      auto* key = reinterpret_cast<Element*>(block_layer + static_cast<size_t>(head) * layout.head_bytes());
-      auto* value = reinterpret_cast<Element*>(block_layer +
-                                               static_cast<size_t>(layout.n_kv_heads + head) * layout.head_bytes()) +
-                    static_cast<size_t>(slot) * static_cast<size_t>(layout.padded_dim());
-      const float* k_head = k + static_cast<size_t>(head) * static_cast<size_t>(dim);
-      const float* v_head = v + static_cast<size_t>(head) * static_cast<size_t>(dim);
-      for (int d = 0; d < dim; d += kLanes) {
-        const int n = dim - d < kLanes ? dim - d : kLanes;
-        F k_lanes = n == kLanes ? S::load(k_head + d) : load_rest<S>(k_head + d, n);
-        F v_lanes = n == kLanes ? S::load(v_head + d) : load_rest<S>(v_head + d, n);
-        if constexpr (sizeof(Element) == 2) {
-          k_lanes = S::max(S::min(k_lanes, most), least);
-          v_lanes = S::max(S::min(v_lanes, most), least);
-        }
-        S::store(value + d, v_lanes);
-        Element column[kLanes];
-        S::store(column, k_lanes);
-        for (int i = 0; i < n; ++i) key[(d + i) * kBlockTokens + slot] = column[i];
-      }
-    }
-  }
-
-  // scores[r, p] = q[r] · k[p] for all positions of a block
-  template <int R>
-  static void scores(const AttendArgs& args, const Element* k, int row, float* out) {
-    const float* q[R];
-    F acc[R][kVectorsPerBlock];
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      q[r] = query(args, row + r);
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) acc[r][i] = S::zero();
-    }
-    for (int d = 0; d < args.layout.head_dim; ++d) {
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) {
-        const F key = S::load(k + d * kBlockTokens + i * kLanes);
-        EMELEX_UNROLL
-        for (int r = 0; r < R; ++r) acc[r][i] = S::fma(S::set(q[r][d]), key, acc[r][i]);
-      }
-    }
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) S::store(out + r * kBlockTokens + i * kLanes, acc[r][i]);
+      std::byte* keys = block_layer + static_cast<size_t>(head) * layout.head_bytes();
+      std::byte* values = keys + static_cast<size_t>(layout.n_kv_heads) * layout.head_bytes();
+      Kv::store(layout, keys, values, slot, k + head * layout.head_dim, v + head * layout.head_dim);
     }
   }
 
@@ -115,34 +67,13 @@ struct Attention {
     for (int d = 0; d < padded_dim; d += kLanes) S::store(acc + d, S::mul(S::load(acc + d), shrink));
   }
 
-  // acc[r] += Σ weights[r, p] · v[p] over the first n positions, for C vectors of dimensions from `dim` on
-  template <int R, int C>
-  static void accumulate(const Element* v, int n, int padded_dim, int dim, const float* weights, float* acc) {
-    F sums[R][C];
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int c = 0; c < C; ++c) sums[r][c] = S::load(acc + r * padded_dim + dim + c * kLanes);
-    }
-    for (int p = 0; p < n; ++p) {
-      EMELEX_UNROLL
-      for (int c = 0; c < C; ++c) {
-        const F value = S::load(v + p * padded_dim + dim + c * kLanes);
-        EMELEX_UNROLL
-        for (int r = 0; r < R; ++r) sums[r][c] = S::fma(S::set(weights[r * kBlockTokens + p]), value, sums[r][c]);
-      }
-    }
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int c = 0; c < C; ++c) S::store(acc + r * padded_dim + dim + c * kLanes, sums[r][c]);
-    }
-  }
-
   template <int R>
   static void rows_by_block(const AttendArgs& args, int block, int row, const AttendState& state, float* s) {
     const int padded_dim = args.layout.padded_dim();
-    scores<R>(args, keys(args, block), row, s);
+    const float* q[R];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) q[r] = query(args, row + r);
+    Kv::template scores<R>(args.layout, keys(args, block), q, s);
     int most_valid = 0;
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -151,12 +82,7 @@ struct Attention {
       most_valid = n_valid;  // rows are in the order of their positions
     }
     float* acc = state.acc + static_cast<size_t>(row) * static_cast<size_t>(padded_dim);
-    const Element* v = values(args, block);
-    int dim = 0;
-    for (; dim + 4 * kLanes <= padded_dim; dim += 4 * kLanes) {
-      accumulate<R, 4>(v, most_valid, padded_dim, dim, s, acc);
-    }
-    for (; dim < padded_dim; dim += kLanes) accumulate<R, 1>(v, most_valid, padded_dim, dim, s, acc);
+    Kv::template accumulate<R>(args.layout, values(args, block), most_valid, s, s + R * kBlockTokens, acc);
   }
 
   // How many of a block's positions a row may attend to.

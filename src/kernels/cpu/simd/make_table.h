@@ -5,6 +5,7 @@
 #include "kernels/cpu/simd/elementwise.h"
 #include "kernels/cpu/simd/formats.h"
 #include "kernels/cpu/simd/k_quants.h"
+#include "kernels/cpu/simd/kv_formats.h"
 #include "kernels/cpu/simd/matmul_float.h"
 #include "kernels/cpu/simd/matmul_int8.h"
 #include "kernels/cpu/simd/mlx_formats.h"
@@ -62,6 +63,12 @@ constexpr void add_mlx(KernelTable& table) {
   table.mlx_float_matmul[mlx_kernel({MlxMode::mxfp8})] = FloatMatmul<S, Mxfp8Format>::run;
 }
 
+template <class S, KvDtype kDtype, class Kv>
+constexpr void add_cache(KernelTable& table) {
+  table.store_kv[static_cast<int>(kDtype)] = Attention<S, Kv>::store_token;
+  table.attend_split[static_cast<int>(kDtype)] = Attention<S, Kv>::split;
+}
+
 // All kernels for one instruction set.
 template <class S>
 constexpr KernelTable make_table() {
@@ -86,10 +93,9 @@ constexpr KernelTable make_table() {
   table.rms_norm = rms_norm<S>;
   table.swiglu = swiglu<S>;
   table.rope = rope<S>;
-  table.store_kv_f16 = Attention<S, uint16_t>::store_token;
-  table.store_kv_f32 = Attention<S, float>::store_token;
-  table.attend_split_f16 = Attention<S, uint16_t>::split;
-  table.attend_split_f32 = Attention<S, float>::split;
+  add_cache<S, KvDtype::f16, PlainKv<S, uint16_t>>(table);
+  add_cache<S, KvDtype::f32, PlainKv<S, float>>(table);
+  add_cache<S, KvDtype::q8_0, ScaledKv<S>>(table);
   table.attend_merge = attend_merge<S>;
   table.attend_finish = attend_finish<S>;
   return table;
