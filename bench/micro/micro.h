@@ -22,11 +22,12 @@ inline std::vector<float> random_floats(size_t n) {
   return values;
 }
 
-// Any bytes but those of infinities and NaNs, so that no product of theirs is slower or faster than a model's.
+// Any bytes but those of scales that are infinite, NaN or so small that products with them are not normal numbers, so
+// that none is slower or faster than a model's.
 inline std::vector<std::byte> random_bytes(size_t n) {
   std::mt19937 random(2);
   std::vector<std::byte> bytes(n);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random() & 0x3FU);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(0x20U | (random() & 0x1FU));
   return bytes;
 }
 

@@ -29,7 +29,7 @@ struct RowBlock {
 };
 
 template <class S>
-inline typename S::F half_at(const uint8_t* p) {
+[[gnu::always_inline]] inline typename S::F half_at(const uint8_t* p) {
   uint16_t raw[16] = {};
   std::memcpy(raw, p, 2);
   return S::set(S::first(S::load(raw)));
@@ -37,7 +37,7 @@ inline typename S::F half_at(const uint8_t* p) {
 
 // 16 bytes of each row: the low halves are columns 0 … 15, the high halves 16 … 31.
 template <class S, int kScales>
-inline void load_nibbles(const uint8_t* p, size_t stride, RowBlock<S, kScales>& out) {
+[[gnu::always_inline]] inline void load_nibbles(const uint8_t* p, size_t stride, RowBlock<S, kScales>& out) {
   typename S::U packed[4];
   S::load_transposed(p, stride, packed);
   for (int i = 0; i < 4; ++i) {
@@ -48,8 +48,8 @@ inline void load_nibbles(const uint8_t* p, size_t stride, RowBlock<S, kScales>& 
 
 // 32 bits of each row, one for each column: they are worth 16.
 template <class S>
-inline void add_fifth_bits(const uint8_t* p, size_t stride, RowBlock<S, 1>& out) {
-  const auto bits = S::gather_words(p, stride);
+[[gnu::always_inline]] inline void add_fifth_bits(const uint8_t* p, size_t stride, RowBlock<S, 1>& out) {
+  const auto bits = S::load_words(p, stride);
   for (int g = 0; g < 8; ++g) out.values[g] = S::or_(out.values[g], S::shift_up(S::spread_bits(bits, 4 * g), 4));
 }
 
@@ -66,10 +66,10 @@ struct Q4_0Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 2, stride, out);
-      out.scales[0] = S::gather_half(p, stride);
+      out.scales[0] = S::low_half(S::load_words(p, stride));
     }
   };
   template <class S>
@@ -94,10 +94,10 @@ struct Q4_1Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 4, stride, out);
-      S::gather_half_pairs(p, stride, out.scales[0], out.mins[0]);
+      S::halves(S::load_words(p, stride), out.scales[0], out.mins[0]);
     }
   };
   template <class S>
@@ -122,11 +122,11 @@ struct Q5_0Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 6, stride, out);
       add_fifth_bits<S>(p + 2, stride, out);
-      out.scales[0] = S::gather_half(p, stride);
+      out.scales[0] = S::low_half(S::load_words(p, stride));
     }
   };
 };
@@ -144,11 +144,11 @@ struct Q5_1Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 8, stride, out);
       add_fifth_bits<S>(p + 4, stride, out);
-      S::gather_half_pairs(p, stride, out.scales[0], out.mins[0]);
+      S::halves(S::load_words(p, stride), out.scales[0], out.mins[0]);
     }
   };
 };
@@ -168,11 +168,11 @@ struct Iq4NlFormat {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 2, stride, out);
       for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
-      out.scales[0] = S::gather_half(p, stride);
+      out.scales[0] = S::low_half(S::load_words(p, stride));
     }
   };
 };
@@ -192,20 +192,15 @@ struct Mxfp4Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       load_nibbles<S>(p + 1, stride, out);
       for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
-      float scales[kLanes];
-      for (int r = 0; r < kLanes; ++r) scales[r] = half_of_power(p[static_cast<size_t>(r) * stride]);
-      out.scales[0] = S::load(scales);
-    }
-    // 2^(e - 128); the two lowest exponents are below the normal numbers.
-    static float half_of_power(uint8_t e) {
-      const uint32_t bits = e < 2 ? 0x00200000U << e : static_cast<uint32_t>(e - 1) << 23;
-      float x;
-      std::memcpy(&x, &bits, 4);
-      return x;
+      const auto words = S::load_words(p, stride);
+      // 2^(e - 128), as a square of a normal number, since the lowest exponents are not.
+      const auto root = S::pow2(S::sub(S::to_float(S::bits(words, 1, 127)), S::set(64.0F)));
+      const auto odd = S::to_float(S::bits(words, 0, 1));
+      out.scales[0] = S::mul(S::mul(root, root), S::add(odd, S::set(1.0F)));
     }
   };
 };
@@ -223,12 +218,12 @@ struct Q8_0Format {
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    void get(size_t b, RowBlock<S, 1>& out) const {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
       const uint8_t* p = base + b * kBytes;
       S::load_transposed(p + 2, stride, out.values);
       S::load_transposed(p + 18, stride, out.values + 4);
       for (int i = 0; i < 8; ++i) out.values[i] = S::flip_sign(out.values[i]);
-      out.scales[0] = S::gather_half(p, stride);
+      out.scales[0] = S::low_half(S::load_words(p, stride));
     }
   };
   template <class S>

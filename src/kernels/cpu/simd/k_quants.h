@@ -15,7 +15,7 @@ constexpr int kSuperBlock = 256;
 
 // 32 bytes of each of 16 rows.
 template <class S>
-inline void load_32(const uint8_t* p, size_t stride, typename S::U out[8]) {
+[[gnu::always_inline]] inline void load_32(const uint8_t* p, size_t stride, typename S::U out[8]) {
   S::load_transposed(p, stride, out);
   S::load_transposed(p + 16, stride, out + 4);
 }
@@ -30,13 +30,13 @@ struct SixBitScales {
   F d, dmin;
   I words[3];
 
-  void load(const uint8_t* p, size_t stride) {
+  [[gnu::always_inline]] void load(const uint8_t* p, size_t stride) {
     typename S::U header[4];
     S::load_transposed(p, stride, header);
     S::halves(S::words(header[0]), d, dmin);
     for (int i = 0; i < 3; ++i) words[i] = S::words(header[i + 1]);
   }
-  void get(int i, F& scale, F& min) const {
+  [[gnu::always_inline]] void get(int i, F& scale, F& min) const {
     const int at = 8 * (i % 4);
     I s = S::bits(words[0], at, 63);
     I m = S::bits(words[1], at, 63);
@@ -65,7 +65,7 @@ struct Q4KFormat {
     size_t stride;
     SixBitScales<S> scales{};
     typename S::U packed[8]{};
-    void get(size_t b, RowBlock<S, 1>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) scales.load(p, stride);
@@ -92,7 +92,7 @@ struct Q5KFormat {
     SixBitScales<S> scales{};
     typename S::U fifth[8]{};
     typename S::U packed[8]{};
-    void get(size_t b, RowBlock<S, 1>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
@@ -127,7 +127,7 @@ struct Q6KFormat {
     typename S::F d{};
     typename S::U scales[4]{};
     typename S::U upper[8]{};
-    void get(size_t b, RowBlock<S, 2>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int half = static_cast<int>(b % 8) / 4;
       const int i = static_cast<int>(b % 4);
@@ -171,7 +171,7 @@ struct Q3KFormat {
     typename S::I words[3]{};
     typename S::U third[8]{};
     typename S::U packed[8]{};
-    void get(size_t b, RowBlock<S, 2>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
@@ -212,7 +212,7 @@ struct Q2KFormat {
     typename S::F dmin{};
     typename S::U scales[4]{};
     typename S::U packed[8]{};
-    void get(size_t b, RowBlock<S, 2>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
@@ -249,7 +249,7 @@ struct Iq4XsFormat {
     typename S::F d{};
     typename S::I upper{};
     typename S::I low{};
-    void get(size_t b, RowBlock<S, 1>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {

@@ -45,7 +45,7 @@ struct Int8Matmul {
                                   : 255 / Format::kMost >= 2     ? 2
                                                                  : 1;
 
-  static F sum_of_weights(const FileBlock& block) {
+  [[gnu::always_inline]] static F sum_of_weights(const FileBlock& block) {
     constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
     static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
     F total = S::zero();
@@ -66,18 +66,19 @@ struct Int8Matmul {
     return total;
   }
 
-  // Blocks straight from the file's layout: for so few tokens that each is used once.
+  // Blocks straight from the file's layout: for so few tokens that each is used once. All that it calls is inlined by
+  // force: with a call in the loop over blocks, registers would go through memory, and speed by half.
   struct FileSource {
     typename Format::template Rows<S> rows;
     using Block = FileBlock;
-    void get(size_t block, Block& out) {
+    [[gnu::always_inline]] void get(size_t block, Block& out) {
       prefetch(block);
       rows.get(block, out);
       out.sums = sum_of_weights(out);
     }
     // The same share of the next 16 rows. They follow these in memory, but rows are read side by side, which no
     // hardware prefetcher sees through.
-    void prefetch(size_t block) const {
+    [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kLanes} * Format::kBytes / (Format::kBlock / kActivationBlock);
       const uint8_t* next = rows.base + kLanes * rows.stride + block * kBytes;
       for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
@@ -112,7 +113,7 @@ struct Int8Matmul {
   struct UnpackedSource {
     using Block = UnpackedBlock;
     std::byte* memory;
-    void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
+    [[gnu::always_inline]] void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
   };
 
   // 16 rows from `row` on; with `step` 0, that row 16 times.
@@ -145,7 +146,8 @@ struct Int8Matmul {
 
   // products += Σ w q over the columns of a block's scale i, for R groups of rows and the T tokens of a tile.
   template <int R, int T, class Block>
-  static void add_products(const Block (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
+  [[gnu::always_inline]] static void add_products(const Block (&blocks)[R], int i, const int8_t* q,
+                                                  I (&products)[R][T]) {
     EMELEX_UNROLL
     for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) {
       U w[R];
@@ -170,8 +172,8 @@ struct Int8Matmul {
 
   // The same with q = 256 · high + value, and w without its offset.
   template <int R, int T, class Block>
-  static void all_products(const Block (&blocks)[R], int i, const QuantizedActivations& x, size_t at,
-                           I (&products)[R][T]) {
+  [[gnu::always_inline]] static void all_products(const Block (&blocks)[R], int i, const QuantizedActivations& x,
+                                                  size_t at, I (&products)[R][T]) {
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
@@ -200,7 +202,8 @@ struct Int8Matmul {
 
   // R groups of 16 rows × T tokens; `first` is the first token of a tile of T.
   template <int R, int T, class Source>
-  static void rows_by_tile(Source (&sources)[R], const QuantizedActivations& x, int first, F (&acc)[R][T]) {
+  [[gnu::always_inline]] static void rows_by_tile(Source (&sources)[R], const QuantizedActivations& x, int first,
+                                                  F (&acc)[R][T]) {
     const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {

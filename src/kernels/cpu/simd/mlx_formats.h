@@ -27,7 +27,7 @@ struct GroupFloats {
   TensorType type;
   typename S::F next{};
 
-  typename S::F get(size_t group) {
+  [[gnu::always_inline]] typename S::F get(size_t group) {
     if (type == TensorType::f32) return S::as_float(S::gather_words(base + 4 * group, stride));
     if (group % 2 != 0) return next;
     // Two groups are one word, but for the last of an odd number.
@@ -60,7 +60,7 @@ struct GroupBytes {
   size_t n_groups;
   typename S::I words{};
 
-  typename S::I get(size_t group) {
+  [[gnu::always_inline]] typename S::I get(size_t group) {
     if (group % 4 == 0) words = load(group);
     return S::bits(words, static_cast<int>(group % 4) * 8, 255);
   }
@@ -76,7 +76,7 @@ struct GroupBytes {
 
 // kWords words, at least four, of 16 rows.
 template <class S, int kWords>
-inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords]) {
+[[gnu::always_inline]] inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords]) {
   EMELEX_UNROLL
   for (int i = 0; i < kWords; i += 4) {
     const int at = i + 4 <= kWords ? i : kWords - 4;  // the last four may overlap those before
@@ -89,8 +89,8 @@ inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords
 
 // The 32 values of kBits bits that begin with the words, as 4 columns in each of 8 registers.
 template <class S, int kBits, int... kGroup>
-inline void spread_values(const typename S::I* words, typename S::U out[8],
-                          std::integer_sequence<int, kGroup...> /*groups*/) {
+[[gnu::always_inline]] inline void spread_values(const typename S::I* words, typename S::U out[8],
+                                                 std::integer_sequence<int, kGroup...> /*groups*/) {
   const auto four = [&]<int kAt>() {
     constexpr int kWord = kAt / 32;
     constexpr int kShift = kAt % 32;
@@ -105,7 +105,7 @@ inline void spread_values(const typename S::I* words, typename S::U out[8],
 }
 
 template <class S, int kBits>
-inline void spread_values(const typename S::I* words, typename S::U out[8]) {
+[[gnu::always_inline]] inline void spread_values(const typename S::I* words, typename S::U out[8]) {
   spread_values<S, kBits>(words, out, std::make_integer_sequence<int, 8>());
 }
 
@@ -115,7 +115,7 @@ struct PackedRows {
   const uint8_t* base;
   size_t stride;
 
-  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
     typename S::I words[kBits];
     load_words<S, kBits>(base + b * 4 * kBits, stride, words);
     spread_values<S, kBits>(words, out);
@@ -127,7 +127,7 @@ struct PackedRows<S, 4> {
   const uint8_t* base;
   size_t stride;
 
-  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
     typename S::U packed[4];
     S::load_transposed(base + 16 * b, stride, packed);
     EMELEX_UNROLL
@@ -140,7 +140,7 @@ struct PackedRows<S, 8> {
   const uint8_t* base;
   size_t stride;
 
-  void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
     S::load_transposed(base + 32 * b, stride, out);
     S::load_transposed(base + 32 * b + 16, stride, out + 4);
   }
@@ -153,7 +153,7 @@ struct PackedPairs {
   size_t stride;
   typename S::I words[2 * kBits];
 
-  void get(size_t b, size_t n_blocks, typename S::U out[8]) {
+  [[gnu::always_inline]] void get(size_t b, size_t n_blocks, typename S::U out[8]) {
     if (b % 2 != 0) return spread_values<S, kBits>(words + kBits, out);
     const uint8_t* p = base + b * 4 * kBits;
     if (b + 1 < n_blocks) {
@@ -207,7 +207,7 @@ struct MlxAffineFormat {
               group_floats(mlx.scales),
               group_floats(mlx.biases)};
     }
-    void get(size_t b, RowBlock<S, 1>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       if (b % blocks_per_group == 0) {
         scale = scales.get(b / blocks_per_group);
         bias = biases.get(b / blocks_per_group);
@@ -221,7 +221,7 @@ struct MlxAffineFormat {
 
 // E8M0: 2^(byte - 127), and infinity for 255. Bytes become the exponents of floats; 2^-127 is below the normal numbers.
 template <class S>
-inline typename S::F e8m0(typename S::I bytes) {
+[[gnu::always_inline]] inline typename S::F e8m0(typename S::I bytes) {
   return S::max(S::as_float(S::shift_words(bytes, 23)), S::set(0x1p-127F));
 }
 
@@ -252,7 +252,7 @@ struct MlxFp4Format {
               {base, stride},
               {row_at(args.mlx.scales, row, args.mlx.row_bytes), step * args.mlx.row_bytes, n_groups}};
     }
-    void get(size_t b, RowBlock<S, kScales>& out) {
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, kScales>& out) {
       values.get(b, 0, out.values);
       EMELEX_UNROLL
       for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Mxfp4Format::kTable, out.values[g]);

@@ -319,6 +319,13 @@ struct Scalar {
       high.v[i] = half_to_float(static_cast<uint16_t>(static_cast<uint32_t>(a.v[i]) >> 16));
     }
   }
+  static F low_half(const I& a) {  // the low 16 bits as float16
+    F r;
+    for (int i = 0; i < 16; ++i) r.v[i] = half_to_float(static_cast<uint16_t>(a.v[i]));
+    return r;
+  }
+  // 4 bytes of each of 16 rows, where 16 bytes can be read
+  static I load_words(const uint8_t* base, size_t stride) { return gather_words(base, stride); }
   // 4 bytes of each of 16 rows
   static I gather_words(const uint8_t* base, size_t stride) {
     I r;
