@@ -21,8 +21,16 @@ namespace {
 constexpr auto kSpin = std::chrono::microseconds(50);
 constexpr int kPausesPerLook = 32;
 
-// An index that no loop has.
-constexpr uint64_t kClosed = 0x7FFFFFFF;
+// A ticket, from the lowest bits: the end of the units, the next unit, the number of the loop.
+constexpr int kUnitBits = 20;
+constexpr uint64_t kUnitMask = (uint64_t{1} << kUnitBits) - 1;
+constexpr uint64_t kOneUnit = uint64_t{1} << kUnitBits;
+
+uint64_t make_ticket(uint32_t loop, int next, int end) {
+  return uint64_t{loop} << 2 * kUnitBits | static_cast<uint64_t>(next) << kUnitBits | static_cast<uint64_t>(end);
+}
+int end_of(uint64_t ticket) { return static_cast<int>(ticket & kUnitMask); }
+int next_of(uint64_t ticket) { return static_cast<int>(ticket >> kUnitBits & kUnitMask); }
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -47,7 +55,7 @@ bool spin_until(const Done& done) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads) {
+ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(1, n_threads))) {
   for (int worker = 1; worker < n_threads; ++worker) {
     workers_.emplace_back([this, worker] { work(worker); });
   }
@@ -63,20 +71,24 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run(int n, Call call, const void* fn) {
-  // The last loop is closed first, so that no worker that is late takes the new n_ for its end.
-  const uint64_t last_loop = ticket_.load(std::memory_order_relaxed) >> 32;
-  ticket_.store(last_loop << 32 | kClosed, std::memory_order_relaxed);
-  n_.store(n, std::memory_order_release);
+  n_ = n;
+  n_units_ = std::min(n, static_cast<int>(kUnitMask));
   call_ = call;
   fn_ = fn;
   done_.store(0, std::memory_order_relaxed);
-  ticket_.store((last_loop + 1) << 32, std::memory_order_seq_cst);
+  const uint32_t loop = loop_.load(std::memory_order_relaxed) + 1;
+  const auto begin = [&](int worker) { return static_cast<int>((int64_t{n_units_} * worker + size() - 1) / size()); };
+  for (int worker = 0; worker < size(); ++worker) {
+    const uint64_t ticket = make_ticket(loop, begin(worker), begin(worker + 1));
+    shares_[static_cast<size_t>(worker)].ticket.store(ticket, std::memory_order_release);
+  }
+  loop_.store(loop, std::memory_order_seq_cst);
   if (asleep_.load(std::memory_order_seq_cst) > 0) {
     { const std::lock_guard lock(mutex_); }
     wake_.notify_all();
   }
-  take_indices(0);
-  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n; };
+  take_all(0);
+  const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n_units_; };
   while (!spin_until(all_done)) std::this_thread::yield();
   if (failed_.load(std::memory_order_relaxed)) {
     failed_.store(false, std::memory_order_relaxed);
@@ -84,26 +96,39 @@ void ThreadPool::run(int n, Call call, const void* fn) {
   }
 }
 
-void ThreadPool::take_indices(int worker) {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  while (true) {
-    const auto index = static_cast<int>(ticket & 0xFFFFFFFFU);
-    if (index >= n_.load(std::memory_order_acquire)) return;
-    // Succeeds only while this loop goes on, and so with its n_.
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acquire)) continue;
-    if (!failed_.load(std::memory_order_relaxed)) {
-      try {
-        call_(fn_, index, worker);
-      } catch (...) {
-        keep_failure();
-      }
+void ThreadPool::take_all(int worker) {
+  // What was taken is of one loop: that one can't end before it is counted here.
+  int taken = 0;
+  for (int i = 0; i < size(); ++i) taken += take(shares_[static_cast<size_t>((worker + i) % size())], worker);
+  if (taken > 0) done_.fetch_add(taken, std::memory_order_release);
+}
+
+int ThreadPool::take(Share& share, int worker) {
+  int taken = 0;
+  uint64_t ticket = share.ticket.load(std::memory_order_acquire);
+  while (next_of(ticket) < end_of(ticket)) {
+    // Succeeds only while this loop goes on.
+    if (!share.ticket.compare_exchange_weak(ticket, ticket + kOneUnit, std::memory_order_acquire)) continue;
+    call_unit(next_of(ticket), worker);
+    ++taken;
+    ticket = share.ticket.load(std::memory_order_acquire);
+  }
+  return taken;
+}
+
+void ThreadPool::call_unit(int unit, int worker) {
+  const auto first = [this](int u) { return static_cast<int>(int64_t{n_} * u / n_units_); };
+  const int end = first(unit + 1);
+  for (int index = first(unit); index < end && !failed_.load(std::memory_order_relaxed); ++index) {
+    try {
+      call_(fn_, index, worker);
+    } catch (...) {
+      keep_failure();
     }
-    done_.fetch_add(1, std::memory_order_release);
-    ticket = ticket_.load(std::memory_order_acquire);
   }
 }
 
-// The other indices are counted as done without being called.
+// The other units are counted as done without being called.
 void ThreadPool::keep_failure() {
   const std::lock_guard lock(mutex_);
   if (failure_ == nullptr) failure_ = std::current_exception();
@@ -112,8 +137,7 @@ void ThreadPool::keep_failure() {
 
 bool ThreadPool::wait_for_loop(uint32_t seen) {
   const auto started = [&] {
-    return static_cast<uint32_t>(ticket_.load(std::memory_order_seq_cst) >> 32) != seen ||
-           stop_.load(std::memory_order_relaxed);
+    return loop_.load(std::memory_order_seq_cst) != seen || stop_.load(std::memory_order_relaxed);
   };
   if (!spin_until(started)) {
     std::unique_lock lock(mutex_);
@@ -127,8 +151,8 @@ bool ThreadPool::wait_for_loop(uint32_t seen) {
 void ThreadPool::work(int worker) {
   uint32_t seen = 0;
   while (wait_for_loop(seen)) {
-    seen = static_cast<uint32_t>(ticket_.load(std::memory_order_acquire) >> 32);
-    take_indices(worker);
+    seen = loop_.load(std::memory_order_acquire);
+    take_all(worker);
   }
 }
 

@@ -37,26 +37,35 @@ class ThreadPool {
  private:
   using Call = void (*)(const void* fn, int index, int worker);
 
+  // A worker's part of the loop under way: units that follow each other, so that it goes through memory in order. When
+  // its own are taken it takes those of others. The ticket has the number of the loop, the next unit and the end, all
+  // in one, so that a worker that comes late, because something else ran on its core, can't take a unit of a loop that
+  // it has not seen, and nobody has to wait for it.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> ticket{0};
+  };
+
   void run(int n, Call call, const void* fn);
   void work(int worker);
-  void take_indices(int worker);
+  void take_all(int worker);
+  int take(Share& share, int worker);
+  void call_unit(int unit, int worker);
   void keep_failure();
   bool wait_for_loop(uint32_t seen);
 
   std::vector<std::thread> workers_;
+  std::vector<Share> shares_;
 
-  // The loop under way; written by run() when all indices of the one before are done, published by `ticket_`. Whoever
-  // has taken an index may read them: the loop can't end before that index is done.
-  std::atomic<int> n_{0};
+  // The loop under way; written by run() when all units of the one before are done, published by the tickets. Whoever
+  // has taken a unit may read them: the loop can't end before that unit is done.
+  int n_ = 0;
+  int n_units_ = 0;  // runs of indices, for loops of more than a ticket can number
   Call call_ = nullptr;
   const void* fn_ = nullptr;
 
-  // The number of the loop, and in the low half the next index to take. One number, so that a worker that comes late,
-  // because something else ran on its core, can't take an index of a loop that it has not seen, and nobody has to wait
-  // for it.
-  alignas(64) std::atomic<uint64_t> ticket_{0};
-  alignas(64) std::atomic<int> done_{0};  // indices of the loop
-  std::exception_ptr failure_;            // of the loop, the first; under mutex_
+  alignas(64) std::atomic<uint32_t> loop_{0};  // its number
+  alignas(64) std::atomic<int> done_{0};       // units of the loop
+  std::exception_ptr failure_;                 // of the loop, the first; under mutex_
   std::atomic<bool> failed_{false};
   std::atomic<int> asleep_{0};
   std::atomic<bool> stop_{false};
