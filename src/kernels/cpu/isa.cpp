@@ -9,8 +9,40 @@
 #include "kernels/cpu/kernel_table.h"
 #include "quant/dequantize.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 namespace emelex::cpu {
 namespace {
+
+#if defined(__aarch64__)
+struct ArmFeatures {
+  bool dot_product;  // FEAT_DotProd
+  bool i8mm;         // FEAT_I8MM
+};
+#if defined(__APPLE__)
+bool has_feature(const char* name) {
+  int value = 0;
+  size_t size = sizeof(value);
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+ArmFeatures arm_features() {
+  return {has_feature("hw.optional.arm.FEAT_DotProd"), has_feature("hw.optional.arm.FEAT_I8MM")};
+}
+#elif defined(__linux__)
+ArmFeatures arm_features() {
+  // As <asm/hwcap.h> has them, for headers that are older than the machine.
+  constexpr unsigned long kAsimdDp = 1UL << 20U;
+  constexpr unsigned long kI8mm = 1UL << 13U;
+  return {(getauxval(AT_HWCAP) & kAsimdDp) != 0, (getauxval(AT_HWCAP2) & kI8mm) != 0};
+}
+#else
+ArmFeatures arm_features() { return {}; }
+#endif
+#endif
 
 struct Available {
   const KernelTable* tables[4];
@@ -25,6 +57,10 @@ struct Available {
                         __builtin_cpu_supports("avx512vnni");
     if (avx512) tables[count++] = &kAvx512Table;
     if (avx2) tables[count++] = &kAvx2Table;
+#elif defined(__aarch64__)
+    const ArmFeatures features = arm_features();
+    if (features.dot_product && features.i8mm) tables[count++] = &kNeonI8mmTable;
+    if (features.dot_product) tables[count++] = &kNeonDotprodTable;
 #endif
     tables[count++] = &kScalarTable;
   }

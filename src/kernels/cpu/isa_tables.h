@@ -10,5 +10,7 @@ namespace emelex::cpu {
 extern const KernelTable kScalarTable;
 extern const KernelTable kAvx2Table;
 extern const KernelTable kAvx512Table;
+extern const KernelTable kNeonDotprodTable;
+extern const KernelTable kNeonI8mmTable;
 
 }  // namespace emelex::cpu

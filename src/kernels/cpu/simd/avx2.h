@@ -13,10 +13,16 @@ namespace {
 
 struct Avx2 {
   static constexpr const char* kName = "avx2";
+  using RowVectors = Avx2;
+  static constexpr int kRows = 16;
   static constexpr int kTokens = 2;
   static constexpr int kRowGroups = 1;
+  static constexpr int kFileGroups = 1;
+  static constexpr bool kSignedWeights = false;
+  static constexpr bool kTokenPairs = false;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatTokens = 2;
+  static constexpr int kKvVectors = 4;
 
   struct F {
     __m256 lo, hi;
@@ -135,6 +141,8 @@ struct Avx2 {
     std::memcpy(&x, p, 4);
     return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
   }
+  using X = U;
+  [[gnu::always_inline]] static X activations(const int8_t* p, int g) { return broadcast4(p + 4 * g); }
   [[gnu::always_inline]] static U low_nibbles(U a) {
     const __m256i mask = _mm256_set1_epi8(15);
     return {_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)};

@@ -13,10 +13,16 @@ namespace {
 
 struct Avx512 {
   static constexpr const char* kName = "avx512";
+  using RowVectors = Avx512;
+  static constexpr int kRows = 16;
   static constexpr int kTokens = 4;
   static constexpr int kRowGroups = 2;
+  static constexpr int kFileGroups = 1;
+  static constexpr bool kSignedWeights = false;
+  static constexpr bool kTokenPairs = false;
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatTokens = 4;
+  static constexpr int kKvVectors = 4;
 
   using F = __m512;
   using I = __m512i;
@@ -96,6 +102,8 @@ struct Avx512 {
     std::memcpy(&x, p, 4);
     return {_mm512_set1_epi32(x)};
   }
+  using X = U;
+  [[gnu::always_inline]] static X activations(const int8_t* p, int g) { return broadcast4(p + 4 * g); }
   [[gnu::always_inline]] static U low_nibbles(U a) { return {_mm512_and_si512(a.v, _mm512_set1_epi8(15))}; }
   [[gnu::always_inline]] static U high_nibbles(U a) {
     return {_mm512_and_si512(_mm512_srli_epi16(a.v, 4), _mm512_set1_epi8(15))};

@@ -13,14 +13,15 @@
 //   kOffsetShift           value = scale · (w - 2^kOffsetShift) + min, w unsigned; 0: no offset
 //   kHasMin                whether there is a min
 //   kMost                  the largest w
-//   Rows<S>                16 rows at once, {base, stride}: get(b, block) unpacks their block b. Asked for in order.
+//   Rows<S>                S::kRows rows at once, {base, stride}: get(b, block) unpacks their block b. Asked for in
+//   order.
 // Here are the plain types and those of 32 values; k_quants.h has those of 256.
 // Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_0 and so on).
 
 namespace emelex::cpu {
 namespace {
 
-// 32 columns of 16 rows: a lane is a row, and w[g] holds its values 4g … 4g+3.
+// 32 columns of a group of rows: a lane is a row, and w[g] holds its values 4g … 4g+3.
 template <class S, int kScales>
 struct RowBlock {
   typename S::U values[8];

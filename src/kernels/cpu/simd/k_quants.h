@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kSuperBlock = 256;
 
-// 32 bytes of each of 16 rows.
+// 32 bytes of each row of a group.
 template <class S>
 [[gnu::always_inline]] inline void load_32(const uint8_t* p, size_t stride, typename S::U out[8]) {
   S::load_transposed(p, stride, out);

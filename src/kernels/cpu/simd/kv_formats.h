@@ -74,25 +74,7 @@ struct PlainKv {
   template <int R>
   static void scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], float* out) {
     const auto* k = reinterpret_cast<const Element*>(keys);
-    F acc[R][kVectorsPerBlock];
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) acc[r][i] = S::zero();
-    }
-    for (int d = 0; d < layout.head_dim; ++d) {
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) {
-        const F key = S::load(k + d * kBlockTokens + i * kLanes);
-        EMELEX_UNROLL
-        for (int r = 0; r < R; ++r) acc[r][i] = S::fma(S::set(q[r][d]), key, acc[r][i]);
-      }
-    }
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int i = 0; i < kVectorsPerBlock; ++i) S::store(out + r * kBlockTokens + i * kLanes, acc[r][i]);
-    }
+    for (int i = 0; i < kVectorsPerBlock; i += kAtOnce) part_scores<R>(layout, k + i * kLanes, q, out + i * kLanes);
   }
 
   template <int R>
@@ -101,11 +83,39 @@ struct PlainKv {
     const auto* v = reinterpret_cast<const Element*>(values);
     const int padded_dim = layout.padded_dim();
     int dim = 0;
-    for (; dim + 4 * kLanes <= padded_dim; dim += 4 * kLanes) add_values<S, R, 4>(v, n, padded_dim, dim, weights, acc);
+    constexpr int kWidth = kAtOnce * kLanes;
+    for (; dim + kWidth <= padded_dim; dim += kWidth) add_values<S, R, kAtOnce>(v, n, padded_dim, dim, weights, acc);
     for (; dim < padded_dim; dim += kLanes) add_values<S, R, 1>(v, n, padded_dim, dim, weights, acc);
   }
 
  private:
+  static constexpr int kAtOnce = S::kKvVectors;
+  static_assert(kVectorsPerBlock % kAtOnce == 0);
+
+  // Of kAtOnce vectors of positions.
+  template <int R>
+  static void part_scores(const KvLayout& layout, const Element* k, const float* const (&q)[R], float* out) {
+    F acc[R][kAtOnce];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) acc[r][i] = S::zero();
+    }
+    for (int d = 0; d < layout.head_dim; ++d) {
+      EMELEX_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) {
+        const F key = S::load(k + d * kBlockTokens + i * kLanes);
+        EMELEX_UNROLL
+        for (int r = 0; r < R; ++r) acc[r][i] = S::fma(S::set(q[r][d]), key, acc[r][i]);
+      }
+    }
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) S::store(out + r * kBlockTokens + i * kLanes, acc[r][i]);
+    }
+  }
+
   static F storable(F x) {
     if constexpr (sizeof(Element) == 2) x = S::max(S::min(x, S::set(65504.0F)), S::set(-65504.0F));
     return x;
@@ -135,8 +145,10 @@ struct ScaledKv {
 
   template <int R>
   static void scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], float* out) {
-    // Half a block at once: its sums, and those of the values under one scale, fit into the registers.
-    for (int i = 0; i < kVectorsPerBlock; i += 2) half_scores<R>(layout, keys, q, i * kLanes, out + i * kLanes);
+    // At most half a block at once: its sums, and those of the values under one scale, fit into the registers.
+    for (int i = 0; i < kVectorsPerBlock; i += kAtOnce) {
+      part_scores<R>(layout, keys, q, i * kLanes, out + i * kLanes);
+    }
   }
 
   template <int R>
@@ -153,15 +165,19 @@ struct ScaledKv {
           S::store(scratch + at, S::mul(S::load(weights + at), scale));
         }
       }
-      if (padded_dim - d >= kKvScaleValues) {
-        add_values<S, R, 2>(v, n, padded_dim, d, scratch, acc);
-      } else {
+      if (padded_dim - d < kKvScaleValues) {
         add_values<S, R, 1>(v, n, padded_dim, d, scratch, acc);
+      } else {
+        for (int i = 0; i < 2; i += kAtOnce) {
+          add_values<S, R, kAtOnce>(v, n, padded_dim, d + i * kLanes, scratch, acc);
+        }
       }
     }
   }
 
  private:
+  static constexpr int kAtOnce = S::kKvVectors < 2 ? 1 : 2;
+
   static void put(std::byte* p, uint16_t scale) { std::memcpy(p, &scale, sizeof(scale)); }
   static std::byte* scale_bytes(const KvLayout& layout, std::byte* head) {
     return head + static_cast<size_t>(layout.padded_dim()) * kBlockTokens;
@@ -190,29 +206,35 @@ struct ScaledKv {
     return scale[0];
   }
 
-  // Two vectors of positions from `position` on.
+  // kAtOnce vectors of positions from `position` on.
   template <int R>
-  static void half_scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], int position,
+  static void part_scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], int position,
                           float* out) {
     const auto* k = reinterpret_cast<const int8_t*>(keys) + position;
-    F acc[R][2];
+    F acc[R][kAtOnce];
     EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = S::zero();
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int i = 0; i < kAtOnce; ++i) acc[r][i] = S::zero();
+    }
     for (int d = 0; d < layout.head_dim; d += kKvScaleValues) {
       const int end = d + kKvScaleValues < layout.head_dim ? d + kKvScaleValues : layout.head_dim;
-      F part[R][2];
+      F part[R][kAtOnce];
       EMELEX_UNROLL
-      for (int r = 0; r < R; ++r) part[r][0] = part[r][1] = S::zero();
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int i = 0; i < kAtOnce; ++i) part[r][i] = S::zero();
+      }
       for (int j = d; j < end; ++j) {
         EMELEX_UNROLL
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < kAtOnce; ++i) {
           const F key = S::load_i8(k + j * kBlockTokens + i * kLanes);
           EMELEX_UNROLL
           for (int r = 0; r < R; ++r) part[r][i] = S::fma(S::set(q[r][j]), key, part[r][i]);
         }
       }
       EMELEX_UNROLL
-      for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < kAtOnce; ++i) {
         const F scale = load_scales(layout, keys, d, position + i * kLanes);
         EMELEX_UNROLL
         for (int r = 0; r < R; ++r) acc[r][i] = S::fma(part[r][i], scale, acc[r][i]);
@@ -221,7 +243,7 @@ struct ScaledKv {
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
-      for (int i = 0; i < 2; ++i) S::store(out + r * kBlockTokens + i * kLanes, acc[r][i]);
+      for (int i = 0; i < kAtOnce; ++i) S::store(out + r * kBlockTokens + i * kLanes, acc[r][i]);
     }
   }
 };

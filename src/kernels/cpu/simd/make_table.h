@@ -22,7 +22,7 @@ constexpr void add_reference(KernelTable& table) {
 // A type with one; its float kernel widens by the reference.
 template <class S, TensorType kType, class Format>
 constexpr void add_format(KernelTable& table) {
-  table.int8_matmul[static_cast<int>(kType)] = Int8Matmul<S, Format>::run;
+  table.int8_matmul[static_cast<int>(kType)] = Int8Matmul<typename S::RowVectors, Format>::run;
   add_reference<S, kType, Format::kBlock, Format::kBytes>(table);
 }
 
@@ -51,14 +51,18 @@ constexpr void add_quantized(KernelTable& table) {
 
 template <class S, int... kBits>
 constexpr void add_affine(KernelTable& table) {
-  ((table.mlx_int8_matmul[mlx_kernel({MlxMode::affine, kBits})] = Int8Matmul<S, MlxAffineFormat<kBits>>::run), ...);
+  ((table.mlx_int8_matmul[mlx_kernel({MlxMode::affine, kBits})] =
+        Int8Matmul<typename S::RowVectors, MlxAffineFormat<kBits>>::run),
+   ...);
 }
 
 template <class S>
 constexpr void add_mlx(KernelTable& table) {
   add_affine<S, 2, 3, 4, 5, 6, 8>(table);
-  table.mlx_int8_matmul[mlx_kernel({MlxMode::mxfp4})] = Int8Matmul<S, MlxFp4Format<MlxMode::mxfp4>>::run;
-  table.mlx_int8_matmul[mlx_kernel({MlxMode::nvfp4})] = Int8Matmul<S, MlxFp4Format<MlxMode::nvfp4>>::run;
+  table.mlx_int8_matmul[mlx_kernel({MlxMode::mxfp4})] =
+      Int8Matmul<typename S::RowVectors, MlxFp4Format<MlxMode::mxfp4>>::run;
+  table.mlx_int8_matmul[mlx_kernel({MlxMode::nvfp4})] =
+      Int8Matmul<typename S::RowVectors, MlxFp4Format<MlxMode::nvfp4>>::run;
   for (MatmulFn& kernel : table.mlx_float_matmul) kernel = FloatMatmul<S, MlxReferenceFormat>::run;
   table.mlx_float_matmul[mlx_kernel({MlxMode::mxfp8})] = FloatMatmul<S, Mxfp8Format>::run;
 }
@@ -79,9 +83,9 @@ constexpr KernelTable make_table() {
   add_quantized<S>(table);
   add_mlx<S>(table);
   const auto at = [](TensorType type) { return static_cast<int>(type); };
-  table.int8_matmul[at(TensorType::q4_0)] = Int8Matmul<S, Q4_0Format>::run;
-  table.int8_matmul[at(TensorType::q4_1)] = Int8Matmul<S, Q4_1Format>::run;
-  table.int8_matmul[at(TensorType::q8_0)] = Int8Matmul<S, Q8_0Format>::run;
+  table.int8_matmul[at(TensorType::q4_0)] = Int8Matmul<typename S::RowVectors, Q4_0Format>::run;
+  table.int8_matmul[at(TensorType::q4_1)] = Int8Matmul<typename S::RowVectors, Q4_1Format>::run;
+  table.int8_matmul[at(TensorType::q8_0)] = Int8Matmul<typename S::RowVectors, Q8_0Format>::run;
   table.float_matmul[at(TensorType::f32)] = FloatMatmul<S, F32Format>::run;
   table.float_matmul[at(TensorType::f16)] = FloatMatmul<S, F16Format>::run;
   table.float_matmul[at(TensorType::bf16)] = FloatMatmul<S, Bf16Format>::run;

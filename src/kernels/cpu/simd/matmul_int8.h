@@ -1,21 +1,26 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
-// The unit of work is a group of 16 rows. A block of 32 columns of them is brought into the form [8][16 rows][4
-// columns], so that a lane is a row and one dot-product instruction takes 4 columns of 16 rows. With x = center + scale
-// · q and a row's weights v = d · w + min, a block's share of the row is
+// The unit of work is a group of as many rows as the set's vectors have lanes, S::kRows. A block of 32 columns of them
+// is brought into the form [8][rows][4 columns], so that a lane is a row and one dot-product instruction takes 4
+// columns of all rows of the group. With x = center + scale · q and a row's weights v = d · w + min, a block's share of
+// the row is
 //     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v,
 // the first two for each half of it where the format has a scale for 16 columns.
 // The sums of products are exact integers; the three terms are added to a float accumulator, block after block. That
 // order is the same for one token and for many, which is what makes a token's result independent of its company.
+//
+// Where dot products take signed weights only (S::kSignedWeights), those of more than 7 bits are kept less 128.
 
 namespace emelex::cpu {
 namespace {
@@ -25,12 +30,17 @@ struct Int8Matmul {
   using F = typename S::F;
   using I = typename S::I;
   using U = typename S::U;
+  using X = typename S::X;
 
   static constexpr int kScales = Format::kScales;
   static constexpr int kGroups = 8 / kScales;  // of 4 columns that share a scale
+  static constexpr int kRows = S::kRows;
+  static constexpr bool kCentered = S::kSignedWeights && Format::kMost >= 128;
+  // A weight in registers is this much above the format's.
+  static constexpr int kOffset = (Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0) - (kCentered ? 128 : 0);
   using RowBlock = cpu::RowBlock<S, kScales>;
 
-  // A block of 16 rows in registers.
+  // A block of a group of rows in registers.
   struct FileBlock : RowBlock {
     F sums;
     U w(int g) const { return this->values[g]; }
@@ -46,7 +56,6 @@ struct Int8Matmul {
                                                                  : 1;
 
   [[gnu::always_inline]] static F sum_of_weights(const FileBlock& block) {
-    constexpr int kOffset = Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0;
     static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
     F total = S::zero();
     EMELEX_UNROLL
@@ -58,7 +67,7 @@ struct Int8Matmul {
         EMELEX_UNROLL
         for (int j = 1; j < kAddable; ++j) part = S::add_bytes(part, block.values[g + j]);
         const U ones = S::broadcast4(kOnes);
-        sum = kAddable * Format::kMost < 128 ? S::dot_small(sum, part, ones) : S::dot(sum, part, ones);
+        sum = kCentered || kAddable * Format::kMost < 128 ? S::dot_small(sum, part, ones) : S::dot(sum, part, ones);
       }
       total = S::fma(S::to_float(sum), block.scales[i], total);
       if constexpr (Format::kHasMin) total = S::fma(block.mins[i], S::set(kActivationBlock / kScales), total);
@@ -74,13 +83,17 @@ struct Int8Matmul {
     [[gnu::always_inline]] void get(size_t block, Block& out) {
       prefetch(block);
       rows.get(block, out);
+      if constexpr (kCentered) {
+        EMELEX_UNROLL
+        for (int g = 0; g < 8; ++g) out.values[g] = S::flip_sign(out.values[g]);
+      }
       out.sums = sum_of_weights(out);
     }
-    // The same share of the next 16 rows. They follow these in memory, but rows are read side by side, which no
+    // The same share of the rows that are next. They follow these in memory, but rows are read side by side, which no
     // hardware prefetcher sees through.
     [[gnu::always_inline]] void prefetch(size_t block) const {
-      constexpr size_t kBytes = size_t{kLanes} * Format::kBytes / (Format::kBlock / kActivationBlock);
-      const uint8_t* next = rows.base + kLanes * rows.stride + block * kBytes;
+      constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
+      const uint8_t* next = rows.base + S::kFileGroups * kRows * rows.stride + block * kBytes;
       for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
     }
   };
@@ -88,16 +101,31 @@ struct Int8Matmul {
   // A block that was unpacked before, for many tokens: it stays in memory.
   struct UnpackedBlock {
     static constexpr int kFloats = kScales * (Format::kHasMin ? 2 : 1) + 1;  // a row
-    static constexpr size_t kBytes = kLanes * (kActivationBlock + kFloats * sizeof(float));
-    static_assert(kBytes <= kUnpackedBlockBytes);
+    static constexpr int kRegister = 4 * kRows;                              // bytes
+    static constexpr size_t kBytes = kRows * (kActivationBlock + kFloats * sizeof(float));
+    static_assert(kBytes * S::kRowGroups <= kUnpackedBlockBytes * kMaxRowGroups);
     std::byte* p;
-    U w(int g) const { return S::load_u(p + 64 * g); }
+    U w(int g) const {
+      if constexpr (S::kTokenPairs) {
+        return S::single_column(pair(g / 2, 0), pair(g / 2, 1), g % 2);
+      } else {
+        return S::load_u(p + kRegister * g);
+      }
+    }
+    // The first or the second half of the rows, 8 columns of them; for S::kTokenPairs.
+    U pair(int g, int half) const { return S::load_u(p + kRegister * (2 * g + half)); }
     F sum() const { return S::load(floats(0)); }
     F scale(int i) const { return S::load(floats(1 + i)); }
     F min(int i) const { return S::load(floats(1 + kScales + i)); }
     void put(const FileBlock& block) const {
       EMELEX_UNROLL
-      for (int g = 0; g < 8; ++g) S::store_u(p + 64 * g, block.values[g]);
+      for (int g = 0; g < 8; g += 2) {
+        U first = block.values[g];
+        U second = block.values[g + 1];
+        if constexpr (S::kTokenPairs) S::pair_columns(block.values[g], block.values[g + 1], first, second);
+        S::store_u(p + kRegister * g, first);
+        S::store_u(p + kRegister * (g + 1), second);
+      }
       S::store(floats(0), block.sums);
       EMELEX_UNROLL
       for (int i = 0; i < kScales; ++i) {
@@ -107,7 +135,7 @@ struct Int8Matmul {
     }
 
    private:
-    float* floats(int i) const { return reinterpret_cast<float*>(p + 512) + i * kLanes; }
+    float* floats(int i) const { return reinterpret_cast<float*>(p + 8 * kRegister) + i * kRows; }
   };
 
   struct UnpackedSource {
@@ -116,7 +144,7 @@ struct Int8Matmul {
     [[gnu::always_inline]] void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
   };
 
-  // 16 rows from `row` on; with `step` 0, that row 16 times.
+  // A group of rows from `row` on; with `step` 0, that row in all lanes.
   static FileSource source(const MatmulArgs& args, int row, size_t step) {
     using Rows = typename Format::template Rows<S>;
     if constexpr (requires { Rows::of(args, row, step); }) {
@@ -136,11 +164,52 @@ struct Int8Matmul {
     return {memory};
   }
 
-  static I dot(I acc, U w, U x) {
-    if constexpr (Format::kMost < 128) {
+  static I dot(I acc, U w, const X& x) {
+    if constexpr (kCentered || Format::kMost < 128) {
       return S::dot_small(acc, w, x);
     } else {
       return S::dot(acc, w, x);
+    }
+  }
+
+  // The same by products of two rows with two tokens.
+  template <int R, int T>
+  [[gnu::always_inline]] static void add_pair_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q,
+                                                       I (&products)[R][T]) {
+    I pairs[R][T / 2][2];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T / 2; ++t) pairs[r][t][0] = pairs[r][t][1] = S::set_i(0);
+    }
+    EMELEX_UNROLL
+    for (int g = i * kGroups / 2; g < (i + 1) * kGroups / 2; ++g) {
+      U x[T / 2];
+      EMELEX_UNROLL
+      for (int t = 0; t < T / 2; ++t) {
+        const int8_t* first = q + 2 * t * kActivationBlock + 8 * g;
+        x[t] = S::token_pair(first, first + kActivationBlock);
+      }
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int half = 0; half < 2; ++half) {
+          const U w = blocks[r].pair(g, half);
+          EMELEX_UNROLL
+          for (int t = 0; t < T / 2; ++t) pairs[r][t][half] = S::matrix_dot(pairs[r][t][half], w, x[t]);
+        }
+      }
+    }
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T / 2; ++t) {
+        I first;
+        I second;
+        S::split_tokens(pairs[r][t][0], pairs[r][t][1], first, second);
+        products[r][2 * t] = S::add_words(products[r][2 * t], first);
+        products[r][2 * t + 1] = S::add_words(products[r][2 * t + 1], second);
+      }
     }
   }
 
@@ -148,6 +217,9 @@ struct Int8Matmul {
   template <int R, int T, class Block>
   [[gnu::always_inline]] static void add_products(const Block (&blocks)[R], int i, const int8_t* q,
                                                   I (&products)[R][T]) {
+    if constexpr (S::kTokenPairs && T > 1 && std::is_same_v<Block, UnpackedBlock>) {
+      return add_pair_products(blocks, i, q, products);
+    }
     EMELEX_UNROLL
     for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) {
       U w[R];
@@ -155,7 +227,7 @@ struct Int8Matmul {
       for (int r = 0; r < R; ++r) w[r] = blocks[r].w(g);
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
-        const U x = S::broadcast4(q + t * kActivationBlock + 4 * g);
+        const X x = S::activations(q + t * kActivationBlock, g);
         EMELEX_UNROLL
         for (int r = 0; r < R; ++r) products[r][t] = dot(products[r][t], w[r], x);
       }
@@ -187,20 +259,22 @@ struct Int8Matmul {
         for (int t = 0; t < T; ++t) products[r][t] = S::times_256(products[r][t]);
       }
     }
-    if constexpr (Format::kOffsetShift > 0) {
+    if constexpr (kOffset != 0) {
       static_assert(kScales == 1, "int_sums are of whole blocks");
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) {
-          products[r][t] = S::template sub_shifted<Format::kOffsetShift>(products[r][t], x.int_sums[at + t]);
+          constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset > 0 ? kOffset : -kOffset));
+          const int32_t sum = kOffset > 0 ? x.int_sums[at + t] : -x.int_sums[at + t];
+          products[r][t] = S::template sub_shifted<kShift>(products[r][t], sum);
         }
       }
     }
     add_products(blocks, i, x.values + at * kActivationBlock, products);
   }
 
-  // R groups of 16 rows × T tokens; `first` is the first token of a tile of T.
+  // R groups of rows × T tokens; `first` is the first token of a tile of T.
   template <int R, int T, class Source>
   [[gnu::always_inline]] static void rows_by_tile(Source (&sources)[R], const QuantizedActivations& x, int first,
                                                   F (&acc)[R][T]) {
@@ -238,15 +312,15 @@ struct Int8Matmul {
     }
   }
 
-  // Writes lanes [from, to) of one token's 16 rows, which begin at `row`.
+  // Writes lanes [from, to) of one token's group of rows, which begin at `row`.
   static void write(const MatmulArgs& args, int token, int row, int from, int to, F acc) {
     const size_t at = static_cast<size_t>(token) * static_cast<size_t>(args.rows) + static_cast<size_t>(row);
-    if (from == 0 && to == kLanes) {
+    if (from == 0 && to == kRows) {
       if (args.residual != nullptr) acc = S::add(S::load(args.residual + at), acc);
       S::store(args.out + at, acc);
       return;
     }
-    float lanes[kLanes];
+    float lanes[kRows];
     S::store(lanes, acc);
     for (int i = from; i < to; ++i) {
       const size_t j = at + static_cast<size_t>(i);
@@ -263,44 +337,51 @@ struct Int8Matmul {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kLanes, from, to, acc[r][t]);
+        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kRows, from, to, acc[r][t]);
       }
     }
     if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
   }
 
-  // R groups of 16 rows from `row` on, of which lanes [from, to) are wanted.
+  // R groups of rows from `row` on, of which lanes [from, to) are wanted, straight from the file.
+  template <int R>
+  static void file_groups(const MatmulArgs& args, int row, size_t step, int from, int to) {
+    FileSource sources[R];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) sources[r] = source(args, row + r * kRows, step);
+    tiles<S::kTokens>(sources, args, 0, row, from, to);
+  }
+
+  // The same, the way that suits the number of tokens.
   template <int R>
   static void groups(const MatmulArgs& args, int row, size_t step, int from, int to, std::byte* scratch) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
     if (args.tokens > S::kTokens) {  // unpacking once pays
       UnpackedSource sources[R];
       for (int r = 0; r < R; ++r) {
-        sources[r] = unpack(source(args, row + r * kLanes, step), n_blocks,
+        sources[r] = unpack(source(args, row + r * kRows, step), n_blocks,
                             scratch + static_cast<size_t>(r) * n_blocks * UnpackedBlock::kBytes);
       }
       tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
-      for (int r = 0; r < R; ++r) {
-        FileSource sources[1] = {source(args, row + r * kLanes, step)};
-        tiles<S::kTokens>(sources, args, 0, row + r * kLanes, from, to);
-      }
+      constexpr int kAtOnce = R < S::kFileGroups ? R : S::kFileGroups;
+      for (int r = 0; r < R; r += kAtOnce) file_groups<kAtOnce>(args, row + r * kRows, step, from, to);
     }
   }
 
   static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
     int row = row_begin;
-    constexpr int kRows = S::kRowGroups * kLanes;
-    for (; row + kRows <= row_end; row += kRows) groups<S::kRowGroups>(args, row, 1, 0, kLanes, scratch);
-    for (; row + kLanes <= row_end; row += kLanes) groups<1>(args, row, 1, 0, kLanes, scratch);
+    constexpr int kMost = S::kRowGroups * kRows;
+    for (; row + kMost <= row_end; row += kMost) groups<S::kRowGroups>(args, row, 1, 0, kRows, scratch);
+    for (; row + kRows <= row_end; row += kRows) groups<1>(args, row, 1, 0, kRows, scratch);
     if (row == row_end) return;
-    if (args.rows >= kLanes) {
+    if (args.rows >= kRows) {
       // The last rows, as the end of a full group: loads stay inside the matrix.
-      const int first = args.rows - kLanes;
-      groups<1>(args, first, 1, row - first, kLanes, scratch);
+      const int first = args.rows - kRows;
+      groups<1>(args, first, 1, row - first, kRows, scratch);
       return;
     }
-    // A matrix of fewer than 16 rows: each row alone, in all lanes.
+    // A matrix of fewer rows than a group: each row alone, in all lanes.
     for (; row < row_end; ++row) groups<1>(args, row, 0, 0, 1, scratch);
   }
 };

@@ -18,7 +18,7 @@ inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
   return reinterpret_cast<const uint8_t*>(base) + static_cast<size_t>(row) * bytes;
 }
 
-// Scales or biases in floats, of 16 rows, one a group. Asked for in order.
+// Scales or biases in floats, of a group of rows, one a group. Asked for in order.
 template <class S>
 struct GroupFloats {
   const uint8_t* base;
@@ -46,13 +46,13 @@ struct GroupFloats {
 
  private:
   typename S::F last(const uint8_t* p) const {
-    uint16_t raw[kLanes];
-    for (size_t r = 0; r < kLanes; ++r) std::memcpy(&raw[r], p + r * stride, 2);
+    uint16_t raw[S::kRows];
+    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(&raw[r], p + r * stride, 2);
     return type == TensorType::f16 ? S::load(raw) : S::load_bf16(raw);
   }
 };
 
-// Scales of a byte each, of 16 rows, as words. Asked for in order.
+// Scales of a byte each, of a group of rows, as words. Asked for in order.
 template <class S>
 struct GroupBytes {
   const uint8_t* base;
@@ -68,13 +68,13 @@ struct GroupBytes {
  private:
   typename S::I load(size_t group) const {
     if (group + 4 <= n_groups) return S::gather_words(base + group, stride);
-    uint8_t rest[4 * kLanes] = {};
-    for (size_t r = 0; r < kLanes; ++r) std::memcpy(rest + 4 * r, base + r * stride + group, n_groups - group);
+    uint8_t rest[4 * S::kRows] = {};
+    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(rest + 4 * r, base + r * stride + group, n_groups - group);
     return S::words(S::load_u(rest));
   }
 };
 
-// kWords words, at least four, of 16 rows.
+// kWords words, at least four, of a group of rows.
 template <class S, int kWords>
 [[gnu::always_inline]] inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords]) {
   EMELEX_UNROLL
@@ -109,7 +109,7 @@ template <class S, int kBits>
   spread_values<S, kBits>(words, out, std::make_integer_sequence<int, 8>());
 }
 
-// The values of 16 rows, 32 columns at a time. Asked for in order.
+// The values of a group of rows, 32 columns at a time. Asked for in order.
 template <class S, int kBits>
 struct PackedRows {
   const uint8_t* base;

@@ -14,10 +14,16 @@ namespace {
 
 struct Scalar {
   static constexpr const char* kName = "scalar";
-  static constexpr int kTokens = 2;       // tokens of a tile of the int8 kernel
-  static constexpr int kRowGroups = 1;    // groups of 16 rows of a tile, at most kMaxRowGroups
-  static constexpr int kFloatRows = 2;    // rows and
-  static constexpr int kFloatTokens = 2;  // tokens that the float kernel keeps in registers
+  using RowVectors = Scalar;                     // what the int8 kernel takes, where its vectors are others
+  static constexpr int kRows = 16;               // lanes of those
+  static constexpr int kTokens = 2;              // tokens of a tile of the int8 kernel
+  static constexpr int kRowGroups = 1;           // groups of kRows rows of a tile, at most kMaxRowGroups · 16 rows
+  static constexpr int kFileGroups = 1;          // the same where blocks come straight from the file
+  static constexpr bool kSignedWeights = false;  // whether dot products want signed weights
+  static constexpr bool kTokenPairs = false;     // whether there are products of two rows with two tokens
+  static constexpr int kFloatRows = 2;           // rows and
+  static constexpr int kFloatTokens = 2;         // tokens that the float kernel keeps in registers
+  static constexpr int kKvVectors = 4;           // vectors of 4 rows that attention keeps in registers
 
   struct F {
     float v[16];
@@ -186,6 +192,9 @@ struct Scalar {
     for (int i = 0; i < 16; ++i) std::memcpy(r.v + 4 * i, p, 4);
     return r;
   }
+  // Activations 4g … 4g+3 of a token, for all rows; X is what a dot product takes them as.
+  using X = U;
+  static X activations(const int8_t* p, int g) { return broadcast4(p + 4 * g); }
   static U low_nibbles(const U& a) {
     U r;
     for (int i = 0; i < 64; ++i) r.v[i] = a.v[i] & 15;
@@ -340,7 +349,7 @@ struct Scalar {
   }
   static I dot_small(const I& acc, const U& u, const U& s) { return dot(acc, u, s); }
 
-  // 16 bytes of each of 16 rows, transposed: lane r of out[i] holds bytes 4i … 4i+3 of row r
+  // Of kRows rows from here on. 16 bytes of each, transposed: lane r of out[i] holds bytes 4i … 4i+3 of row r
   static void load_transposed(const uint8_t* base, size_t stride, U out[4]) {
     for (int r = 0; r < 16; ++r) {
       for (int i = 0; i < 4; ++i) std::memcpy(out[i].v + 4 * r, base + static_cast<size_t>(r) * stride + 4 * i, 4);
