@@ -20,11 +20,11 @@ namespace {
 constexpr int kVectorsPerBlock = kBlockTokens / kLanes;
 
 template <class S>
-typename S::F load_kv(const int8_t* p) {
+[[gnu::always_inline]] inline typename S::F load_kv(const int8_t* p) {
   return S::load_i8(p);
 }
 template <class S, class Element>
-typename S::F load_kv(const Element* p) {
+[[gnu::always_inline]] inline typename S::F load_kv(const Element* p) {
   return S::load(p);
 }
 

@@ -234,6 +234,23 @@ struct Int8Matmul {
     }
   }
 
+  // add_products where blocks are wide, which few are. The compiler must not see that both read the same weights: it
+  // would load them all before it asks for wide ones, and they would fill the registers.
+  template <int R, int T>
+  static void add_high_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
+    UnpackedBlock again[R];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      again[r] = blocks[r];
+      asm("" : "+r"(again[r].p));
+    }
+    add_products(again, i, q, products);
+  }
+  template <int R, int T>
+  static void add_high_products(const FileBlock (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
+    add_products(blocks, i, q, products);
+  }
+
   template <int T>
   static bool any(const uint8_t* flags) {
     uint64_t all = 0;
@@ -252,7 +269,7 @@ struct Int8Matmul {
       for (int t = 0; t < T; ++t) products[r][t] = S::set_i(0);
     }
     if (any<T>(x.wide + at)) {
-      add_products(blocks, i, x.high + at * kActivationBlock, products);
+      add_high_products(blocks, i, x.high + at * kActivationBlock, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
