@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help setup demo build test test-asan test-peers bench bench-micro format lint install clean
+.PHONY: help setup demo build test test-asan test-arm64 test-peers bench bench-micro format lint install clean
 
 PREFIX ?= /usr/local
 EMELEX := build/release/emelex
@@ -13,7 +13,7 @@ DEMO_MODELS := $(CURDIR)/build/models-root
 WHEEL_CACHE := $(or $(EMELEX_WHEEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/emelex/wheels)
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
 
 setup:  ## install what a build needs: system packages, and MLX in .venv
 	@scripts/setup
@@ -50,6 +50,13 @@ test-asan: setup test-tools  ## the same with the address and undefined-behaviou
 	@cmake --preset asan-ubsan -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset asan-ubsan
 	@ctest --preset asan-ubsan -LE peers
+
+test-arm64:  ## build for 64-bit Arm and run the unit tests under qemu, the kernels' on three CPUs
+	@scripts/setup-arm64
+	@cmake --preset aarch64 -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset aarch64
+	@QEMU_CPU=max ctest --preset aarch64 -L unit
+	@for cpu in neoverse-n1 cortex-a72; do echo "-- on $$cpu"; QEMU_CPU=$$cpu ctest --preset aarch64 -R '^kernels$$'; done
 
 # Some peers come as sources and take 10 minutes to build, so their wheels are kept outside the checkout.
 .venv-peers/emelex-requirements: tests/requirements-peers.txt | setup

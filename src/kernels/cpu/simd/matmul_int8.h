@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
@@ -360,16 +361,15 @@ struct Int8Matmul {
     if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
   }
 
-  // R groups of rows from `row` on, of which lanes [from, to) are wanted, straight from the file.
-  template <int R>
-  static void file_groups(const MatmulArgs& args, int row, size_t step, int from, int to) {
-    FileSource sources[R];
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) sources[r] = source(args, row + r * kRows, step);
+  // Groups of rows from `row` on, of which lanes [from, to) are wanted, straight from the file.
+  template <int... kGroup>
+  [[gnu::always_inline]] static void file_groups(const MatmulArgs& args, int row, size_t step, int from, int to,
+                                                 std::integer_sequence<int, kGroup...> /*groups*/) {
+    FileSource sources[] = {source(args, row + kGroup * kRows, step)...};
     tiles<S::kTokens>(sources, args, 0, row, from, to);
   }
 
-  // The same, the way that suits the number of tokens.
+  // The same for R groups, the way that suits the number of tokens.
   template <int R>
   static void groups(const MatmulArgs& args, int row, size_t step, int from, int to, std::byte* scratch) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
@@ -382,7 +382,9 @@ struct Int8Matmul {
       tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
       constexpr int kAtOnce = R < S::kFileGroups ? R : S::kFileGroups;
-      for (int r = 0; r < R; r += kAtOnce) file_groups<kAtOnce>(args, row + r * kRows, step, from, to);
+      for (int r = 0; r < R; r += kAtOnce) {
+        file_groups(args, row + r * kRows, step, from, to, std::make_integer_sequence<int, kAtOnce>());
+      }
     }
   }
 
