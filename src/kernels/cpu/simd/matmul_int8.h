@@ -238,7 +238,8 @@ struct Int8Matmul {
   // add_products where blocks are wide, which few are. The compiler must not see that both read the same weights: it
   // would load them all before it asks for wide ones, and they would fill the registers.
   template <int R, int T>
-  static void add_high_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
+  [[gnu::always_inline]] static void add_high_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q,
+                                                       I (&products)[R][T]) {
     UnpackedBlock again[R];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -248,7 +249,8 @@ struct Int8Matmul {
     add_products(again, i, q, products);
   }
   template <int R, int T>
-  static void add_high_products(const FileBlock (&blocks)[R], int i, const int8_t* q, I (&products)[R][T]) {
+  [[gnu::always_inline]] static void add_high_products(const FileBlock (&blocks)[R], int i, const int8_t* q,
+                                                       I (&products)[R][T]) {
     add_products(blocks, i, q, products);
   }
 
