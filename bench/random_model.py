@@ -52,6 +52,20 @@ class RandomTensors:
         return data.reshape(rows, -1)
 
 
+def vocabulary(size):
+    """The bytes, as byte-level BPE writes them, and then all pairs and triples of them, each with its merge: as much to
+    load as a real vocabulary of this size."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    letters = [chr(i) for i in plain] + [chr(256 + i) for i in range(256 - len(plain))]
+    tokens, merges = list(letters), []
+    for left in tokens:  # which grows on the way
+        for right in letters[: size - 2 - len(tokens)]:
+            tokens.append(left + right)
+            merges.append(f"{left} {right}")
+        if len(tokens) == size - 2:
+            return ["<s>", "</s>"] + tokens, merges
+
+
 def add_metadata(writer, name, shape):
     writer.add_name(f"random {name}")
     writer.add_context_length(131072)
@@ -66,14 +80,15 @@ def add_metadata(writer, name, shape):
     writer.add_rope_freq_base(500000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(shape.vocab_size)
-    # A vocabulary of numbers, which every reader takes.
+    tokens, merges = vocabulary(shape.vocab_size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
-    writer.add_token_list([f"t{i}" for i in range(shape.vocab_size)])
-    writer.add_token_types([gguf.TokenType.NORMAL] * shape.vocab_size)
-    writer.add_token_merges(["t 0"])
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * (shape.vocab_size - 2))
+    writer.add_token_merges(merges)
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
+    writer.add_add_bos_token(False)
 
 
 def add_tensors(writer, shape, tensors):
