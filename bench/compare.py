@@ -1,65 +1,197 @@
-"""emelex beside llama.cpp: same file, same threads, in turn, several rounds; prints the median ratio of each test.
+"""emelex beside other programs: same file, same threads, in turn, several rounds, with probes of the machine in between.
 
-Machines are shared and drift, so a round runs both and the ratio is taken within the round. Run it through bench/compare,
-which installs the peer.
+Machines are shared and drift, so a round runs all programs and a ratio is taken within the round. Run it through
+bench/compare, which installs what it needs.
 """
 
 import argparse
 import json
 import os
-import statistics
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+import machine
+import picture
+import report
+from peers import Test, child
+from peers.emelex import Emelex, describe
+from peers.llama_bench import LlamaBench
+from peers.llama_cpp import LlamaCpp
+from peers.mlx_lm import MlxLm
+from suite import ROWS, Entry, cpu_suite, provide
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build/compare"
 
 
-def emelex_rates(arguments):
-    report = subprocess.run(
-        [arguments.emelex, "bench", arguments.model, "-p", arguments.prompt, "-n", arguments.generate,
-         "-d", str(arguments.depth), "-t", str(arguments.threads), "-r", "1", "-o", "json"],
-        check=True, stdout=subprocess.PIPE, text=True)
-    return {row["test"]: row["mean"] for row in json.loads(report.stdout)["tests"]}
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("models", nargs="*", type=Path, metavar="MODEL", help=".gguf files or MLX folders; without any, the demo model")
+    add("--suite", choices=["cpu"], help="the demo model and random ones, made in build/models where missing (10 GB)")
+    add("--shape", default="llama-3.2-3b", help="of the suite's random models, as random_model.py knows it")
+    add("--rows", type=lambda text: text.split(","), metavar="ROW,…", help="only these: " + ", ".join(ROWS))
+    add("-p", "--prompt", type=int, default=512, help="tokens of a prompt [512]")
+    add("-n", "--generate", type=int, default=128, help="tokens to generate [128]")
+    add("-s", "--short", type=int, default=32, help="tokens to generate at depth and by each of several sequences [32]")
+    add("-d", "--depth", type=int, default=4096, help="tokens in the cache in the deep rows [4096]")
+    add("-b", "--batch", type=int, default=32, help="sequences in the batch row [32]")
+    add("-t", "--threads", type=int, default=machine.cores(), help="of every program [one a physical core]")
+    add("-r", "--rounds", type=int, default=3, help="[3]")
+    add("--peer", action="append", choices=["llama.cpp", "mlx-lm", "none"], help="may be repeated [llama.cpp]")
+    add("--llama-bench", action="append", default=[], metavar="[NAME=]PATH", help="any llama-bench, with flags of its own after "
+        "the path; may be repeated")
+    add("--beside", type=Path, metavar="MODEL", help="another model for emelex to run, compared as if it were a peer")
+    add("--emelex", default=str(ROOT / "build/release/emelex"), help="the program [build/release/emelex]")
+    add("--timeout", type=float, default=1800, help="seconds that one run may take [1800]")
+    for name in ("md", "json", "svg"):
+        add(f"--{name}", type=Path, metavar="FILE", help=f"write the {'picture' if name == 'svg' else 'result'} there")
+    arguments = parser.parse_args()
+    unknown = set(arguments.rows or []) - set(ROWS)
+    if unknown:
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    if min(arguments.prompt, arguments.generate, arguments.short, arguments.depth, arguments.batch, arguments.threads,
+           arguments.rounds) < 1:
+        parser.error("expected numbers of 1 or more")
+    return arguments
 
 
-def peer_rates(arguments):
-    report = subprocess.run(
-        [sys.executable, HERE / "llama_cpp_peer.py", arguments.model, str(arguments.threads), str(arguments.depth),
-         arguments.prompt, arguments.generate], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(report.stdout)
+def make_tests(arguments, rows):
+    tests = {
+        "prefill": Test("prompt", arguments.prompt),
+        "decode": Test("generate", arguments.generate),
+        "decode-deep": Test("generate", arguments.short, depth=arguments.depth),
+        "prefill-deep": Test("prompt", arguments.prompt, depth=arguments.depth),
+        "batch": Test("generate", arguments.short, batch=arguments.batch),
+        "first": Test("first", 16),
+    }
+    return [tests[row] for row in ROWS if row in rows]
+
+
+def make_peers(arguments):
+    peers = []
+    for peer in arguments.peer or ["llama.cpp"]:
+        if peer == "llama.cpp":
+            peers.append(LlamaCpp(arguments.emelex, ROOT / ".venv-peers", BUILD, arguments.threads))
+        if peer == "mlx-lm":
+            peers.append(MlxLm(ROOT / ".venv-peers"))
+    return peers + [LlamaBench(command, arguments.threads) for command in arguments.llama_bench]
+
+
+def make_entries(arguments):
+    entries = [Entry(path, ROWS, beside=arguments.beside) for path in arguments.models]
+    if arguments.suite:
+        entries += cpu_suite(ROOT, arguments.emelex, arguments.shape)
+    return entries or [Entry(ROOT / "build/models/SmolLM2-135M-Instruct.Q4_1.gguf", ROWS, beside=arguments.beside)]
+
+
+class Comparison:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.emelex = Emelex(arguments.emelex, arguments.threads)
+        self.peers = make_peers(arguments)
+        self.probe = machine.Probe(BUILD, arguments.threads)
+        self.result = {"machine": machine.describe(arguments.threads), "rounds": arguments.rounds, "versions": {},
+                       "probes": [], "models": [], "interrupted": False}
+
+    def note(self, *words):
+        print("bench/compare:", *words, file=sys.stderr, flush=True)
+
+    def probed(self, model):
+        try:
+            self.result["probes"].append(self.probe(model["path"]))
+        except child.Failure as failure:
+            self.note("no probe:", failure)
+            self.result["probes"].append({})
+        return self.result["probes"][-1]
+
+    def measure(self, entry):
+        model = {"title": entry.path.name, "tests": [], "failure": "interrupted"}
+        self.result["models"].append(model)
+        try:
+            if not entry.path.exists() and entry.make:
+                self.note("making", entry.path.name)
+            provide(entry)
+            model.update(describe(self.arguments.emelex, entry.path))
+            model["failure"] = None
+            model["title"] = entry.path.name if model["name"] in ("", entry.path.name) else f"{model['name']} ({entry.path.name})"
+        except child.Failure as failure:
+            model["failure"] = str(failure)
+            self.note(f"{entry.path.name}: {failure}")
+            return
+        programs = [self.emelex, *self.peers]
+        if entry.beside:
+            other = Emelex(self.arguments.emelex, self.arguments.threads, f"emelex on {entry.beside.name}", entry.beside)
+            programs.insert(1, other)
+        tests = make_tests(self.arguments, self.arguments.rows or entry.rows)
+        for test in tests:
+            model["tests"].append(vars(test) | {"name": test.name, "programs": {
+                p.name: {"readings": [], "failure": None, "same_model": getattr(p, "model", None) is None}
+                for p in programs}})
+        machine.put_in_page_cache(entry.path)
+        for number in range(self.arguments.rounds):
+            for test, rows in zip(tests, model["tests"]):
+                self.take_turns(model, test, rows, programs, f"round {number + 1}, {test.name},")
+
+    def take_turns(self, model, test, rows, programs, words):
+        before = None
+        for program in programs:
+            row = rows["programs"][program.name]
+            reading = None
+            if row["failure"] is None:
+                before = before or self.probed(model)
+                try:
+                    taken = program.run(model, test, self.arguments.timeout)
+                except child.Failure as failure:
+                    row["failure"] = str(failure)
+                    self.note(words, f"{program.name}: {failure}")
+                else:
+                    after = self.probed(model)
+                    reading = vars(taken).copy()
+                    for key in ("read", "int8"):
+                        around = report.present([before.get(key), after.get(key)])
+                        reading[key] = sum(around) / len(around) if around else None
+                    before = after
+                    self.note(words, f"{program.name}: {report.number(taken.value)} {'s' if test.kind == 'first' else 'tok/s'}")
+            row["readings"].append(reading)
+
+    def versions(self):
+        for program in [self.emelex, *self.peers]:
+            try:
+                yield program.name, program.version()
+            except child.Failure as failure:
+                yield program.name, str(failure)
+
+    def finish(self):
+        """Writes what there is."""
+        self.result["machine"]["load_after"] = os.getloadavg()
+        self.result["versions"] = dict(self.versions())
+        text = report.markdown(self.result)
+        print(text, end="")
+        for path, content in ((self.arguments.md, lambda: text), (self.arguments.svg, lambda: picture.svg(self.result)),
+                              (self.arguments.json, lambda: json.dumps(self.result, indent=1) + "\n")):
+            if path:
+                path.write_text(content())
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default=str(ROOT / "build/models/SmolLM2-135M-Instruct.Q4_1.gguf"))
-    parser.add_argument("-p", "--prompt", default="512", help="tokens of a prompt; several with commas, 0: none")
-    parser.add_argument("-n", "--generate", default="128", help="tokens to generate; several with commas, 0: none")
-    parser.add_argument("-d", "--depth", type=int, default=0, help="tokens in the cache before the clock starts")
-    parser.add_argument("-t", "--threads", type=int, default=os.cpu_count())
-    parser.add_argument("-r", "--rounds", type=int, default=5)
-    parser.add_argument("--emelex", default=str(ROOT / "build/release/emelex"))
-    arguments = parser.parse_args()
-
-    rounds = []
-    for i in range(arguments.rounds):
-        if sys.stderr.isatty():
-            print(f"\rround {i + 1} of {arguments.rounds}", end="", file=sys.stderr, flush=True)
-        rounds.append((emelex_rates(arguments), peer_rates(arguments)))
-    if sys.stderr.isatty():
-        print("\r" + " " * 30 + "\r", end="", file=sys.stderr)
-
-    print(f"{Path(arguments.model).name}, {arguments.threads} threads, {arguments.rounds} rounds; tok/s: median (min – max)\n")
-    print("| test | emelex | llama.cpp | ratio |\n| --- | --- | --- | --- |")
-    for test in rounds[0][0]:
-        ours = [pair[0][test] for pair in rounds]
-        theirs = [pair[1][test] for pair in rounds]
-        ratios = [a / b for a, b in zip(ours, theirs)]
-        cells = [f"{statistics.median(x):.{digits}f} ({min(x):.{digits}f} – {max(x):.{digits}f})"
-                 for x, digits in ((ours, 1), (theirs, 1), (ratios, 2))]
-        print(f"| {test} | " + " | ".join(cells) + " |")
+    arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, interrupt)
+    comparison = Comparison(arguments)
+    try:
+        for entry in make_entries(arguments):
+            comparison.measure(entry)
+    except KeyboardInterrupt:
+        comparison.result["interrupted"] = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what there is shall be written whole
+    comparison.finish()
+    return 130 if comparison.result["interrupted"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""emelex itself, and what it knows of a model's files."""
+
+import functools
+import json
+
+from . import Reading, child
+
+
+class Emelex:
+    def __init__(self, program, threads, name="emelex", model=None):
+        """With `model`, that one is measured in place of the model that is asked for."""
+        self.program, self.threads, self.name, self.model = program, threads, name, model
+
+    def version(self):
+        lines = child.run([self.program, "--version"], 60).output.splitlines()
+        return ", ".join(line.strip() for line in lines)
+
+    def run(self, model, test, timeout):
+        path = self.model or model["path"]
+        threads = ["-t", self.threads]
+        if test.kind == "first":
+            outcome = child.run([self.program, "run", path, prompt(self.program, path, test.tokens), "--raw",
+                                 "--max-tokens", 1, "--temperature", 0, "--context", 512, *threads], timeout)
+            return Reading(outcome.seconds_to_output, outcome.peak_bytes, outcome.others)
+        lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens]
+        outcome = child.run([self.program, "bench", path, *lengths, "-d", test.depth, "-b", test.batch, "-r", 1,
+                             "-o", "json", *threads], timeout)
+        return Reading(json.loads(outcome.output)["tests"][0]["median"], outcome.peak_bytes, outcome.others)
+
+
+@functools.cache
+def prompt(program, path, tokens):
+    """A text of so many tokens, those included that the model puts before every text."""
+    shown = json.loads(child.run([program, "show", "--json", path], 60).output)
+    before = 1 if (shown["tokenizer"] or {}).get("adds_bos") else 0
+    for words in range(1, tokens + 1):
+        text = " x" * words
+        ids = child.run([program, "tokenize", "--ids", path, text], 60).output.split()
+        if len(ids) + before == tokens:
+            return text
+    raise child.Failure(f"found no prompt of {tokens} tokens")
+
+
+def describe(program, path):
+    """What limits follow from. Products: weights that every token is multiplied with, in the layers and for the logits."""
+    shown = json.loads(child.run([program, "show", "--json", path], 60).output)
+    if not shown["runs"]:
+        raise child.Failure(shown["not_run"])
+    values = {kind["kind"]: sum(t["values"] for t in kind["types"])
+              for kind in shown["kinds"] if not kind["kind"].endswith("norm")}
+    head = values.get("output") or values.get("token_embd", 0)
+    layers = sum(n for kind, n in values.items() if kind not in ("output", "token_embd"))
+    return {
+        "name": shown["name"],
+        "path": str(path),
+        "file_bytes": shown["bytes"],
+        "weight_bytes": shown["weight_bytes"],
+        "parameters": shown["parameters"],
+        "layer_products": None if shown["experts"] else layers,
+        "head_products": head,
+        "kv_bytes_per_token": shown["layers"] * shown["kv_heads"] * (shown["head_dim"] + shown["value_dim"]) * 2,
+    }
