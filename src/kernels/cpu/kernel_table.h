@@ -8,7 +8,7 @@
 #include "quant/tensor_type.h"
 
 // The compute kernels as plain functions over raw pointers, one table per instruction set. Each kernel is written once,
-// in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h), and
+// in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h, neon.h), and
 // instantiated in isa_<set>.cpp. Lanes and the order of sums are fixed by the kernel and not by the instruction set,
 // and a * b + c is always fused where written so: every instruction set gives the same bits.
 
@@ -166,7 +166,7 @@ using AttendMergeFn = void (*)(int rows, int padded_dim, const AttendState& stat
 using AttendFinishFn = void (*)(const AttendArgs& args, const AttendState& state);
 
 struct KernelTable {
-  const char* name;  // "scalar", "avx2", "avx512"
+  const char* name;  // "scalar", "avx2", "avx512", "neon_dotprod", "neon_i8mm"
   int max_tile;      // of QuantizedActivations
 
   // by TensorType; nullptr where the format has no such kernel
