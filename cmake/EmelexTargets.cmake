@@ -8,13 +8,12 @@ function(emelex_add_library name)
   target_link_libraries(emelex_${name} PUBLIC ${ARG_DEPENDS})
 endfunction()
 
-# emelex_add_test(name SOURCES … DEPENDS …): one test program, its cases written with doctest, with the label
-# `unit`.
+# emelex_add_test(name SOURCES … DEPENDS …): one test program, its cases written with doctest.
 function(emelex_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS})
   add_test(NAME ${name} COMMAND test_${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS unit)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
