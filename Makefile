@@ -51,7 +51,7 @@ test-asan: setup test-tools  ## the same with the address and undefined-behaviou
 	@cmake --build --preset asan-ubsan
 	@ctest --preset asan-ubsan -LE peers
 
-# Those that emulation leaves quick enough: above the kernels, threads that spin at barriers take minutes.
+# Those that emulation leaves quick enough: the models' had not ended after a minute.
 ARM64_TESTS := base quant weights kernels cache
 test-arm64:  ## build for 64-bit Arm and run tests under qemu, the kernels' on three CPUs
 	@scripts/setup-arm64
