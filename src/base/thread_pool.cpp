@@ -40,20 +40,31 @@ inline void pause() {
 #endif
 }
 
-// Spins until `done()`; gives up after kSpin.
-template <class Done>
-bool spin_until(const Done& done) {
+// Spins until `done()`; gives up after kSpin. Between looks it calls `use_time()`, which is false when it has nothing
+// to do.
+template <class Done, class UseTime>
+bool spin_until(const Done& done, const UseTime& use_time) {
   const auto end = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (done()) return true;
-      pause();
+      if (!use_time()) pause();
     }
   } while (std::chrono::steady_clock::now() < end);
   return done();
 }
 
 }  // namespace
+
+bool ThreadPool::ReadAhead::step() {
+  constexpr size_t kLine = 64;
+  constexpr size_t kAtOnce = 2 * kLine;
+  if (left_ < kAtOnce) return false;
+  for (size_t at = 0; at < kAtOnce; at += kLine) __builtin_prefetch(next_ + at, 0, 2);
+  next_ += kAtOnce;
+  left_ -= kAtOnce;
+  return true;
+}
 
 ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(1, n_threads))) {
   for (int worker = 1; worker < n_threads; ++worker) {
@@ -77,9 +88,8 @@ void ThreadPool::run(int n, Call call, const void* fn) {
   fn_ = fn;
   done_.store(0, std::memory_order_relaxed);
   const uint32_t loop = loop_.load(std::memory_order_relaxed) + 1;
-  const auto begin = [&](int worker) { return static_cast<int>((int64_t{n_units_} * worker + size() - 1) / size()); };
   for (int worker = 0; worker < size(); ++worker) {
-    const uint64_t ticket = make_ticket(loop, begin(worker), begin(worker + 1));
+    const uint64_t ticket = make_ticket(loop, first_index(n_units_, worker), first_index(n_units_, worker + 1));
     shares_[static_cast<size_t>(worker)].ticket.store(ticket, std::memory_order_release);
   }
   loop_.store(loop, std::memory_order_seq_cst);
@@ -87,9 +97,11 @@ void ThreadPool::run(int n, Call call, const void* fn) {
     { const std::lock_guard lock(mutex_); }
     wake_.notify_all();
   }
+  shares_.front().ahead = {};
   take_all(0);
   const auto all_done = [&] { return done_.load(std::memory_order_acquire) == n_units_; };
-  while (!spin_until(all_done)) std::this_thread::yield();
+  const auto use_time = [this] { return shares_.front().ahead.step(); };
+  while (!spin_until(all_done, use_time)) std::this_thread::yield();
   if (failed_.load(std::memory_order_relaxed)) {
     failed_.store(false, std::memory_order_relaxed);
     std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -135,11 +147,12 @@ void ThreadPool::keep_failure() {
   failed_.store(true, std::memory_order_relaxed);
 }
 
-bool ThreadPool::wait_for_loop(uint32_t seen) {
+bool ThreadPool::wait_for_loop(uint32_t seen, int worker) {
   const auto started = [&] {
     return loop_.load(std::memory_order_seq_cst) != seen || stop_.load(std::memory_order_relaxed);
   };
-  if (!spin_until(started)) {
+  const auto use_time = [&] { return shares_[static_cast<size_t>(worker)].ahead.step(); };
+  if (!spin_until(started, use_time)) {
     std::unique_lock lock(mutex_);
     asleep_.fetch_add(1, std::memory_order_seq_cst);
     wake_.wait(lock, started);
@@ -150,7 +163,8 @@ bool ThreadPool::wait_for_loop(uint32_t seen) {
 
 void ThreadPool::work(int worker) {
   uint32_t seen = 0;
-  while (wait_for_loop(seen)) {
+  while (wait_for_loop(seen, worker)) {
+    shares_[static_cast<size_t>(worker)].ahead = {};
     seen = loop_.load(std::memory_order_acquire);
     take_all(worker);
   }

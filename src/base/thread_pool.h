@@ -2,9 +2,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -22,6 +25,16 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
+  // The indices of a loop of n that `worker` takes first: [first_index(n, worker), first_index(n, worker + 1)).
+  int first_index(int n, int worker) const { return static_cast<int>((int64_t{n} * worker + size() - 1) / size()); }
+
+  // While `worker` waits for the end of this loop or for the next one, it brings these bytes into its cache: what it
+  // expects to read next. Only hints to the processor, so the memory may be gone by then. Called by the worker itself,
+  // from inside a loop; holds until the worker begins another loop.
+  void read_ahead(int worker, std::span<const std::byte> bytes) {
+    shares_[static_cast<size_t>(worker)].ahead = ReadAhead(bytes);
+  }
+
   // Calls fn(index, worker) once for each index in [0, n), in any order, from any worker, and returns when all are
   // done. When fn throws, indices that nobody has taken are left out, and the first exception is thrown here.
   template <class Fn>
@@ -37,12 +50,26 @@ class ThreadPool {
  private:
   using Call = void (*)(const void* fn, int index, int worker);
 
+  // Memory that a worker is about to read. Seen by that worker alone.
+  class ReadAhead {
+   public:
+    ReadAhead() = default;
+    explicit ReadAhead(std::span<const std::byte> bytes) : next_(bytes.data()), left_(bytes.size()) {}
+    // Asks for a bit of it; false when all has been asked for.
+    bool step();
+
+   private:
+    const std::byte* next_ = nullptr;
+    size_t left_ = 0;
+  };
+
   // A worker's part of the loop under way: units that follow each other, so that it goes through memory in order. When
   // its own are taken it takes those of others. The ticket has the number of the loop, the next unit and the end, all
   // in one, so that a worker that comes late, because something else ran on its core, can't take a unit of a loop that
   // it has not seen, and nobody has to wait for it.
   struct alignas(64) Share {
     std::atomic<uint64_t> ticket{0};
+    alignas(64) ReadAhead ahead;
   };
 
   void run(int n, Call call, const void* fn);
@@ -51,7 +78,7 @@ class ThreadPool {
   int take(Share& share, int worker);
   void call_unit(int unit, int worker);
   void keep_failure();
-  bool wait_for_loop(uint32_t seen);
+  bool wait_for_loop(uint32_t seen, int worker);
 
   std::vector<std::thread> workers_;
   std::vector<Share> shares_;
