@@ -95,7 +95,7 @@ struct Int8Matmul {
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
       const uint8_t* next = rows.base + S::kFileGroups * kRows * rows.stride + block * kBytes;
-      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i);
+      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 2);
     }
   };
 
