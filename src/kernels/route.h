@@ -98,9 +98,6 @@ class Route {
   // the rows of x [tokens, n] that step->outputs names, as float32
   virtual mx::array output_rows(const mx::array& x, const StepPtr& step) = 0;
 
-  // Throws what made a computation fail while it ran, if one did; to be called when its result has been waited for.
-  virtual void rethrow_failure() {}
-
   virtual std::string name() const = 0;             // "fast", "float", "mlx"
   virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX route
 };

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <mlx/stream.h>
-
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -38,49 +35,26 @@ class Scratch {
   size_t size_ = 0;
 };
 
-// The first exception of the tasks on a stream, whose thread has nobody to throw to.
-class TaskFailure {
- public:
-  // Runs a task, unless one has failed before.
-  template <class Task>
-  void guard(const Task& task) {
-    if (failed_) return;
-    try {
-      task();
-    } catch (...) {
-      first_ = std::current_exception();
-      failed_ = true;
-    }
-  }
-
-  // Throws it, once; to be called when no task is left to run.
-  void rethrow() {
-    if (!failed_) return;
-    failed_ = false;
-    std::rethrow_exception(std::exchange(first_, nullptr));
-  }
-
- private:
-  std::atomic<bool> failed_{false};
-  std::exception_ptr first_;
+// What the workers read first of a product's weights, and the product that followed the last time. A model's products
+// come in the same order with each token, so while a worker waits for the others it can begin to read for the next.
+struct FirstReads {
+  std::vector<std::span<const std::byte>> of_worker;
+  std::weak_ptr<const FirstReads> next;
 };
 
-// What the CPU kernels of one model share. Tasks run one after another on the stream's thread and hold it by
-// shared_ptr.
+// What the operations of one model share. They run one after another on the thread that owns the model.
 struct CpuContext {
-  CpuContext(mlx::core::Stream s, int n_threads, bool int8)
-      : stream(s),
-        kernels(kernel_table()),
+  CpuContext(int n_threads, bool int8)
+      : kernels(kernel_table()),
         int8_activations(int8),
         pool(n_threads),
         worker_scratch(static_cast<size_t>(pool.size())) {}
 
-  mlx::core::Stream stream;
   const KernelTable& kernels;
   bool int8_activations;  // round activations to int8 where the weights have such a kernel
   ThreadPool pool;
-  TaskFailure failure;
-  Scratch task_scratch;                 // of the task that runs, seen by all its workers
+  std::weak_ptr<FirstReads> last_product;
+  Scratch task_scratch;                 // of the operation that runs, seen by all its workers
   Scratch attend_scratch;               // likewise, for attention's partial results
   std::vector<Scratch> worker_scratch;  // of each worker
 };

@@ -11,7 +11,12 @@ namespace emelex::cpu {
 namespace {
 
 // Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
-constexpr int kChunksPerThread = 8;
+constexpr int kChunksPerThread = 32;
+
+// Reading ahead is for products that wait for memory, not for those of many tokens, which wait for arithmetic.
+constexpr int kMostTokensToReadAhead = 8;
+// A worker's, so that it stays in the caches of a core until it is used.
+constexpr size_t kReadAheadBytes = 256 << 10;
 
 struct CpuMatrix {
   std::shared_ptr<const void> file;
@@ -29,7 +34,7 @@ struct Chunk {
   int row_end;
 };
 
-// The matrices and how the work on them is cut: immutable, shared with the tasks.
+// The matrices, and how the work on them is cut.
 struct Plan {
   CpuContextPtr context;
   std::vector<CpuMatrix> matrices;
@@ -37,6 +42,7 @@ struct Plan {
   int columns;
   bool any_int8 = false;
   bool any_float = false;
+  std::shared_ptr<FirstReads> first_reads;
 };
 
 // The kernel for a tensor's type, or nullptr.
@@ -77,6 +83,36 @@ std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threa
     }
   }
   return chunks;
+}
+
+std::shared_ptr<FirstReads> find_first_reads(const Plan& plan, const ThreadPool& pool) {
+  auto reads = std::make_shared<FirstReads>();
+  const auto n_chunks = static_cast<int>(plan.chunks.size());
+  for (int worker = 0; worker < pool.size(); ++worker) {
+    const int first = pool.first_index(n_chunks, worker);
+    const int end = pool.first_index(n_chunks, worker + 1);
+    if (first == end) {
+      reads->of_worker.emplace_back();
+      continue;
+    }
+    const Chunk& chunk = plan.chunks[static_cast<size_t>(first)];
+    const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
+    int row_end = chunk.row_end;
+    for (int i = first; i < end && plan.chunks[static_cast<size_t>(i)].matrix == chunk.matrix; ++i) {
+      row_end = plan.chunks[static_cast<size_t>(i)].row_end;
+    }
+    const size_t bytes = static_cast<size_t>(row_end - chunk.row_begin) * m.row_bytes;
+    reads->of_worker.emplace_back(m.data + static_cast<size_t>(chunk.row_begin) * m.row_bytes,
+                                  std::min(bytes, kReadAheadBytes));
+  }
+  return reads;
+}
+
+// What to read ahead while `plan` is computed; notes that it is.
+std::shared_ptr<const FirstReads> next_reads(const Plan& plan) {
+  if (const auto last = plan.context->last_product.lock()) last->next = plan.first_reads;
+  plan.context->last_product = plan.first_reads;
+  return plan.first_reads->next.lock();
 }
 
 // The activations in the forms that the kernels take, in the task's scratch.
@@ -121,6 +157,7 @@ void multiply(const Plan& plan, const float* x, int tokens, const float* residua
   CpuContext& context = *plan.context;
   const Prepared prepared = prepare(plan, x, tokens);
   const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
+  const auto next = tokens <= kMostTokensToReadAhead ? next_reads(plan) : nullptr;
   context.pool.for_each(static_cast<int>(plan.chunks.size()), [&](int index, int worker) {
     const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
     const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
@@ -129,47 +166,43 @@ void multiply(const Plan& plan, const float* x, int tokens, const float* residua
                           m.mlx};
     m.matmul(args, chunk.row_begin, chunk.row_end,
              context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
+    if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
   });
 }
 
 class CpuLinear : public Linear {
  public:
   CpuLinear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) {
-    auto plan = std::make_shared<Plan>();
-    plan->columns = static_cast<int>(matrices.front()->columns());
+    plan_.columns = static_cast<int>(matrices.front()->columns());
     for (const Tensor* tensor : matrices) {
-      if (tensor->columns() != plan->columns) {
+      if (tensor->columns() != plan_.columns) {
         throw Error(ErrorCode::internal,
                     str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
       }
-      plan->matrices.push_back(make_matrix(*context, *tensor));
-      (plan->matrices.back().int8 ? plan->any_int8 : plan->any_float) = true;
+      plan_.matrices.push_back(make_matrix(*context, *tensor));
+      (plan_.matrices.back().int8 ? plan_.any_int8 : plan_.any_float) = true;
     }
-    plan->chunks = make_chunks(plan->matrices, context->pool.size());
-    plan->context = std::move(context);
-    plan_ = std::move(plan);
+    plan_.chunks = make_chunks(plan_.matrices, context->pool.size());
+    plan_.first_reads = find_first_reads(plan_, context->pool);
+    plan_.context = std::move(context);
   }
 
   std::vector<mx::array> operator()(const mx::array& x) const override {
     const int tokens = x.shape(0);
     std::vector<mx::Shape> shapes;
-    for (const auto& m : plan_->matrices) shapes.push_back({tokens, m.rows});
-    return make_op("matmul", plan_->context, shapes, {x},
-                   [plan = plan_, tokens](const float* const* in, float* const* out) {
-                     multiply(*plan, in[0], tokens, nullptr, out);
-                   });
+    for (const auto& m : plan_.matrices) shapes.push_back({tokens, m.rows});
+    return make_op("matmul", shapes, {x},
+                   [&](const float* const* in, float* const* out) { multiply(plan_, in[0], tokens, nullptr, out); });
   }
 
   mx::array add_to(const mx::array& residual, const mx::array& x) const override {
     const int tokens = x.shape(0);
-    return make_op("matmul_add", plan_->context, mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
-                   [plan = plan_, tokens](const float* const* in, float* const* out) {
-                     multiply(*plan, in[0], tokens, in[1], out);
-                   });
+    return make_op("matmul_add", mx::Shape{tokens, plan_.matrices.front().rows}, {x, residual},
+                   [&](const float* const* in, float* const* out) { multiply(plan_, in[0], tokens, in[1], out); });
   }
 
  private:
-  std::shared_ptr<const Plan> plan_;
+  Plan plan_;
 };
 
 }  // namespace

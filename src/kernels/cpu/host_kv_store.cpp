@@ -1,7 +1,5 @@
 #include "kernels/cpu/host_kv_store.h"
 
-#include <mlx/backend/cpu/encoder.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -216,30 +214,25 @@ class HostKvStore : public KvStore {
   }
 
   void copy_block(int from, int to, int) override {
-    // Whole, since a block's layers and heads are apart; copies are rare. Dispatched, so that it runs behind what came
-    // before.
-    mx::cpu::get_command_encoder(context_->stream)
-        .dispatch([source = blocks_[static_cast<size_t>(from)], target = blocks_[static_cast<size_t>(to)],
-                   bytes = block_bytes_] { std::memcpy(target.get(), source.get(), bytes); });
+    // Whole, since a block's layers and heads are apart; copies are rare.
+    std::memcpy(blocks_[static_cast<size_t>(to)].get(), blocks_[static_cast<size_t>(from)].get(), block_bytes_);
   }
 
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                    const mx::array& k, const mx::array& v, const StepPtr& step) override {
-    return make_op("attend", context_, q.shape(), {q, k, v},
-                   [context = context_, layout = layout_, plan = plan(step, config), layer](const float* const* in,
-                                                                                            float* const* out) {
-                     AttendTask(*context, layout, *plan, layer, in, out[0]).run();
-                   });
+    return make_op("attend", q.shape(), {q, k, v}, [&](const float* const* in, float* const* out) {
+      AttendTask(*context_, layout_, *plan(step, config), layer, in, out[0]).run();
+    });
   }
 
  private:
   // Layers ask with the same step one after another, so the last plans are kept: one for each distinct config.
-  std::shared_ptr<const AttendPlan> plan(const StepPtr& step, const std::shared_ptr<const AttentionConfig>& config) {
+  const AttendPlan* plan(const StepPtr& step, const std::shared_ptr<const AttentionConfig>& config) {
     if (!plans_.empty() && plans_.front()->step != step) plans_.clear();
     for (const auto& p : plans_) {
-      if (p->config == config) return p;
+      if (p->config == config) return p.get();
     }
-    auto p = std::make_shared<AttendPlan>();
+    auto p = std::make_unique<AttendPlan>();
     p->step = step;
     p->config = config;
     for (size_t i = 0; i < step->sequences.size(); ++i) {
@@ -248,15 +241,15 @@ class HostKvStore : public KvStore {
         pointers.push_back(blocks_[static_cast<size_t>(block)].get());
       plan_sequence(*p, static_cast<int>(i), config->n_heads / config->n_kv_heads);
     }
-    plans_.push_back(p);
-    return p;
+    plans_.push_back(std::move(p));
+    return plans_.back().get();
   }
 
   CpuContextPtr context_;
   KvLayout layout_;
   size_t block_bytes_;
-  std::vector<std::shared_ptr<std::byte>> blocks_;
-  std::vector<std::shared_ptr<const AttendPlan>> plans_;
+  std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> blocks_;
+  std::vector<std::unique_ptr<const AttendPlan>> plans_;
 };
 
 }  // namespace
