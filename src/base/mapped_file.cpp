@@ -1,6 +1,9 @@
 #include "base/mapped_file.h"
 
 #include <cerrno>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -41,6 +44,17 @@ class FileDescriptor {
                                      std::generic_category().message(number), "' for ", path_text(path)));
 }
 
+// The mappings that there are, as end → begin.
+struct Mappings {
+  std::mutex mutex;
+  std::map<const std::byte*, const std::byte*, std::less<>> by_end;
+};
+
+Mappings& mappings() {
+  static auto* all = new Mappings;  // for files that outlive main()
+  return *all;
+}
+
 // The size of a regular file with something in it.
 size_t size_of(const FileDescriptor& file, const std::filesystem::path& path) {
   struct stat status {};
@@ -77,7 +91,35 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   }
 }
 
-MappedFile::~MappedFile() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
+MappedFile::MappedFile(std::filesystem::path path, std::span<const std::byte> bytes)
+    : path_(std::move(path)), bytes_(bytes) {
+#if defined(MADV_HUGEPAGE)
+  // Where the file system can, what is read from now on is read in huge pages, and mapped so: a quarter faster to go
+  // through. A wish.
+  ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_HUGEPAGE);
+#endif
+  const std::lock_guard lock(mappings().mutex);
+  mappings().by_end.emplace(bytes_.data() + bytes_.size(), bytes_.data());
+}
+
+MappedFile::~MappedFile() {
+  {
+    const std::lock_guard lock(mappings().mutex);
+    mappings().by_end.erase(bytes_.data() + bytes_.size());
+  }
+  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+void release_mapped(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(mappings().mutex);  // so that it stays mapped
+  const auto mapping = mappings().by_end.lower_bound(bytes.data() + bytes.size());
+  if (bytes.empty() || mapping == mappings().by_end.end() || std::less<>()(bytes.data(), mapping->second)) return;
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<size_t>(bytes.data() - mapping->second);
+  const size_t begin = (offset + page - 1) / page * page;
+  const size_t end = (offset + bytes.size()) / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(mapping->second) + begin, end - begin, MADV_DONTNEED);
+}
 
 std::string read_text(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);

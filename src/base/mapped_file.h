@@ -23,11 +23,16 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }  // of the whole file, starting at a page
 
  private:
-  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes) : path_(std::move(path)), bytes_(bytes) {}
+  MappedFile(std::filesystem::path path, std::span<const std::byte> bytes);
 
   std::filesystem::path path_;
   std::span<const std::byte> bytes_;
 };
+
+// Where these bytes are of a mapped file, gives the memory of the whole pages among them back to the system, as when
+// they were not read yet. They stay valid, and come from the file again when they are touched. Other bytes stay as they
+// are.
+void release_mapped(std::span<const std::byte> bytes);
 
 // A whole file, for small ones. Throws Error as above.
 std::string read_text(const std::filesystem::path& path);

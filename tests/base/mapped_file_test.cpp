@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
@@ -21,6 +23,29 @@ TEST_CASE("A mapped file has the file's bytes, also after the file was removed")
   fs::remove(path);
   CHECK(file->path() == path);
   CHECK(std::string_view(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()) == "hello");
+}
+
+TEST_CASE("Released bytes of a mapped file stay what they are, wherever they begin and end") {
+  const TemporaryFolder folder;
+  std::string content;
+  for (int i = 0; i < 100000; ++i) content += static_cast<char>(i * 7 % 251);
+  const auto file = MappedFile::open(folder.file("a.bin", content));
+  const auto bytes = file->bytes();
+  for (const size_t begin : {size_t{0}, size_t{1}, size_t{4096}, size_t{50000}}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{4096}, size_t{20000}, bytes.size() - begin}) {
+      release_mapped(bytes.subspan(begin, size));
+      CHECK(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == content);
+    }
+  }
+}
+
+TEST_CASE("Only a mapped file's bytes are released") {
+  const TemporaryFolder folder;
+  const auto file = MappedFile::open(folder.file("a.bin", "hello"));
+  std::vector<std::byte> own(100000, std::byte{1});
+  release_mapped(own);
+  release_mapped({});
+  CHECK(own == std::vector<std::byte>(100000, std::byte{1}));
 }
 
 TEST_CASE("What can't be mapped is an error that says why, and names the file") {
