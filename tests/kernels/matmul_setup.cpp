@@ -1,5 +1,6 @@
 #include "kernels/matmul_setup.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "quant/half.h"
@@ -22,6 +23,42 @@ const std::map<TensorType, std::vector<size_t>>& half_offsets() {
       {TensorType::iq3_xxs, {0}}, {TensorType::iq3_s, {0}},     {TensorType::tq1_0, {52}}, {TensorType::tq2_0, {64}}};
   return offsets;
 }
+
+using Bytes = std::unique_ptr<std::byte, decltype(&std::free)>;
+
+// Memory of exactly the size and alignment that is asked for, so that the sanitizers see what goes beyond.
+Bytes aligned_bytes(size_t size) {
+  return {static_cast<std::byte*>(std::aligned_alloc(64, (size + 63) / 64 * 64)), &std::free};
+}
+
+// A matrix packed, and arguments under which only the packed form gives its product.
+class Packed {
+ public:
+  Packed(const cpu::KernelTable& table, cpu::PackFn pack, const cpu::MatmulArgs& args, std::byte* scratch)
+      : group_bytes_(pack(args, 0, scratch)), memory_(nullptr, &std::free) {
+    const int n_groups = (args.rows + table.packed_rows - 1) / table.packed_rows;
+    memory_ = aligned_bytes(group_bytes_ * static_cast<size_t>(n_groups));
+    for (int i = 0; i < n_groups; ++i) {
+      const int row = std::min(i * table.packed_rows, args.rows - table.packed_rows);
+      CHECK(pack(args, row, memory_.get() + static_cast<size_t>(i) * group_bytes_) == group_bytes_);
+    }
+    const auto rows = static_cast<size_t>(args.rows);
+    wrong_.resize(rows * std::max(args.row_bytes, args.mlx.row_bytes), std::byte{0x5A});
+  }
+
+  void put_in_place(cpu::MatmulArgs& args) const {
+    args.packed = memory_.get();
+    args.packed_group_bytes = group_bytes_;
+    args.weights = wrong_.data();
+    if (args.mlx.scales != nullptr) args.mlx.scales = wrong_.data();
+    if (args.mlx.biases != nullptr) args.mlx.biases = wrong_.data();
+  }
+
+ private:
+  size_t group_bytes_;
+  Bytes memory_;
+  std::vector<std::byte> wrong_;
+};
 
 }  // namespace
 
@@ -57,7 +94,7 @@ std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& r
   return blocks;
 }
 
-std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, bool int8,
+std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, cpu::PackFn pack, bool int8,
                               const cpu::MatmulArgs& matrix, const std::vector<std::vector<float>>& x,
                               const std::vector<float>& residual) {
   const auto tokens = static_cast<int>(x.size());
@@ -78,15 +115,23 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
     args.activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns);
     for (int t = 0; t < tokens; ++t) table.quantize_activations(x[static_cast<size_t>(t)].data(), t, args.activations);
   }
-  // Memory of exactly the size and alignment that is asked for, so that the sanitizers see what goes beyond.
-  const size_t scratch_bytes = cpu::matmul_scratch_bytes(columns);
-  const std::unique_ptr<std::byte, decltype(&std::free)> scratch(
-      static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes + 63) / 64 * 64)), &std::free);
+  const auto scratch = aligned_bytes(cpu::matmul_scratch_bytes(columns));
   // In two parts, the second with the rows that fill no group.
   const int middle = matrix.rows / 2 / cpu::kLanes * cpu::kLanes;
-  kernel(args, 0, middle, scratch.get());
-  kernel(args, middle, matrix.rows, scratch.get());
-  return out;
+  const auto multiply = [&] {
+    kernel(args, 0, middle, scratch.get());
+    kernel(args, middle, matrix.rows, scratch.get());
+  };
+  multiply();
+  if (pack == nullptr || matrix.rows < table.packed_rows) return out;
+
+  const std::vector<float> expected = out;
+  std::fill(out.begin(), out.end(), 0.0F);
+  const Packed packed(table, pack, args, scratch.get());
+  packed.put_in_place(args);
+  multiply();
+  CHECK(same_bits(out, expected));
+  return expected;
 }
 
 std::vector<double> multiply_exactly(const std::vector<float>& weights, const std::vector<std::vector<float>>& x) {
@@ -110,7 +155,8 @@ std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const 
   matrix.rows = rows;
   matrix.columns = columns;
   const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
-  return run_matmul(table, kernels[static_cast<int>(type)], int8, matrix, x, residual);
+  return run_matmul(table, kernels[static_cast<int>(type)], int8 ? table.pack[static_cast<int>(type)] : nullptr, int8,
+                    matrix, x, residual);
 }
 
 std::vector<double> Product::reference(const std::vector<std::vector<float>>& x) const {

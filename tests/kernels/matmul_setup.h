@@ -11,8 +11,8 @@ namespace emelex::test {
 std::vector<std::byte> random_blocks(TensorType type, size_t n_values, Random& random);
 
 // What a kernel makes of x [tokens][columns] → [tokens, rows]. `matrix` says all about the weights; `int8`: the kernel
-// takes rounded activations.
-std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, bool int8,
+// takes rounded activations. With `pack`, checks that the packed matrix gives the same bits.
+std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kernel, cpu::PackFn pack, bool int8,
                               const cpu::MatmulArgs& matrix, const std::vector<std::vector<float>>& x,
                               const std::vector<float>& residual = {});
 

@@ -75,7 +75,8 @@ struct MlxProduct {
     matrix.columns = columns;
     matrix.mlx = {scales.data(), biases.empty() ? nullptr : biases.data(), mlx_scale_row_bytes(format, columns),
                   format};
-    return run_matmul(table, kernel(table, int8), int8, matrix, x, residual);
+    const cpu::PackFn pack = int8 ? table.mlx_pack[cpu::mlx_kernel(format)] : nullptr;
+    return run_matmul(table, kernel(table, int8), pack, int8, matrix, x, residual);
   }
 
   // MLX's values. It computes in the type of the scales: so that nothing is rounded to 16 bits, float32.

@@ -54,6 +54,8 @@ TEST_CASE("a value is off by half a step at most, and sums are those of the roun
           }
           CHECK(q.int_sums[at] == sums[0] + sums[1]);
           CHECK(q.sums[at] == q.scales[at] * static_cast<float>(sums[0] + sums[1]));
+          CHECK(q.int_half_sums[2 * at - in_tile] == sums[0]);
+          CHECK(q.int_half_sums[2 * at - in_tile + tile_size] == sums[1]);
           CHECK(q.half_sums[2 * at - in_tile] == q.scales[at] * static_cast<float>(sums[0]));
           CHECK(q.half_sums[2 * at - in_tile + tile_size] == q.scales[at] * static_cast<float>(sums[1]));
         }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "kernels/cpu/kernel_table.h"
 
@@ -54,9 +55,12 @@ struct CpuContext {
   bool int8_activations;  // round activations to int8 where the weights have such a kernel
   ThreadPool pool;
   std::weak_ptr<FirstReads> last_product;
-  Scratch task_scratch;                 // of the operation that runs, seen by all its workers
-  Scratch attend_scratch;               // likewise, for attention's partial results
-  std::vector<Scratch> worker_scratch;  // of each worker
+  int n_products = 0;
+  HugePages packed;                             // matrices in the form that is quickest to read
+  size_t pack_budget = available_memory() / 2;  // bytes that it may still grow by
+  Scratch task_scratch;                         // of the operation that runs, seen by all its workers
+  Scratch attend_scratch;                       // likewise, for attention's partial results
+  std::vector<Scratch> worker_scratch;          // of each worker
 };
 
 using CpuContextPtr = std::shared_ptr<CpuContext>;

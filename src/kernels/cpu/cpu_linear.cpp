@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/cpu/cpu_matrix.h"
 #include "kernels/cpu/cpu_op.h"
 
 namespace emelex::cpu {
@@ -13,20 +14,10 @@ namespace {
 // Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
 constexpr int kChunksPerThread = 32;
 
-// Reading ahead is for products that wait for memory, not for those of many tokens, which wait for arithmetic.
-constexpr int kMostTokensToReadAhead = 8;
+// Up to so many tokens a product waits for memory, with more for arithmetic.
+constexpr int kFewTokens = 8;
 // A worker's, so that it stays in the caches of a core until it is used.
 constexpr size_t kReadAheadBytes = 256 << 10;
-
-struct CpuMatrix {
-  std::shared_ptr<const void> file;
-  const std::byte* data;
-  size_t row_bytes;
-  int rows;
-  MatmulFn matmul;
-  bool int8;  // whether it takes rounded activations
-  MlxScales mlx{};
-};
 
 struct Chunk {
   int matrix;
@@ -42,34 +33,15 @@ struct Plan {
   int columns;
   bool any_int8 = false;
   bool any_float = false;
-  std::shared_ptr<FirstReads> first_reads;
+  std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
+  int steps_to_packing;  // of few tokens
 };
 
-// The kernel for a tensor's type, or nullptr.
-MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8) {
-  if (!tensor.mlx) return (int8 ? kernels.int8_matmul : kernels.float_matmul)[static_cast<int>(tensor.type)];
-  // Of MLX's groups some are narrower than the activations' blocks.
-  if (int8 && tensor.columns() % kActivationBlock != 0) return nullptr;
-  const int kernel = mlx_kernel(tensor.mlx->format);  // apart: g++ 12 with sanitizers warns of the whole expression
-  return int8 ? kernels.mlx_int8_matmul[kernel] : kernels.mlx_float_matmul[kernel];
-}
-
-MlxScales scales_of(const Tensor& tensor) {
-  if (!tensor.mlx) return {};
-  const MlxParts& parts = *tensor.mlx;
-  return {parts.scales.data(), parts.biases.data(), mlx_scale_row_bytes(parts.format, tensor.columns()), parts.format};
-}
-
-CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
-  const MatmulFn int8 = context.int8_activations ? find_kernel(context.kernels, tensor, true) : nullptr;
-  const MatmulFn kernel = int8 != nullptr ? int8 : find_kernel(context.kernels, tensor, false);
-  if (kernel == nullptr) {
-    throw Error(ErrorCode::unsupported,
-                str_cat("[kernels] no CPU kernel for the type ", tensor.type_name(), " of ", tensor.name));
-  }
-  return {tensor.file, tensor.data.data(), tensor.row_bytes(), static_cast<int>(tensor.rows()),
-          kernel,      int8 != nullptr,    scales_of(tensor)};
-}
+// Packing takes as long as reading the matrices a few times. It pays where tokens are generated one after another, and
+// is done then, a part of the matrices with each of the first steps, so that the first token does not wait for it and a
+// model that only reads a prompt is not packed at all.
+constexpr int kFirstPackingStep = 2;
+constexpr int kPackingSteps = 16;
 
 std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
   int groups = 0;
@@ -85,27 +57,21 @@ std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threa
   return chunks;
 }
 
-std::shared_ptr<FirstReads> find_first_reads(const Plan& plan, const ThreadPool& pool) {
-  auto reads = std::make_shared<FirstReads>();
+void find_first_reads(Plan& plan) {
+  const ThreadPool& pool = plan.context->pool;
+  plan.first_reads->of_worker.clear();
   const auto n_chunks = static_cast<int>(plan.chunks.size());
+  const auto chunk = [&](int i) -> const Chunk& { return plan.chunks[static_cast<size_t>(i)]; };
   for (int worker = 0; worker < pool.size(); ++worker) {
     const int first = pool.first_index(n_chunks, worker);
-    const int end = pool.first_index(n_chunks, worker + 1);
-    if (first == end) {
-      reads->of_worker.emplace_back();
-      continue;
-    }
-    const Chunk& chunk = plan.chunks[static_cast<size_t>(first)];
-    const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
-    int row_end = chunk.row_end;
-    for (int i = first; i < end && plan.chunks[static_cast<size_t>(i)].matrix == chunk.matrix; ++i) {
-      row_end = plan.chunks[static_cast<size_t>(i)].row_end;
-    }
-    const size_t bytes = static_cast<size_t>(row_end - chunk.row_begin) * m.row_bytes;
-    reads->of_worker.emplace_back(m.data + static_cast<size_t>(chunk.row_begin) * m.row_bytes,
-                                  std::min(bytes, kReadAheadBytes));
+    int end = first;  // of the worker's part that is of one matrix
+    while (end < pool.first_index(n_chunks, worker + 1) && chunk(end).matrix == chunk(first).matrix) ++end;
+    auto& reads = plan.first_reads->of_worker.emplace_back();
+    if (first == end) continue;
+    const CpuMatrix& matrix = plan.matrices[static_cast<size_t>(chunk(first).matrix)];
+    const auto bytes = matrix.bytes_of(plan.context->kernels, chunk(first).row_begin, chunk(end - 1).row_end);
+    reads = bytes.first(std::min(bytes.size(), kReadAheadBytes));
   }
-  return reads;
 }
 
 // What to read ahead while `plan` is computed; notes that it is.
@@ -153,56 +119,67 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
   return prepared;
 }
 
-void multiply(const Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+void pack(Plan& plan) {
+  for (CpuMatrix& matrix : plan.matrices) pack_matrix(*plan.context, matrix);
+  find_first_reads(plan);
+}
+
+void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
   CpuContext& context = *plan.context;
+  if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
   const Prepared prepared = prepare(plan, x, tokens);
   const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
-  const auto next = tokens <= kMostTokensToReadAhead ? next_reads(plan) : nullptr;
+  const auto next = tokens <= kFewTokens ? next_reads(plan) : nullptr;
   context.pool.for_each(static_cast<int>(plan.chunks.size()), [&](int index, int worker) {
     const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
-    const CpuMatrix& m = plan.matrices[static_cast<size_t>(chunk.matrix)];
-    const MatmulArgs args{m.data,     m.row_bytes,       m.rows, plan.columns,          prepared.quantized,
-                          prepared.x, prepared.x_stride, tokens, outputs[chunk.matrix], residual,
-                          m.mlx};
-    m.matmul(args, chunk.row_begin, chunk.row_end,
-             context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
+    const CpuMatrix& matrix = plan.matrices[static_cast<size_t>(chunk.matrix)];
+    MatmulArgs args = matrix.args();
+    args.activations = prepared.quantized;
+    args.x = prepared.x;
+    args.x_stride = prepared.x_stride;
+    args.tokens = tokens;
+    args.out = outputs[chunk.matrix];
+    args.residual = residual;
+    matrix.matmul(args, chunk.row_begin, chunk.row_end,
+                  context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
   });
 }
 
 class CpuLinear : public Linear {
  public:
-  CpuLinear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) {
-    plan_.columns = static_cast<int>(matrices.front()->columns());
+  CpuLinear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) : plan_(std::make_unique<Plan>()) {
+    plan_->columns = static_cast<int>(matrices.front()->columns());
     for (const Tensor* tensor : matrices) {
-      if (tensor->columns() != plan_.columns) {
+      if (tensor->columns() != plan_->columns) {
         throw Error(ErrorCode::internal,
                     str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
       }
-      plan_.matrices.push_back(make_matrix(*context, *tensor));
-      (plan_.matrices.back().int8 ? plan_.any_int8 : plan_.any_float) = true;
+      plan_->matrices.push_back(make_matrix(*context, *tensor));
+      (plan_->matrices.back().int8 ? plan_->any_int8 : plan_->any_float) = true;
     }
-    plan_.chunks = make_chunks(plan_.matrices, context->pool.size());
-    plan_.first_reads = find_first_reads(plan_, context->pool);
-    plan_.context = std::move(context);
+    plan_->chunks = make_chunks(plan_->matrices, context->pool.size());
+    plan_->steps_to_packing = kFirstPackingStep + context->n_products++ % kPackingSteps;
+    plan_->context = std::move(context);
+    find_first_reads(*plan_);
   }
 
   std::vector<mx::array> operator()(const mx::array& x) const override {
     const int tokens = x.shape(0);
     std::vector<mx::Shape> shapes;
-    for (const auto& m : plan_.matrices) shapes.push_back({tokens, m.rows});
+    for (const auto& m : plan_->matrices) shapes.push_back({tokens, m.rows});
     return make_op("matmul", shapes, {x},
-                   [&](const float* const* in, float* const* out) { multiply(plan_, in[0], tokens, nullptr, out); });
+                   [&](const float* const* in, float* const* out) { multiply(*plan_, in[0], tokens, nullptr, out); });
   }
 
   mx::array add_to(const mx::array& residual, const mx::array& x) const override {
     const int tokens = x.shape(0);
-    return make_op("matmul_add", mx::Shape{tokens, plan_.matrices.front().rows}, {x, residual},
-                   [&](const float* const* in, float* const* out) { multiply(plan_, in[0], tokens, in[1], out); });
+    return make_op("matmul_add", mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
+                   [&](const float* const* in, float* const* out) { multiply(*plan_, in[0], tokens, in[1], out); });
   }
 
  private:
-  Plan plan_;
+  std::unique_ptr<Plan> plan_;  // whose matrices may yet be packed
 };
 
 }  // namespace

@@ -101,10 +101,19 @@ QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, i
   const size_t blocks = n / kActivationBlock;
   auto* floats = reinterpret_cast<float*>(memory);
   auto* int_sums = reinterpret_cast<int32_t*>(floats + 5 * blocks);
-  auto* values = reinterpret_cast<int8_t*>(int_sums + blocks);
+  auto* values = reinterpret_cast<int8_t*>(int_sums + 3 * blocks);
   auto* wide = reinterpret_cast<uint8_t*>(values + 2 * n);
-  return {floats, floats + blocks, floats + 2 * blocks, floats + 3 * blocks, int_sums, values, values + n, wide,
-          tokens, columns};
+  return {floats,
+          floats + blocks,
+          floats + 2 * blocks,
+          floats + 3 * blocks,
+          int_sums,
+          int_sums + blocks,
+          values,
+          values + n,
+          wide,
+          tokens,
+          columns};
 }
 
 void dequantize_block(TensorType type, const uint8_t* block, float* out) {

@@ -29,18 +29,19 @@ constexpr int kTensorTypes = kTensorTypeCount;
 struct QuantizedActivations {
   float* scales;
   float* centers;
-  float* sums;        // scale · (sum of the block's q)
-  float* half_sums;   // [block][2][T] the same of its first 16 and its last 16
-  int32_t* int_sums;  // sum of the block's q
-  int8_t* values;     // q, or in a wide block its low part: q = 256 · high + value
-  int8_t* high;       // 0 unless the block is wide
-  uint8_t* wide;      // 1 or 0
+  float* sums;             // scale · (sum of the block's q)
+  float* half_sums;        // [block][2][T] the same of its first 16 and its last 16
+  int32_t* int_sums;       // sum of the block's q
+  int32_t* int_half_sums;  // [block][2][T] the same of its first 16 and its last 16
+  int8_t* values;          // q, or in a wide block its low part: q = 256 · high + value
+  int8_t* high;            // 0 unless the block is wide
+  uint8_t* wide;           // 1 or 0
   int tokens;
   int columns;  // divisible by kActivationBlock
 
   static size_t bytes(int tokens, int columns) {
     const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
-    return 2 * n + n / kActivationBlock * (5 * sizeof(float) + sizeof(int32_t) + 1);
+    return 2 * n + n / kActivationBlock * (5 * sizeof(float) + 3 * sizeof(int32_t) + 1);
   }
   // Lays the arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
   static QuantizedActivations over(std::byte* memory, int tokens, int columns);
@@ -84,6 +85,10 @@ struct MatmulArgs {
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
   MlxScales mlx = {};     // for the kernels of MLX's formats
+  // The matrix packed: for the int8 kernels, nullptr where it is not. Group i of packed_rows rows lies at i groups'
+  // bytes; the last is of the last packed_rows rows.
+  const std::byte* packed = nullptr;
+  size_t packed_group_bytes = 0;
 };
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
@@ -97,6 +102,10 @@ constexpr int mlx_kernel(const MlxFormat& format) {
 // Computes rows [row_begin, row_end) for all tokens; row_begin is a multiple of kLanes, and so is row_end unless it is
 // `rows`. `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
 using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
+
+// Writes packed_rows rows from `row` on in the order in which the int8 kernel reads them (simd/row_readers.h), and
+// returns how many bytes that is: the same for all rows of a matrix. For matrices of at least so many rows.
+using PackFn = size_t (*)(const MatmulArgs& args, int row, std::byte* out);
 
 constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
 // 32 columns of 16 rows: the values, and at most two scales, two mins and a sum for each row.
@@ -168,6 +177,7 @@ using AttendFinishFn = void (*)(const AttendArgs& args, const AttendState& state
 struct KernelTable {
   const char* name;  // "scalar", "avx2", "avx512", "neon_dotprod", "neon_i8mm"
   int max_tile;      // of QuantizedActivations
+  int packed_rows;   // rows in a group of a packed matrix
 
   // by TensorType; nullptr where the format has no such kernel
   MatmulFn int8_matmul[kTensorTypes];
@@ -175,6 +185,8 @@ struct KernelTable {
   // by mlx_kernel(format), likewise; int8 for columns that kActivationBlock divides
   MatmulFn mlx_int8_matmul[kMlxKernels];
   MatmulFn mlx_float_matmul[kMlxKernels];
+  PackFn pack[kTensorTypes];  // for the int8 kernels
+  PackFn mlx_pack[kMlxKernels];
 
   // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);

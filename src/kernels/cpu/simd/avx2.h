@@ -274,11 +274,6 @@ struct Avx2 {
     for (size_t i = 0; i < 16; ++i) std::memcpy(&raw[i], base + i * stride, 2);
     return load(raw);
   }
-  [[gnu::always_inline]] static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half,
-                                                       F& second_half) {
-    first_half = gather_half(base, stride);
-    second_half = gather_half(base + 2, stride);
-  }
 
  private:
   [[gnu::always_inline]] static F half_to_float(__m256i a) {

@@ -227,14 +227,6 @@ struct Avx512 {
     std::memcpy(&h, raw, 32);
     return _mm512_cvtph_ps(h);
   }
-  [[gnu::always_inline]] static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half,
-                                                       F& second_half) {
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(stride)));
-    const __m512i pairs = _mm512_i32gather_epi32(offsets, base, 1);
-    first_half = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(pairs));
-    second_half = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
-  }
 };
 
 }  // namespace

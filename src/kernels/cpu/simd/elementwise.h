@@ -172,6 +172,8 @@ void quantize_activations(const float* x, int token, const QuantizedActivations&
     out.half_sums[2 * at - in_tile] = scale * sum_lo;
     out.half_sums[2 * at - in_tile + size] = scale * sum_hi;
     out.int_sums[at] = static_cast<int32_t>(sum_lo + sum_hi);
+    out.int_half_sums[2 * at - in_tile] = static_cast<int32_t>(sum_lo);
+    out.int_half_sums[2 * at - in_tile + size] = static_cast<int32_t>(sum_hi);
     out.wide[at] = wide ? 1 : 0;
   }
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/simd/row_readers.h"
+
 // Weight formats as traits, over any instruction set S. What a format tells the tiles:
 //   kBytes                 bytes of a block
 //   kBlock                 values of a block
@@ -13,8 +15,8 @@
 //   kOffsetShift           value = scale · (w - 2^kOffsetShift) + min, w unsigned; 0: no offset
 //   kHasMin                whether there is a min
 //   kMost                  the largest w
-//   Rows<S>                S::kRows rows at once, {base, stride}: get(b, block) unpacks their block b. Asked for in
-//   order.
+//   Rows<S, Reader>        S::kRows rows at once, {base, reader}: get(b, block) unpacks their block b. Asked for in
+//                          order. What it reads is the same for any values (row_readers.h).
 // Here are the plain types and those of 32 values; k_quants.h has those of 256.
 // Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_0 and so on).
 
@@ -37,10 +39,11 @@ template <class S>
 }
 
 // 16 bytes of each row: the low halves are columns 0 … 15, the high halves 16 … 31.
-template <class S, int kScales>
-[[gnu::always_inline]] inline void load_nibbles(const uint8_t* p, size_t stride, RowBlock<S, kScales>& out) {
+template <class S, class Reader, int kScales>
+[[gnu::always_inline]] inline void load_nibbles(Reader& rows, const uint8_t* p, size_t stride,
+                                                RowBlock<S, kScales>& out) {
   typename S::U packed[4];
-  S::load_transposed(p, stride, packed);
+  rows.transposed(p, stride, packed);
   for (int i = 0; i < 4; ++i) {
     out.values[i] = S::low_nibbles(packed[i]);
     out.values[i + 4] = S::high_nibbles(packed[i]);
@@ -48,9 +51,9 @@ template <class S, int kScales>
 }
 
 // 32 bits of each row, one for each column: they are worth 16.
-template <class S>
-[[gnu::always_inline]] inline void add_fifth_bits(const uint8_t* p, size_t stride, RowBlock<S, 1>& out) {
-  const auto bits = S::load_words(p, stride);
+template <class S, class Reader>
+[[gnu::always_inline]] inline void add_fifth_bits(Reader& rows, const uint8_t* p, size_t stride, RowBlock<S, 1>& out) {
+  const auto bits = rows.words(p, stride);
   for (int g = 0; g < 8; ++g) out.values[g] = S::or_(out.values[g], S::shift_up(S::spread_bits(bits, 4 * g), 4));
 }
 
@@ -63,14 +66,15 @@ struct Q4_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 15;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 2, stride, out);
-      out.scales[0] = S::low_half(S::load_words(p, stride));
+      load_nibbles<S>(rows, p + 2, stride, out);
+      out.scales[0] = rows.half(p, stride);
     }
   };
   template <class S>
@@ -91,14 +95,15 @@ struct Q4_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 4, stride, out);
-      S::halves(S::load_words(p, stride), out.scales[0], out.mins[0]);
+      load_nibbles<S>(rows, p + 4, stride, out);
+      S::halves(rows.words(p, stride), out.scales[0], out.mins[0]);
     }
   };
   template <class S>
@@ -119,15 +124,16 @@ struct Q5_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 31;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 6, stride, out);
-      add_fifth_bits<S>(p + 2, stride, out);
-      out.scales[0] = S::low_half(S::load_words(p, stride));
+      load_nibbles<S>(rows, p + 6, stride, out);
+      add_fifth_bits<S>(rows, p + 2, stride, out);
+      out.scales[0] = rows.half(p, stride);
     }
   };
 };
@@ -141,15 +147,16 @@ struct Q5_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 8, stride, out);
-      add_fifth_bits<S>(p + 4, stride, out);
-      S::halves(S::load_words(p, stride), out.scales[0], out.mins[0]);
+      load_nibbles<S>(rows, p + 8, stride, out);
+      add_fifth_bits<S>(rows, p + 4, stride, out);
+      S::halves(rows.words(p, stride), out.scales[0], out.mins[0]);
     }
   };
 };
@@ -165,15 +172,16 @@ struct Iq4NlFormat {
   // The format's values -127, -104, -83, … 113, plus 128.
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 2, stride, out);
+      load_nibbles<S>(rows, p + 2, stride, out);
       for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
-      out.scales[0] = S::low_half(S::load_words(p, stride));
+      out.scales[0] = rows.half(p, stride);
     }
   };
 };
@@ -189,15 +197,16 @@ struct Mxfp4Format {
   static constexpr int kMost = 28;
   static constexpr uint8_t kTable[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      load_nibbles<S>(p + 1, stride, out);
+      load_nibbles<S>(rows, p + 1, stride, out);
       for (int i = 0; i < 8; ++i) out.values[i] = S::lookup(kTable, out.values[i]);
-      const auto words = S::load_words(p, stride);
+      const auto words = rows.words(p, stride);
       // 2^(e - 128), as a square of a normal number, since the lowest exponents are not.
       const auto root = S::pow2(S::sub(S::to_float(S::bits(words, 1, 127)), S::set(64.0F)));
       const auto odd = S::to_float(S::bits(words, 0, 1));
@@ -215,16 +224,17 @@ struct Q8_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 255;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
-    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) const {
+    Reader rows{};
+    [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b * kBytes;
-      S::load_transposed(p + 2, stride, out.values);
-      S::load_transposed(p + 18, stride, out.values + 4);
+      rows.transposed(p + 2, stride, out.values);
+      rows.transposed(p + 18, stride, out.values + 4);
       for (int i = 0; i < 8; ++i) out.values[i] = S::flip_sign(out.values[i]);
-      out.scales[0] = S::low_half(S::load_words(p, stride));
+      out.scales[0] = rows.half(p, stride);
     }
   };
   template <class S>

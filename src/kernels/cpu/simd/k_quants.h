@@ -14,10 +14,10 @@ namespace {
 constexpr int kSuperBlock = 256;
 
 // 32 bytes of each row of a group.
-template <class S>
-[[gnu::always_inline]] inline void load_32(const uint8_t* p, size_t stride, typename S::U out[8]) {
-  S::load_transposed(p, stride, out);
-  S::load_transposed(p + 16, stride, out + 4);
+template <class S, class Reader>
+[[gnu::always_inline]] inline void load_32(Reader& rows, const uint8_t* p, size_t stride, typename S::U out[8]) {
+  rows.transposed(p, stride, out);
+  rows.transposed(p + 16, stride, out + 4);
 }
 
 // The scales and mins of Q4_K and Q5_K: 8 of each with 6 bits, in 12 bytes behind d and dmin. In words of 4 bytes: the
@@ -30,9 +30,10 @@ struct SixBitScales {
   F d, dmin;
   I words[3];
 
-  [[gnu::always_inline]] void load(const uint8_t* p, size_t stride) {
+  template <class Reader>
+  [[gnu::always_inline]] void load(Reader& rows, const uint8_t* p, size_t stride) {
     typename S::U header[4];
-    S::load_transposed(p, stride, header);
+    rows.transposed(p, stride, header);
     S::halves(S::words(header[0]), d, dmin);
     for (int i = 0; i < 3; ++i) words[i] = S::words(header[i + 1]);
   }
@@ -59,17 +60,18 @@ struct Q4KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     SixBitScales<S> scales{};
     typename S::U packed[8]{};
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
-      if (i == 0) scales.load(p, stride);
-      if (i % 2 == 0) load_32<S>(p + 16 + 16 * i, stride, packed);
+      if (i == 0) scales.load(rows, p, stride);
+      if (i % 2 == 0) load_32<S>(rows, p + 16 + 16 * i, stride, packed);
       for (int g = 0; g < 8; ++g) out.values[g] = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
       scales.get(i, out.scales[0], out.mins[0]);
     }
@@ -85,10 +87,11 @@ struct Q5KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     SixBitScales<S> scales{};
     typename S::U fifth[8]{};
     typename S::U packed[8]{};
@@ -96,10 +99,10 @@ struct Q5KFormat {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
-        scales.load(p, stride);
-        load_32<S>(p + 16, stride, fifth);
+        scales.load(rows, p, stride);
+        load_32<S>(rows, p + 16, stride, fifth);
       }
-      if (i % 2 == 0) load_32<S>(p + 48 + 16 * i, stride, packed);
+      if (i % 2 == 0) load_32<S>(rows, p + 48 + 16 * i, stride, packed);
       for (int g = 0; g < 8; ++g) {
         const auto low = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
         out.values[g] = S::or_(low, S::shift_up(S::field(fifth[g], i, 1), 4));
@@ -116,14 +119,15 @@ struct Q6KFormat {
   static constexpr int kBytes = 210;
   static constexpr int kBlock = kSuperBlock;
   static constexpr int kScales = 2;
-  static constexpr int kOffsetShift = 0;  // the offset is in the mins, since scales are of 16 columns
-  static constexpr bool kHasMin = true;
+  static constexpr int kOffsetShift = 5;
+  static constexpr bool kHasMin = false;
   static constexpr int kMost = 63;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     typename S::F d{};
     typename S::U scales[4]{};
     typename S::U upper[8]{};
@@ -132,21 +136,26 @@ struct Q6KFormat {
       const int half = static_cast<int>(b % 8) / 4;
       const int i = static_cast<int>(b % 4);
       if (b % 8 == 0) {
-        d = S::gather_half(p + 208, stride);
-        S::load_transposed(p + 192, stride, scales);
+        d = rows.exact_half(p + 208, stride);
+        rows.transposed(p + 192, stride, scales);
       }
-      if (i == 0) load_32<S>(p + 128 + 32 * half, stride, upper);
+      if (i == 0) load_32<S>(rows, p + 128 + 32 * half, stride, upper);
       typename S::U packed[8];
-      load_32<S>(p + 64 * half + 32 * (i % 2), stride, packed);
+      const uint8_t* low = p + 64 * half + 32 * (i % 2);
+      if (i < 2) {
+        load_32<S>(rows, low, stride, packed);
+      } else {  // the other halves of what was read for the blocks before these two
+        const size_t back = i == 2 ? 16 : 8;
+        rows.again(low, stride, back, packed);
+        rows.again(low + 16, stride, back - 4, packed + 4);
+      }
       for (int g = 0; g < 8; ++g) {
-        const auto low = i < 2 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
-        out.values[g] = S::or_(low, S::shift_up(S::field(upper[g], 2 * i, 3), 4));
+        const auto four = i < 2 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
+        out.values[g] = S::or_(four, S::shift_up(S::field(upper[g], 2 * i, 3), 4));
       }
       for (int j = 0; j < 2; ++j) {
         const int at = static_cast<int>(2 * (b % 8)) + j;
-        const auto scale = S::to_float(S::signed_byte(S::words(scales[at / 4]), at % 4));
-        out.scales[j] = S::mul(d, scale);
-        out.mins[j] = S::mul(out.scales[j], S::set(-32.0F));
+        out.scales[j] = S::mul(d, S::to_float(S::signed_byte(S::words(scales[at / 4]), at % 4)));
       }
     }
   };
@@ -159,14 +168,15 @@ struct Q3KFormat {
   static constexpr int kBytes = 110;
   static constexpr int kBlock = kSuperBlock;
   static constexpr int kScales = 2;
-  static constexpr int kOffsetShift = 0;
-  static constexpr bool kHasMin = true;
+  static constexpr int kOffsetShift = 2;
+  static constexpr bool kHasMin = false;
   static constexpr int kMost = 7;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     typename S::F d{};
     typename S::I words[3]{};
     typename S::U third[8]{};
@@ -175,11 +185,11 @@ struct Q3KFormat {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
-        d = S::gather_half(p + 108, stride);
-        for (int k = 0; k < 3; ++k) words[k] = S::gather_words(p + 96 + 4 * k, stride);
-        load_32<S>(p, stride, third);
+        d = rows.exact_half(p + 108, stride);
+        for (int k = 0; k < 3; ++k) words[k] = rows.exact_words(p + 96 + 4 * k, stride);
+        load_32<S>(rows, p, stride, third);
       }
-      if (i % 4 == 0) load_32<S>(p + 32 + 8 * i, stride, packed);
+      if (i % 4 == 0) load_32<S>(rows, p + 32 + 8 * i, stride, packed);
       for (int g = 0; g < 8; ++g) {
         out.values[g] = S::or_(S::field(packed[g], 2 * (i % 4), 3), S::shift_up(S::field(third[g], i, 1), 2));
       }
@@ -188,7 +198,6 @@ struct Q3KFormat {
         const auto low = S::bits(words[at % 8 / 4], 8 * (at % 4) + 4 * (at / 8), 15);
         const auto high = S::shift_words(S::bits(words[2], 8 * (at % 4) + 2 * (at / 4), 3), 4);
         out.scales[j] = S::mul(d, S::sub(S::to_float(S::or_words(low, high)), S::set(32.0F)));
-        out.mins[j] = S::mul(out.scales[j], S::set(-4.0F));
       }
     }
   };
@@ -204,10 +213,11 @@ struct Q2KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 3;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     typename S::F d{};
     typename S::F dmin{};
     typename S::U scales[4]{};
@@ -216,10 +226,10 @@ struct Q2KFormat {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
-        S::gather_half_pairs(p + 80, stride, d, dmin);
-        S::load_transposed(p, stride, scales);
+        S::halves(rows.exact_words(p + 80, stride), d, dmin);
+        rows.transposed(p, stride, scales);
       }
-      if (i % 4 == 0) load_32<S>(p + 16 + 8 * i, stride, packed);
+      if (i % 4 == 0) load_32<S>(rows, p + 16 + 8 * i, stride, packed);
       for (int g = 0; g < 8; ++g) out.values[g] = S::field(packed[g], 2 * (i % 4), 3);
       for (int j = 0; j < 2; ++j) {
         const int at = 2 * i + j;
@@ -242,10 +252,11 @@ struct Iq4XsFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
+    Reader rows{};
     typename S::F d{};
     typename S::I upper{};
     typename S::I low{};
@@ -253,11 +264,11 @@ struct Iq4XsFormat {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) {
-        d = S::gather_half(p, stride);
-        upper = S::gather_words(p, stride);  // in the upper 16 bits
-        low = S::gather_words(p + 4, stride);
+        d = rows.exact_half(p, stride);
+        upper = rows.exact_words(p, stride);  // in the upper 16 bits
+        low = rows.exact_words(p + 4, stride);
       }
-      load_nibbles<S>(p + 8 + 16 * i, stride, out);
+      load_nibbles<S>(rows, p + 8 + 16 * i, stride, out);
       for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Iq4NlFormat::kTable, out.values[g]);
       const auto scale = S::or_words(S::bits(low, 4 * i, 15), S::shift_words(S::bits(upper, 16 + 2 * i, 3), 4));
       out.scales[0] = S::mul(d, S::sub(S::to_float(scale), S::set(32.0F)));

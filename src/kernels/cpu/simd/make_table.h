@@ -19,10 +19,16 @@ constexpr void add_reference(KernelTable& table) {
   table.float_matmul[static_cast<int>(kType)] = FloatMatmul<S, ReferenceFormat<kType, kBlock, kBytes>>::run;
 }
 
+template <class S, TensorType kType, class Format>
+constexpr void add_int8(KernelTable& table) {
+  table.int8_matmul[static_cast<int>(kType)] = Int8Matmul<typename S::RowVectors, Format>::run;
+  table.pack[static_cast<int>(kType)] = Int8Matmul<typename S::RowVectors, Format>::pack;
+}
+
 // A type with one; its float kernel widens by the reference.
 template <class S, TensorType kType, class Format>
 constexpr void add_format(KernelTable& table) {
-  table.int8_matmul[static_cast<int>(kType)] = Int8Matmul<typename S::RowVectors, Format>::run;
+  add_int8<S, kType, Format>(table);
   add_reference<S, kType, Format::kBlock, Format::kBytes>(table);
 }
 
@@ -49,20 +55,22 @@ constexpr void add_quantized(KernelTable& table) {
   add_reference<S, TensorType::tq2_0, 256, 66>(table);
 }
 
+template <class S, class Format>
+constexpr void add_mlx_int8(KernelTable& table, const MlxFormat& format) {
+  table.mlx_int8_matmul[mlx_kernel(format)] = Int8Matmul<typename S::RowVectors, Format>::run;
+  table.mlx_pack[mlx_kernel(format)] = Int8Matmul<typename S::RowVectors, Format>::pack;
+}
+
 template <class S, int... kBits>
 constexpr void add_affine(KernelTable& table) {
-  ((table.mlx_int8_matmul[mlx_kernel({MlxMode::affine, kBits})] =
-        Int8Matmul<typename S::RowVectors, MlxAffineFormat<kBits>>::run),
-   ...);
+  (add_mlx_int8<S, MlxAffineFormat<kBits>>(table, {MlxMode::affine, kBits}), ...);
 }
 
 template <class S>
 constexpr void add_mlx(KernelTable& table) {
   add_affine<S, 2, 3, 4, 5, 6, 8>(table);
-  table.mlx_int8_matmul[mlx_kernel({MlxMode::mxfp4})] =
-      Int8Matmul<typename S::RowVectors, MlxFp4Format<MlxMode::mxfp4>>::run;
-  table.mlx_int8_matmul[mlx_kernel({MlxMode::nvfp4})] =
-      Int8Matmul<typename S::RowVectors, MlxFp4Format<MlxMode::nvfp4>>::run;
+  add_mlx_int8<S, MlxFp4Format<MlxMode::mxfp4>>(table, {MlxMode::mxfp4});
+  add_mlx_int8<S, MlxFp4Format<MlxMode::nvfp4>>(table, {MlxMode::nvfp4});
   for (MatmulFn& kernel : table.mlx_float_matmul) kernel = FloatMatmul<S, MlxReferenceFormat>::run;
   table.mlx_float_matmul[mlx_kernel({MlxMode::mxfp8})] = FloatMatmul<S, Mxfp8Format>::run;
 }
@@ -79,13 +87,14 @@ constexpr KernelTable make_table() {
   KernelTable table{};
   table.name = S::kName;
   table.max_tile = S::kTokens;
+  table.packed_rows = S::RowVectors::kRows;
 
   add_quantized<S>(table);
   add_mlx<S>(table);
   const auto at = [](TensorType type) { return static_cast<int>(type); };
-  table.int8_matmul[at(TensorType::q4_0)] = Int8Matmul<typename S::RowVectors, Q4_0Format>::run;
-  table.int8_matmul[at(TensorType::q4_1)] = Int8Matmul<typename S::RowVectors, Q4_1Format>::run;
-  table.int8_matmul[at(TensorType::q8_0)] = Int8Matmul<typename S::RowVectors, Q8_0Format>::run;
+  add_int8<S, TensorType::q4_0, Q4_0Format>(table);
+  add_int8<S, TensorType::q4_1, Q4_1Format>(table);
+  add_int8<S, TensorType::q8_0, Q8_0Format>(table);
   table.float_matmul[at(TensorType::f32)] = FloatMatmul<S, F32Format>::run;
   table.float_matmul[at(TensorType::f16)] = FloatMatmul<S, F16Format>::run;
   table.float_matmul[at(TensorType::bf16)] = FloatMatmul<S, Bf16Format>::run;

@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
+#include "kernels/cpu/simd/row_readers.h"
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
@@ -76,10 +77,11 @@ struct Int8Matmul {
     return total;
   }
 
-  // Blocks straight from the file's layout: for so few tokens that each is used once. All that it calls is inlined by
-  // force: with a call in the loop over blocks, registers would go through memory, and speed by half.
-  struct FileSource {
-    typename Format::template Rows<S> rows;
+  // Blocks as they lie in memory, for so few tokens that each is used once. All that it calls is inlined by force: with
+  // a call in the loop over blocks, registers would go through memory, and speed by half.
+  template <class Reader>
+  struct RowSource {
+    typename Format::template Rows<S, Reader> rows;
     using Block = FileBlock;
     [[gnu::always_inline]] void get(size_t block, Block& out) {
       prefetch(block);
@@ -90,14 +92,25 @@ struct Int8Matmul {
       }
       out.sums = sum_of_weights(out);
     }
-    // The same share of the rows that are next. They follow these in memory, but rows are read side by side, which no
-    // hardware prefetcher sees through.
+    // In a file, the same share of the rows that are next: they follow these in memory, but rows are read side by side,
+    // which no hardware prefetcher sees through. A packed matrix is read straight on, and is asked for a page ahead,
+    // where the hardware stops; blocks of 256 values come in bursts that it follows better alone. Into the second
+    // cache: the first is too small to hold rows until they are needed.
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
-      const uint8_t* next = rows.base + S::kFileGroups * kRows * rows.stride + block * kBytes;
-      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 2);
+      constexpr bool kPacked = std::is_same_v<Reader, PackedReader<S>>;
+      if constexpr (kPacked && Format::kBlock > kActivationBlock) return;
+      const void* next;
+      if constexpr (kPacked) {
+        next = rows.rows.at + 4096;
+      } else {
+        next = rows.base + S::kFileGroups * kRows * rows.stride + block * kBytes;
+      }
+      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(static_cast<const std::byte*>(next) + i, 0, 2);
     }
   };
+  using FileSource = RowSource<FileReader<S>>;
+  using PackedSource = RowSource<PackedReader<S>>;
 
   // A block that was unpacked before, for many tokens: it stays in memory.
   struct UnpackedBlock {
@@ -146,8 +159,9 @@ struct Int8Matmul {
   };
 
   // A group of rows from `row` on; with `step` 0, that row in all lanes.
-  static FileSource source(const MatmulArgs& args, int row, size_t step) {
-    using Rows = typename Format::template Rows<S>;
+  template <class Reader>
+  static RowSource<Reader> source(const MatmulArgs& args, int row, size_t step) {
+    using Rows = typename Format::template Rows<S, Reader>;
     if constexpr (requires { Rows::of(args, row, step); }) {
       return {Rows::of(args, row, step)};
     } else {
@@ -155,11 +169,29 @@ struct Int8Matmul {
       return {{base + static_cast<size_t>(row) * args.row_bytes, step * args.row_bytes}};
     }
   }
+  static PackedSource packed_source(const MatmulArgs& args, int row) {
+    PackedSource packed = source<PackedReader<S>>(args, row, 1);
+    packed.rows.rows.at = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
+    return packed;
+  }
 
-  static UnpackedSource unpack(FileSource source, size_t n_blocks, std::byte* memory) {
+  // Writes the packed form of a group of rows to `out`, and returns its size.
+  static size_t pack(const MatmulArgs& args, int row, std::byte* out) {
+    auto packer = source<RowPacker<S>>(args, row, 1);
+    packer.rows.rows.at = out;
+    const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
+    for (size_t b = 0; b < n_blocks; ++b) {
+      RowBlock block;
+      packer.rows.get(b, block);
+    }
+    return static_cast<size_t>(packer.rows.rows.at - out);
+  }
+
+  template <class Source>
+  static UnpackedSource unpack(Source from, size_t n_blocks, std::byte* memory) {
     for (size_t b = 0; b < n_blocks; ++b) {
       FileBlock block;
-      source.get(b, block);
+      from.get(b, block);
       UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
     }
     return {memory};
@@ -262,33 +294,40 @@ struct Int8Matmul {
     return all != 0;
   }
 
+  // The product of w's offset, and the sums of the q under scale i.
+  template <int T>
+  [[gnu::always_inline]] static I sub_offset(I products, const int32_t* sums, int t) {
+    if constexpr (kOffset != 0) {
+      constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset > 0 ? kOffset : -kOffset));
+      return S::template sub_shifted<kShift>(products, kOffset > 0 ? sums[t] : -sums[t]);
+    } else {
+      return products;
+    }
+  }
+
   // The same with q = 256 · high + value, and w without its offset.
   template <int R, int T, class Block>
   [[gnu::always_inline]] static void all_products(const Block (&blocks)[R], int i, const QuantizedActivations& x,
                                                   size_t at, I (&products)[R][T]) {
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      EMELEX_UNROLL
-      for (int t = 0; t < T; ++t) products[r][t] = S::set_i(0);
-    }
+    const int32_t* sums = kScales == 1 ? x.int_sums + at : x.int_half_sums + 2 * at + i * T;
     if (any<T>(x.wide + at)) {
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) products[r][t] = S::set_i(0);
+      }
       add_high_products(blocks, i, x.high + at * kActivationBlock, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) products[r][t] = S::times_256(products[r][t]);
+        for (int t = 0; t < T; ++t) products[r][t] = sub_offset<T>(S::times_256(products[r][t]), sums, t);
       }
-    }
-    if constexpr (kOffset != 0) {
-      static_assert(kScales == 1, "int_sums are of whole blocks");
+    } else {
       EMELEX_UNROLL
-      for (int r = 0; r < R; ++r) {
+      for (int t = 0; t < T; ++t) {
+        const I start = sub_offset<T>(S::set_i(0), sums, t);
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) {
-          constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset > 0 ? kOffset : -kOffset));
-          const int32_t sum = kOffset > 0 ? x.int_sums[at + t] : -x.int_sums[at + t];
-          products[r][t] = S::template sub_shifted<kShift>(products[r][t], sum);
-        }
+        for (int r = 0; r < R; ++r) products[r][t] = start;
       }
     }
     add_products(blocks, i, x.values + at * kActivationBlock, products);
@@ -296,8 +335,11 @@ struct Int8Matmul {
 
   // R groups of rows × T tokens; `first` is the first token of a tile of T.
   template <int R, int T, class Source>
-  [[gnu::always_inline]] static void rows_by_tile(Source (&sources)[R], const QuantizedActivations& x, int first,
-                                                  F (&acc)[R][T]) {
+  [[gnu::always_inline]] static void rows_by_tile(const Source (&from_start)[R], const QuantizedActivations& x,
+                                                  int first, F (&acc)[R][T]) {
+    Source sources[R];  // of this tile: a source may only go forward
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) sources[r] = from_start[r];
     const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -309,25 +351,34 @@ struct Int8Matmul {
       typename Source::Block blocks[R];
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
+      F part[R][T];  // Σ w q with the weights' scales
       EMELEX_UNROLL
       for (int i = 0; i < kScales; ++i) {
         I products[R][T];
         all_products(blocks, i, x, at, products);
-        const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
         EMELEX_UNROLL
         for (int r = 0; r < R; ++r) {
           EMELEX_UNROLL
           for (int t = 0; t < T; ++t) {
-            const F scale = S::mul(blocks[r].scale(i), S::set(x.scales[at + t]));
-            acc[r][t] = S::fma(S::to_float(products[r][t]), scale, acc[r][t]);
-            if constexpr (Format::kHasMin) acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
+            const F product = S::to_float(products[r][t]);
+            part[r][t] = i == 0 ? S::mul(product, blocks[r].scale(i)) : S::fma(product, blocks[r].scale(i), part[r][t]);
           }
         }
       }
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
+        for (int t = 0; t < T; ++t) {
+          acc[r][t] = S::fma(part[r][t], S::set(x.scales[at + t]), acc[r][t]);
+          if constexpr (Format::kHasMin) {
+            EMELEX_UNROLL
+            for (int i = 0; i < kScales; ++i) {
+              const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
+              acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
+            }
+          }
+          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
+        }
       }
     }
   }
@@ -350,7 +401,7 @@ struct Int8Matmul {
 
   // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
   template <int T, int R, class Source>
-  static void tiles(Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
+  static void tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
     for (; token + T <= args.tokens; token += T) {
       F acc[R][T];
       rows_by_tile(sources, args.activations, token, acc);
@@ -363,47 +414,54 @@ struct Int8Matmul {
     if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
   }
 
-  // Groups of rows from `row` on, of which lanes [from, to) are wanted, straight from the file.
-  template <int... kGroup>
-  [[gnu::always_inline]] static void file_groups(const MatmulArgs& args, int row, size_t step, int from, int to,
-                                                 std::integer_sequence<int, kGroup...> /*groups*/) {
-    FileSource sources[] = {source(args, row + kGroup * kRows, step)...};
+  // Groups of rows from `row` on, of which lanes [from, to) are wanted, as they lie in memory.
+  template <class Make, int... kGroup>
+  [[gnu::always_inline]] static void direct_groups(const MatmulArgs& args, int row, int from, int to, const Make& make,
+                                                   std::integer_sequence<int, kGroup...> /*groups*/) {
+    const decltype(make(row)) sources[] = {make(row + kGroup * kRows)...};
     tiles<S::kTokens>(sources, args, 0, row, from, to);
   }
 
-  // The same for R groups, the way that suits the number of tokens.
-  template <int R>
-  static void groups(const MatmulArgs& args, int row, size_t step, int from, int to, std::byte* scratch) {
+  // The same for R groups, the way that suits the number of tokens. make(row) is the source of a group.
+  template <int R, class Make>
+  static void groups(const MatmulArgs& args, int row, int from, int to, std::byte* scratch, const Make& make) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
     if (args.tokens > S::kTokens) {  // unpacking once pays
       UnpackedSource sources[R];
       for (int r = 0; r < R; ++r) {
-        sources[r] = unpack(source(args, row + r * kRows, step), n_blocks,
+        sources[r] = unpack(make(row + r * kRows), n_blocks,
                             scratch + static_cast<size_t>(r) * n_blocks * UnpackedBlock::kBytes);
       }
       tiles<S::kTokens>(sources, args, 0, row, from, to);
     } else {
       constexpr int kAtOnce = R < S::kFileGroups ? R : S::kFileGroups;
       for (int r = 0; r < R; r += kAtOnce) {
-        file_groups(args, row + r * kRows, step, from, to, std::make_integer_sequence<int, kAtOnce>());
+        direct_groups(args, row + r * kRows, from, to, make, std::make_integer_sequence<int, kAtOnce>());
       }
     }
   }
 
-  static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
+  template <class Make>
+  static void rows(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch, const Make& make) {
     int row = row_begin;
     constexpr int kMost = S::kRowGroups * kRows;
-    for (; row + kMost <= row_end; row += kMost) groups<S::kRowGroups>(args, row, 1, 0, kRows, scratch);
-    for (; row + kRows <= row_end; row += kRows) groups<1>(args, row, 1, 0, kRows, scratch);
+    for (; row + kMost <= row_end; row += kMost) groups<S::kRowGroups>(args, row, 0, kRows, scratch, make);
+    for (; row + kRows <= row_end; row += kRows) groups<1>(args, row, 0, kRows, scratch, make);
     if (row == row_end) return;
-    if (args.rows >= kRows) {
-      // The last rows, as the end of a full group: loads stay inside the matrix.
-      const int first = args.rows - kRows;
-      groups<1>(args, first, 1, row - first, kRows, scratch);
-      return;
+    // The last rows, as the end of a full group: loads stay inside the matrix.
+    const int first = args.rows - kRows;
+    groups<1>(args, first, row - first, kRows, scratch, make);
+  }
+
+  static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
+    if (args.packed != nullptr) {
+      rows(args, row_begin, row_end, scratch, [&](int row) { return packed_source(args, row); });
+    } else if (args.rows >= kRows) {
+      rows(args, row_begin, row_end, scratch, [&](int row) { return source<FileReader<S>>(args, row, 1); });
+    } else {  // fewer rows than a group: each alone, in all lanes
+      const auto repeated = [&](int row) { return source<FileReader<S>>(args, row, 0); };
+      for (int row = row_begin; row < row_end; ++row) groups<1>(args, row, 0, 1, scratch, repeated);
     }
-    // A matrix of fewer rows than a group: each row alone, in all lanes.
-    for (; row < row_end; ++row) groups<1>(args, row, 0, 0, 1, scratch);
   }
 };
 

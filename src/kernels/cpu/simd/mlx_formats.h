@@ -27,13 +27,14 @@ struct GroupFloats {
   TensorType type;
   typename S::F next{};
 
-  [[gnu::always_inline]] typename S::F get(size_t group) {
-    if (type == TensorType::f32) return S::as_float(S::gather_words(base + 4 * group, stride));
+  template <class Reader>
+  [[gnu::always_inline]] typename S::F get(Reader& rows, size_t group) {
+    if (type == TensorType::f32) return S::as_float(rows.exact_words(base + 4 * group, stride));
     if (group % 2 != 0) return next;
     // Two groups are one word, but for the last of an odd number.
     const uint8_t* p = base + 2 * group;
-    if (group + 1 == n_groups) return last(p);
-    const auto words = S::gather_words(p, stride);
+    if (group + 1 == n_groups) return type == TensorType::f16 ? rows.exact_half(p, stride) : rows.bfloat(p, stride);
+    const auto words = rows.exact_words(p, stride);
     typename S::F first;
     if (type == TensorType::f16) {
       S::halves(words, first, next);
@@ -42,13 +43,6 @@ struct GroupFloats {
       next = S::as_float(S::shift_words(S::bits(words, 16, 0xFFFF), 16));
     }
     return first;
-  }
-
- private:
-  typename S::F last(const uint8_t* p) const {
-    uint16_t raw[S::kRows];
-    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(&raw[r], p + r * stride, 2);
-    return type == TensorType::f16 ? S::load(raw) : S::load_bf16(raw);
   }
 };
 
@@ -60,32 +54,15 @@ struct GroupBytes {
   size_t n_groups;
   typename S::I words{};
 
-  [[gnu::always_inline]] typename S::I get(size_t group) {
-    if (group % 4 == 0) words = load(group);
+  template <class Reader>
+  [[gnu::always_inline]] typename S::I get(Reader& rows, size_t group) {
+    if (group % 4 == 0) {
+      const uint8_t* p = base + group;
+      words = group + 4 <= n_groups ? rows.exact_words(p, stride) : rows.some_bytes(p, stride, n_groups - group);
+    }
     return S::bits(words, static_cast<int>(group % 4) * 8, 255);
   }
-
- private:
-  typename S::I load(size_t group) const {
-    if (group + 4 <= n_groups) return S::gather_words(base + group, stride);
-    uint8_t rest[4 * S::kRows] = {};
-    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(rest + 4 * r, base + r * stride + group, n_groups - group);
-    return S::words(S::load_u(rest));
-  }
 };
-
-// kWords words, at least four, of a group of rows.
-template <class S, int kWords>
-[[gnu::always_inline]] inline void load_words(const uint8_t* p, size_t stride, typename S::I out[kWords]) {
-  EMELEX_UNROLL
-  for (int i = 0; i < kWords; i += 4) {
-    const int at = i + 4 <= kWords ? i : kWords - 4;  // the last four may overlap those before
-    typename S::U four[4];
-    S::load_transposed(p + 4 * at, stride, four);
-    EMELEX_UNROLL
-    for (int j = 0; j < 4; ++j) out[at + j] = S::words(four[j]);
-  }
-}
 
 // The 32 values of kBits bits that begin with the words, as 4 columns in each of 8 registers.
 template <class S, int kBits, int... kGroup>
@@ -115,9 +92,10 @@ struct PackedRows {
   const uint8_t* base;
   size_t stride;
 
-  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+  template <class Reader>
+  [[gnu::always_inline]] void get(Reader& rows, size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
     typename S::I words[kBits];
-    load_words<S, kBits>(base + b * 4 * kBits, stride, words);
+    rows.template words<kBits>(base + b * 4 * kBits, stride, words);
     spread_values<S, kBits>(words, out);
   }
 };
@@ -127,9 +105,10 @@ struct PackedRows<S, 4> {
   const uint8_t* base;
   size_t stride;
 
-  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+  template <class Reader>
+  [[gnu::always_inline]] void get(Reader& rows, size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
     typename S::U packed[4];
-    S::load_transposed(base + 16 * b, stride, packed);
+    rows.transposed(base + 16 * b, stride, packed);
     EMELEX_UNROLL
     for (int i = 0; i < 4; ++i) S::spread_nibbles(packed[i], out[2 * i], out[2 * i + 1]);
   }
@@ -140,9 +119,10 @@ struct PackedRows<S, 8> {
   const uint8_t* base;
   size_t stride;
 
-  [[gnu::always_inline]] void get(size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
-    S::load_transposed(base + 32 * b, stride, out);
-    S::load_transposed(base + 32 * b + 16, stride, out + 4);
+  template <class Reader>
+  [[gnu::always_inline]] void get(Reader& rows, size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
+    rows.transposed(base + 32 * b, stride, out);
+    rows.transposed(base + 32 * b + 16, stride, out + 4);
   }
 };
 
@@ -153,13 +133,14 @@ struct PackedPairs {
   size_t stride;
   typename S::I words[2 * kBits];
 
-  [[gnu::always_inline]] void get(size_t b, size_t n_blocks, typename S::U out[8]) {
+  template <class Reader>
+  [[gnu::always_inline]] void get(Reader& rows, size_t b, size_t n_blocks, typename S::U out[8]) {
     if (b % 2 != 0) return spread_values<S, kBits>(words + kBits, out);
     const uint8_t* p = base + b * 4 * kBits;
     if (b + 1 < n_blocks) {
-      load_words<S, 2 * kBits>(p, stride, words);
+      rows.template words<2 * kBits>(p, stride, words);
     } else {
-      for (int i = 0; i < kBits; ++i) words[i] = S::gather_words(p + 4 * i, stride);
+      for (int i = 0; i < kBits; ++i) words[i] = rows.exact_words(p + 4 * i, stride);
     }
     spread_values<S, kBits>(words, out);
   }
@@ -179,7 +160,7 @@ struct MlxAffineFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = (1 << kBits) - 1;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
@@ -188,6 +169,7 @@ struct MlxAffineFormat {
     PackedRows<S, kBits> values;
     GroupFloats<S> scales;
     GroupFloats<S> biases;
+    Reader rows{};
     typename S::F scale{};
     typename S::F bias{};
 
@@ -209,10 +191,10 @@ struct MlxAffineFormat {
     }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       if (b % blocks_per_group == 0) {
-        scale = scales.get(b / blocks_per_group);
-        bias = biases.get(b / blocks_per_group);
+        scale = scales.get(rows, b / blocks_per_group);
+        bias = biases.get(rows, b / blocks_per_group);
       }
-      values.get(b, n_blocks, out.values);
+      values.get(rows, b, n_blocks, out.values);
       out.scales[0] = scale;
       out.mins[0] = bias;
     }
@@ -232,16 +214,17 @@ struct MlxFp4Format {
   static constexpr int kBytes = 16;
   static constexpr int kBlock = 32;
   static constexpr int kScales = kMode == MlxMode::nvfp4 ? 2 : 1;
-  static constexpr int kOffsetShift = kScales == 1 ? 4 : 0;  // with two scales the offset is in the mins
-  static constexpr bool kHasMin = kScales == 2;
+  static constexpr int kOffsetShift = 4;
+  static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
 
-  template <class S>
+  template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
     PackedRows<S, 4> values;
     GroupBytes<S> scales;
+    Reader rows{};
 
     static Rows of(const MatmulArgs& args, int row, size_t step) {
       const uint8_t* base = row_at(args.weights, row, args.row_bytes);
@@ -253,15 +236,14 @@ struct MlxFp4Format {
               {row_at(args.mlx.scales, row, args.mlx.row_bytes), step * args.mlx.row_bytes, n_groups}};
     }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, kScales>& out) {
-      values.get(b, 0, out.values);
+      values.get(rows, b, 0, out.values);
       EMELEX_UNROLL
       for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Mxfp4Format::kTable, out.values[g]);
       EMELEX_UNROLL
       for (int i = 0; i < kScales; ++i) {
-        const auto bytes = scales.get(kScales * b + static_cast<size_t>(i));
+        const auto bytes = scales.get(rows, kScales * b + static_cast<size_t>(i));
         const auto scale = kMode == MlxMode::nvfp4 ? S::e4m3(bytes) : e8m0<S>(bytes);
         out.scales[i] = S::mul(scale, S::set(0.5F));
-        if constexpr (kHasMin) out.mins[i] = S::mul(out.scales[i], S::set(-16.0F));
       }
     }
   };

@@ -307,10 +307,6 @@ struct NeonRows : NeonVectors<1> {
     for (size_t i = 0; i < 4; ++i) std::memcpy(&x[i], base + i * stride, 2);
     return {{One::half_to_float(uint16x4_t{x[0], x[1], x[2], x[3]})}};
   }
-  [[gnu::always_inline]] static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half,
-                                                       F& second_half) {
-    halves(gather_words(base, stride), first_half, second_half);
-  }
 
  private:
   [[gnu::always_inline]] static int32x4_t to_signed(const I& a) { return vreinterpretq_s32_u32(a.v[0]); }

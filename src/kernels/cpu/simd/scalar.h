@@ -365,11 +365,6 @@ struct Scalar {
     }
     return r;
   }
-  // two neighbouring float16 of each of 16 rows
-  static void gather_half_pairs(const uint8_t* base, size_t stride, F& first_half, F& second_half) {
-    first_half = gather_half(base, stride);
-    second_half = gather_half(base + 2, stride);
-  }
 };
 
 }  // namespace

@@ -1,0 +1,113 @@
+#include "kernels/cpu/cpu_matrix.h"
+
+#include <algorithm>
+
+#include "base/mapped_file.h"
+#include "base/strings.h"
+#include "emelex/error.h"
+
+namespace emelex::cpu {
+namespace {
+
+// The kernel for a tensor's type, or nullptr.
+MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8) {
+  if (!tensor.mlx) return (int8 ? kernels.int8_matmul : kernels.float_matmul)[static_cast<int>(tensor.type)];
+  // Of MLX's groups some are narrower than the activations' blocks.
+  if (int8 && tensor.columns() % kActivationBlock != 0) return nullptr;
+  const int kernel = mlx_kernel(tensor.mlx->format);  // apart: g++ 12 with sanitizers warns of the whole expression
+  return int8 ? kernels.mlx_int8_matmul[kernel] : kernels.mlx_float_matmul[kernel];
+}
+
+PackFn find_packer(const KernelTable& kernels, const Tensor& tensor) {
+  if (tensor.rows() < kernels.packed_rows) return nullptr;
+  return tensor.mlx ? kernels.mlx_pack[mlx_kernel(tensor.mlx->format)] : kernels.pack[static_cast<int>(tensor.type)];
+}
+
+int groups_of(const KernelTable& kernels, const CpuMatrix& matrix) {
+  return (matrix.rows + kernels.packed_rows - 1) / kernels.packed_rows;
+}
+
+// A packed form that is larger than this share of the file's is read in no less time.
+constexpr double kMostPackedShare = 1.06;
+constexpr size_t kBytesAtOnce = size_t{16} << 20;
+
+}  // namespace
+
+CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
+  const MatmulFn int8 = context.int8_activations ? find_kernel(context.kernels, tensor, true) : nullptr;
+  const MatmulFn kernel = int8 != nullptr ? int8 : find_kernel(context.kernels, tensor, false);
+  if (kernel == nullptr) {
+    throw Error(ErrorCode::unsupported,
+                str_cat("[kernels] no CPU kernel for the type ", tensor.type_name(), " of ", tensor.name));
+  }
+  return {tensor.file,
+          tensor.data,
+          tensor.row_bytes(),
+          static_cast<int>(tensor.rows()),
+          static_cast<int>(tensor.columns()),
+          kernel,
+          int8 != nullptr ? find_packer(context.kernels, tensor) : nullptr,
+          int8 != nullptr,
+          tensor.mlx};
+}
+
+MatmulArgs CpuMatrix::args() const {
+  MatmulArgs args{};
+  args.weights = data.data();
+  args.row_bytes = row_bytes;
+  args.rows = rows;
+  args.columns = columns;
+  args.packed = packed;
+  args.packed_group_bytes = packed_group_bytes;
+  if (parts != nullptr) {
+    args.mlx = {parts->scales.data(), parts->biases.data(), mlx_scale_row_bytes(parts->format, columns), parts->format};
+  }
+  return args;
+}
+
+std::span<const std::byte> CpuMatrix::bytes_of(const KernelTable& kernels, int row, int row_end) const {
+  const auto first = static_cast<size_t>(row);
+  const auto end = static_cast<size_t>(row_end);
+  if (packed == nullptr) return data.subspan(first * row_bytes, (end - first) * row_bytes);
+  const auto group = static_cast<size_t>(kernels.packed_rows);
+  return {packed + first / group * packed_group_bytes, (end - first) / group * packed_group_bytes};
+}
+
+void pack_matrix(CpuContext& context, CpuMatrix& matrix) {
+  if (matrix.pack == nullptr || matrix.packed != nullptr) return;
+  const MatmulArgs args = matrix.args();
+  const int group_rows = context.kernels.packed_rows;
+  const int n_groups = groups_of(context.kernels, matrix);
+  const size_t file_bytes = matrix.data.size() + (matrix.parts ? matrix.parts->scales.size() : 0) +
+                            (matrix.parts ? matrix.parts->biases.size() : 0);
+  const size_t group_bytes = matrix.pack(args, 0, context.worker_scratch[0].get(matmul_scratch_bytes(matrix.columns)));
+  const size_t bytes = group_bytes * static_cast<size_t>(n_groups);
+  if (static_cast<double>(bytes) > kMostPackedShare * static_cast<double>(file_bytes) || bytes > context.pack_budget) {
+    matrix.pack = nullptr;
+    return;
+  }
+  context.pack_budget -= bytes;
+  std::byte* memory = context.packed.allocate(bytes).data();
+  // In parts, so that no large matrix is in memory twice.
+  const int groups_at_once = static_cast<int>(std::max<size_t>(1, kBytesAtOnce / group_bytes));
+  for (int begin = 0; begin < n_groups; begin += groups_at_once) {
+    const int end = std::min(n_groups, begin + groups_at_once);
+    context.pool.for_each(end - begin, [&](int index, int) {
+      // The last group is of the last rows, some of which may be in the one before as well.
+      const int row = std::min((begin + index) * group_rows, matrix.rows - group_rows);
+      matrix.pack(args, row, memory + static_cast<size_t>(begin + index) * group_bytes);
+    });
+    const auto group_file_bytes = static_cast<size_t>(group_rows) * matrix.row_bytes;
+    const size_t first_byte = static_cast<size_t>(begin) * group_file_bytes;
+    release_mapped(matrix.data.subspan(
+        first_byte, std::min(static_cast<size_t>(end) * group_file_bytes, matrix.data.size()) - first_byte));
+  }
+  matrix.packed = memory;
+  matrix.packed_group_bytes = group_bytes;
+  if (matrix.parts != nullptr) {
+    release_mapped(matrix.parts->scales);
+    release_mapped(matrix.parts->biases);
+  }
+}
+
+}  // namespace emelex::cpu

@@ -1,0 +1,164 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+// How a format gets at the bytes of S::kRows rows at once. In a file each row lies in a place of its own, `stride`
+// bytes from the one before, and what is read has to be gathered from all of them: no hardware prefetcher sees through
+// that, and a core gets half of what its memory gives. So there is a packed form: the very registers that a format
+// reads, in the order in which it reads them, one after another. It is as large as the rows, and the format's code is
+// the same.
+//   FileReader    from the file
+//   RowPacker     from the file, and writes the packed form to `at`
+//   PackedReader  from the packed form at `at`; addresses do not matter to it
+// Each reads of every row, of which p is the first's address:
+//   transposed(p, out)    16 bytes: lane r of out[i] holds bytes 4i … 4i+3 of row r
+//   again(p, back, out)   the same once more, `back` registers after it was read for the first time
+//   words(p)              4 bytes, where 16 may be read
+//   exact_words(p)        4 bytes
+//   words<N>(p, out)      N ≥ 4 times 4 bytes
+//   some_bytes(p, n)      n ≤ 4 bytes, and zeros
+//   half(p)               a float16, where 16 bytes may be read
+//   exact_half(p)         a float16
+//   bfloat(p)             a bfloat16
+
+namespace emelex::cpu {
+namespace {
+
+template <class S>
+struct FileReader {
+  using F = typename S::F;
+  using I = typename S::I;
+  using U = typename S::U;
+
+  [[gnu::always_inline]] void transposed(const uint8_t* p, size_t stride, U out[4]) const {
+    S::load_transposed(p, stride, out);
+  }
+  [[gnu::always_inline]] void again(const uint8_t* p, size_t stride, size_t /*back*/, U out[4]) const {
+    transposed(p, stride, out);
+  }
+  [[gnu::always_inline]] I words(const uint8_t* p, size_t stride) const { return S::load_words(p, stride); }
+  [[gnu::always_inline]] I exact_words(const uint8_t* p, size_t stride) const { return S::gather_words(p, stride); }
+  template <int kWords>
+  [[gnu::always_inline]] void words(const uint8_t* p, size_t stride, I out[kWords]) const {
+    EMELEX_UNROLL
+    for (int i = 0; i < kWords; i += 4) {
+      const int at = i + 4 <= kWords ? i : kWords - 4;  // the last four may overlap those before
+      U four[4];
+      transposed(p + 4 * at, stride, four);
+      EMELEX_UNROLL
+      for (int j = 0; j < 4; ++j) out[at + j] = S::words(four[j]);
+    }
+  }
+  I some_bytes(const uint8_t* p, size_t stride, size_t n) const {
+    uint8_t rest[4 * S::kRows] = {};
+    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(rest + 4 * r, p + r * stride, n);
+    return S::words(S::load_u(rest));
+  }
+  [[gnu::always_inline]] F half(const uint8_t* p, size_t stride) const { return S::low_half(words(p, stride)); }
+  [[gnu::always_inline]] F exact_half(const uint8_t* p, size_t stride) const { return S::gather_half(p, stride); }
+  F bfloat(const uint8_t* p, size_t stride) const {
+    uint16_t raw[S::kRows];
+    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(&raw[r], p + r * stride, 2);
+    return S::load_bf16(raw);
+  }
+};
+
+template <class S>
+struct PackedReader {
+  using F = typename S::F;
+  using I = typename S::I;
+  using U = typename S::U;
+  const std::byte* at = nullptr;
+
+  [[gnu::always_inline]] void transposed(const uint8_t* /*p*/, size_t /*stride*/, U out[4]) {
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) out[i] = S::load_u(next(4));
+  }
+  [[gnu::always_inline]] void again(const uint8_t* /*p*/, size_t /*stride*/, size_t back, U out[4]) const {
+    EMELEX_UNROLL
+    for (size_t i = 0; i < 4; ++i) out[i] = S::load_u(at - (back - i) * 4 * S::kRows);
+  }
+  [[gnu::always_inline]] I words(const uint8_t* /*p*/ = nullptr, size_t /*stride*/ = 0) {
+    return S::words(S::load_u(next(4)));
+  }
+  [[gnu::always_inline]] I exact_words(const uint8_t* /*p*/, size_t /*stride*/) { return words(); }
+  template <int kWords>
+  [[gnu::always_inline]] void words(const uint8_t* /*p*/, size_t /*stride*/, I out[kWords]) {
+    EMELEX_UNROLL
+    for (int i = 0; i < kWords; ++i) out[i] = words();
+  }
+  [[gnu::always_inline]] I some_bytes(const uint8_t* /*p*/, size_t /*stride*/, size_t /*n*/) { return words(); }
+  [[gnu::always_inline]] F half(const uint8_t* /*p*/, size_t /*stride*/) { return S::load(next_halves()); }
+  [[gnu::always_inline]] F exact_half(const uint8_t* p, size_t stride) { return half(p, stride); }
+  [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) { return S::load_bf16(next_halves()); }
+
+ private:
+  // `bytes` of each row.
+  [[gnu::always_inline]] const std::byte* next(size_t bytes) {
+    const std::byte* here = at;
+    at += bytes * S::kRows;
+    return here;
+  }
+  [[gnu::always_inline]] const uint16_t* next_halves() { return reinterpret_cast<const uint16_t*>(next(2)); }
+};
+
+template <class S>
+struct RowPacker {
+  using F = typename S::F;
+  using I = typename S::I;
+  using U = typename S::U;
+  std::byte* at = nullptr;
+
+  [[gnu::always_inline]] void transposed(const uint8_t* p, size_t stride, U out[4]) {
+    file.transposed(p, stride, out);
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) S::store_u(next(4), out[i]);
+  }
+  [[gnu::always_inline]] void again(const uint8_t* p, size_t stride, size_t back, U out[4]) const {
+    file.again(p, stride, back, out);
+  }
+  [[gnu::always_inline]] I words(const uint8_t* p, size_t stride) { return put(file.words(p, stride)); }
+  [[gnu::always_inline]] I exact_words(const uint8_t* p, size_t stride) { return put(file.exact_words(p, stride)); }
+  template <int kWords>
+  [[gnu::always_inline]] void words(const uint8_t* p, size_t stride, I out[kWords]) {
+    file.template words<kWords>(p, stride, out);
+    EMELEX_UNROLL
+    for (int i = 0; i < kWords; ++i) put(out[i]);
+  }
+  I some_bytes(const uint8_t* p, size_t stride, size_t n) { return put(file.some_bytes(p, stride, n)); }
+  F half(const uint8_t* p, size_t stride) {
+    put_halves(p, stride);
+    return file.half(p, stride);
+  }
+  F exact_half(const uint8_t* p, size_t stride) {
+    put_halves(p, stride);
+    return file.exact_half(p, stride);
+  }
+  F bfloat(const uint8_t* p, size_t stride) {
+    put_halves(p, stride);
+    return file.bfloat(p, stride);
+  }
+
+ private:
+  static constexpr FileReader<S> file{};
+
+  std::byte* next(size_t bytes) {
+    std::byte* here = at;
+    at += bytes * S::kRows;
+    return here;
+  }
+  [[gnu::always_inline]] I put(I words) {
+    static_assert(sizeof(I) == 4 * S::kRows);
+    std::memcpy(next(4), &words, sizeof(I));
+    return words;
+  }
+  void put_halves(const uint8_t* p, size_t stride) {
+    std::byte* to = next(2);
+    for (size_t r = 0; r < S::kRows; ++r) std::memcpy(to + 2 * r, p + r * stride, 2);
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu
