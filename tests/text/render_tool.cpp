@@ -2,11 +2,12 @@
 //
 //   render_tool CASES RESULTS
 //
-// CASES is a JSON list of {"template": TEXT, "variables": {…}}; RESULTS gets a JSON list of {"text": …} or {"error":
-// …}.
+// CASES is a JSON list of {"template": TEXT, "variables": [{…}, …]}. RESULTS gets a JSON list with, for each template, a
+// list of {"text": …} or {"error": …}, one for each set of variables.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "emelex/error.h"
@@ -37,14 +38,26 @@ Value to_value(const Json& json) {
   return Value(std::move(dict));
 }
 
-Json render(const Json& test) {
+template <class Fn>
+Json result_of(const Fn& fn) {
   try {
-    const emelex::jinja::Template parsed(test["template"].get<std::string>(), "template");
-    const Value variables = to_value(test["variables"]);
-    return {{"text", parsed.render(*variables.dict()).bytes()}};
+    return {{"text", fn()}};
   } catch (const emelex::Error& error) {
     return {{"error", error.what()}};
   }
+}
+
+Json render(const Json& test) {
+  Json results = Json::array();
+  std::optional<emelex::jinja::Template> parsed;
+  const Json parsing = result_of([&] {
+    parsed.emplace(test["template"].get<std::string>(), "template");
+    return std::string();
+  });
+  for (const Json& variables : test["variables"]) {
+    results.push_back(parsed ? result_of([&] { return parsed->render(*to_value(variables).dict()).bytes(); }) : parsing);
+  }
+  return results;
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ Value loop_attribute(Loop& loop, std::string_view name) {
   if (name == "first") return Value(index == 0);
   if (name == "last") return Value(index + 1 >= length);
   if (name == "length") return Value(length);
-  if (name == "depth") return Value(int64_t{1});
-  if (name == "depth0") return Value(int64_t{0});
+  if (name == "depth") return Value(int64_t{loop.depth});
+  if (name == "depth0") return Value(int64_t{loop.depth - 1});
   if (name == "previtem" && index > 0 && index <= length) return loop.items[loop.index - 1];
   if (name == "nextitem" && index + 1 < length) return loop.items[loop.index + 1];
   return no_attribute(Value(&loop), name);
@@ -44,6 +44,9 @@ Value no_item(Evaluator& evaluator, const Value& owner, const Value& key) {
   return Value::undefined(str_cat("'", owner.type_name(), " object' has no element ",
                                   quote_bytes(evaluator.text_of(key).bytes()), ", which"));
 }
+
+// A part of a text that is markup is markup.
+Value like(const Text& whole, Text part) { return Value(whole.is_markup() ? part.as_markup() : std::move(part)); }
 
 struct SliceBounds {
   int64_t start;
@@ -91,10 +94,17 @@ Value attribute_of(Evaluator& evaluator, const Value& owner, std::string_view na
     return loop_attribute(*loop, name);
   }
   if (Namespace* names = owner.names()) {
-    const auto found = names->values.find(name);
-    return found != names->values.end() ? found->second : no_attribute(owner, name);
+    evaluator.charge(static_cast<double>(names->values.size()) / 4);
+    const Value* found = names->find(name);
+    return found != nullptr ? *found : no_attribute(owner, name);
   }
   if (auto method = method_of(owner, name)) return Value(std::move(*method));
+  if (is_forbidden(owner, name)) {
+    return Value::undefined(str_cat("'", name, "' of a ", owner.type_name(), " is kept from templates and"));
+  }
+  if (const List* list = owner.list(); list != nullptr && list->is_group) {
+    if (name == "grouper" || name == "list") return list->items[name == "grouper" ? 0 : 1];
+  }
   if (const Dict* dict = owner.dict()) {
     evaluator.charge(static_cast<double>(dict->items.size()) / 4);
     if (const Value* value = dict->find(name)) return *value;
@@ -108,7 +118,7 @@ Value item_of(Evaluator& evaluator, const Value& owner, const Value& key) {
     evaluator.charge(static_cast<double>(dict->items.size()) / 4 + key.weight());
     if (const Value* value = dict->find(key)) return *value;
   } else if (key.is_integer()) {
-    if (const List* list = owner.list()) {
+    if (const List* list = owner.list(); list != nullptr && list->has_index()) {
       const int64_t place = place_of(key, list->items.size());
       return place < 0 ? no_item(evaluator, owner, key) : list->items[static_cast<size_t>(place)];
     }
@@ -117,7 +127,7 @@ Value item_of(Evaluator& evaluator, const Value& owner, const Value& key) {
       const std::vector<size_t> starts = character_starts(text->bytes());
       const int64_t place = place_of(key, starts.size() - 1);
       if (place < 0) return no_item(evaluator, owner, key);
-      return Value(text->part(starts[static_cast<size_t>(place)], starts[static_cast<size_t>(place) + 1]));
+      return like(*text, text->part(starts[static_cast<size_t>(place)], starts[static_cast<size_t>(place) + 1]));
     }
   }
   if (key.text() != nullptr) return attribute_of(evaluator, owner, key.text()->bytes());
@@ -126,10 +136,10 @@ Value item_of(Evaluator& evaluator, const Value& owner, const Value& key) {
 
 Value slice_of(Evaluator& evaluator, const Value& owner, const Value& start, const Value& stop, const Value& step) {
   evaluator.defined(owner);
-  if (const List* list = owner.list()) {
+  if (const List* list = owner.list(); list != nullptr && list->has_index()) {
     evaluator.charge(static_cast<double>(list->items.size()));
     List out;
-    out.tuple = list->tuple;
+    if (list->is_plain()) out.kind = list->kind;
     for_slice(slice_bounds(evaluator, static_cast<int64_t>(list->items.size()), start, stop, step),
               [&](int64_t i) { out.items.push_back(list->items[static_cast<size_t>(i)]); });
     return Value(std::move(out));
@@ -141,12 +151,12 @@ Value slice_of(Evaluator& evaluator, const Value& owner, const Value& start, con
   const auto bounds = slice_bounds(evaluator, static_cast<int64_t>(starts.size()) - 1, start, stop, step);
   if (bounds.step == 1) {
     const int64_t end = std::max(bounds.start, bounds.stop);
-    return Value(text->part(starts[static_cast<size_t>(bounds.start)], starts[static_cast<size_t>(end)]));
+    return like(*text, text->part(starts[static_cast<size_t>(bounds.start)], starts[static_cast<size_t>(end)]));
   }
   Text out;
   for_slice(bounds,
             [&](int64_t i) { out.append(*text, starts[static_cast<size_t>(i)], starts[static_cast<size_t>(i) + 1]); });
-  return Value(std::move(out));
+  return like(*text, std::move(out));
 }
 
 Value path_of(Evaluator& evaluator, const Value& owner, const Value& path) {
@@ -180,6 +190,11 @@ int64_t length_of(Evaluator& evaluator, const Value& value) {
 
 std::vector<Value> Evaluator::iterate(const Value& value) {
   charge(value.text() != nullptr ? static_cast<double>(value.text()->size()) : value.weight() / 4);
+  if (Generator* generator = value.generator()) {
+    charge(static_cast<double>(generator->items.size()));
+    const auto next = generator->items.begin() + static_cast<std::ptrdiff_t>(std::exchange(generator->next, generator->items.size()));
+    return {next, generator->items.end()};
+  }
   if (const List* list = value.list()) return list->items;
   std::vector<Value> items;
   if (const Dict* dict = value.dict()) {

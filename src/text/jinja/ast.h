@@ -64,6 +64,8 @@ struct Expression {
   std::vector<Operator> operators;
   std::vector<std::unique_ptr<Expression>> children;
   std::vector<std::pair<std::string, std::unique_ptr<Expression>>> named;
+  std::unique_ptr<Expression> unpacked;        // of a call: what stands behind *, or nullptr
+  std::unique_ptr<Expression> unpacked_named;  // behind **
 };
 using ExpressionPtr = std::unique_ptr<Expression>;
 
@@ -81,6 +83,13 @@ struct Target {
 struct Parameter {
   std::string name;
   ExpressionPtr fallback;  // nullptr: none
+};
+
+// The names that a macro gets beside its parameters, when its body has them.
+struct SpecialNames {
+  bool caller = false;
+  bool varargs = false;  // more positional arguments than parameters are allowed, too
+  bool kwargs = false;   // and other named ones
 };
 
 enum class StatementKind {
@@ -108,6 +117,8 @@ struct Statement {
   std::vector<Block> blocks;
   std::vector<Target> targets;
   std::vector<Parameter> parameters;
+  bool recursive = false;       // of a for loop: may be called by its `loop`
+  SpecialNames special_names;  // of a macro or call block: which of them its body has
 };
 
 }  // namespace emelex::jinja

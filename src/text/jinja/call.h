@@ -20,6 +20,12 @@ struct Call {
     return bind(evaluator, name, arguments, names);
   }
 
+  // The same for what Python takes by its place alone.
+  std::vector<const Value*> placed(std::initializer_list<std::string_view> names) const {
+    if (!arguments.named.empty()) evaluator.fail(str_cat("expected no named arguments of '", name, "', got one"));
+    return bound(names);
+  }
+
   const Text& text() const { return *self.text(); }  // where `self` is known to be one
 
   const Value& required(const Value* value) const {

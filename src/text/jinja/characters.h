@@ -9,18 +9,25 @@ namespace emelex::jinja {
 // Python's view of characters.
 bool is_space(char32_t code_point);      // str.isspace
 bool is_letter(char32_t code_point);     // str.isalpha
-bool is_digit(char32_t code_point);      // str.isdecimal
+bool is_decimal(char32_t code_point);    // str.isdecimal
+bool is_digit(char32_t code_point);      // str.isdigit: superscripts and the like as well
+bool is_numeric(char32_t code_point);    // str.isnumeric, but for ideographs that stand for numbers
 bool is_cased(char32_t code_point);      // has an upper and a lower form
 bool is_printable(char32_t code_point);  // str.isprintable
 
-enum class Case { upper, lower };
+enum class Case { upper, lower, title };
 
-// `text` with each character in that case. ß becomes SS; other characters become one character each.
+// `text` with each character in that case, which may make several of one (ß: SS); a Greek sigma at the end of a word
+// has a small letter of its own.
 Text to_case(const Text& text, Case which);
 
-// str.title: letters after letters are lower, others upper. str.capitalize: the first upper, the rest lower.
-Text to_title(const Text& text);
-Text to_capitalized(const Text& text);
+// str.isupper and str.islower: there is a cased character, and all of them are in that case.
+bool is_all_in_case(const Text& text, Case which);
+
+Text to_title(const Text& text);         // str.title: letters after letters are lower, others begin a word
+Text to_capitalized(const Text& text);   // str.capitalize
+Text to_swapped_case(const Text& text);  // str.swapcase
+Text to_folded_case(const Text& text);   // str.casefold
 
 // Where str.strip() with `characters` (empty: white space) would cut; by bytes.
 struct Range {

@@ -73,7 +73,7 @@ Value Evaluator::evaluate_kind(const Expression& expression, Scope& scope) {
 
 Value Evaluator::evaluate_sequence(const Expression& expression, Scope& scope) {
   List list;
-  list.tuple = expression.kind == ExpressionKind::tuple;
+  list.kind = expression.kind == ExpressionKind::tuple ? ListKind::tuple : ListKind::list;
   for (const auto& child : expression.children) list.items.push_back(evaluate(*child, scope));
   return Value(std::move(list));
 }
@@ -81,7 +81,7 @@ Value Evaluator::evaluate_sequence(const Expression& expression, Scope& scope) {
 Value Evaluator::evaluate_dict(const Expression& expression, Scope& scope) {
   Dict dict;
   for (size_t i = 0; i + 1 < expression.children.size(); i += 2) {
-    Value key = evaluate(*expression.children[i], scope);
+    Value key = hashable(evaluate(*expression.children[i], scope));
     charge(static_cast<double>(dict.items.size()));
     dict.set(std::move(key), evaluate(*expression.children[i + 1], scope));
   }
@@ -104,6 +104,21 @@ Arguments Evaluator::evaluate_arguments(const Expression& expression, Scope& sco
     arguments.positional.push_back(evaluate(*expression.children[i], scope));
   }
   for (const auto& [name, value] : expression.named) arguments.named.emplace_back(name, evaluate(*value, scope));
+  if (expression.unpacked) {
+    for (Value& value : iterate(evaluate(*expression.unpacked, scope))) arguments.positional.push_back(std::move(value));
+  }
+  if (!expression.unpacked_named) return arguments;
+  const Value named = evaluate(*expression.unpacked_named, scope);
+  if (defined(named).dict() == nullptr) fail(str_cat("expected a dict after '**', got ", named.type_name()));
+  charge(named.weight());
+  for (const auto& [name, value] : named.dict()->items) {
+    if (name.text() == nullptr) fail(str_cat("expected texts as names of arguments, got ", name.type_name()));
+    const std::string& key = name.text()->bytes();
+    const bool twice = std::any_of(arguments.named.begin(), arguments.named.end(),
+                                   [&key](const auto& argument) { return argument.first == key; });
+    if (twice) fail(str_cat("expected one value for ", quote_bytes(key), ", got two"));
+    arguments.named.emplace_back(key, value);
+  }
   return arguments;
 }
 

@@ -54,6 +54,21 @@ Namespace* Evaluator::make_namespace() {
   return &namespaces_.emplace_back();
 }
 
+Value Evaluator::make_generator(std::vector<Value> items) {
+  charge(kStepsAScope + static_cast<double>(items.size()));
+  return Value(&generators_.emplace_back(Generator{std::move(items)}));
+}
+
+const Value& Evaluator::hashable(const Value& value) const {
+  const List* list = value.list();
+  const bool is_tuple = list != nullptr && list->kind == ListKind::tuple;
+  if (value.dict() != nullptr || (list != nullptr && !is_tuple && list->kind != ListKind::range)) {
+    fail(str_cat("expected a key of a kind that can be one, got ", value.type_name()));
+  }
+  if (is_tuple) std::for_each(list->items.begin(), list->items.end(), [&](const Value& item) { hashable(item); });
+  return value;
+}
+
 Evaluator::Deeper::Deeper(Evaluator& evaluator) : evaluator_(evaluator) {
   if (evaluator.depth_ >= kMostEvaluationDepth) {
     evaluator.fail(str_cat("expected evaluation at most ", kMostEvaluationDepth, " deep, got deeper"));
@@ -132,8 +147,8 @@ Evaluator::Flow Evaluator::execute_if(const Statement& statement, Scope& scope, 
   return has_else ? execute(statement.blocks.back(), scope, out) : Flow::normal;
 }
 
-std::vector<Value> Evaluator::loop_items(const Statement& statement, Scope& scope) {
-  std::vector<Value> items = iterate(evaluate(*statement.expressions[0], scope));
+std::vector<Value> Evaluator::loop_items(const Statement& statement, Scope& scope, const Value& over) {
+  std::vector<Value> items = iterate(over);
   if (!statement.expressions[1]) return items;
   std::vector<Value> kept;
   Scope& inner = make_scope(&scope);
@@ -146,8 +161,21 @@ std::vector<Value> Evaluator::loop_items(const Statement& statement, Scope& scop
 }
 
 Evaluator::Flow Evaluator::execute_for(const Statement& statement, Scope& scope, Text& out) {
+  return run_loop(statement, scope, evaluate(*statement.expressions[0], scope), 1, out);
+}
+
+Evaluator::Flow Evaluator::run_loop(const Statement& statement, Scope& scope, const Value& over, int depth, Text& out) {
+  charge(kStepsAScope);
   Loop& loop = loops_.emplace_back();
-  loop.items = loop_items(statement, scope);
+  loop.items = loop_items(statement, scope, over);
+  loop.depth = depth;
+  if (statement.recursive) {
+    loop.call_self = [this, &statement, &scope, depth](const Value& inner) {
+      Text text;
+      run_loop(statement, scope, inner, depth + 1, text);
+      return Value(std::move(text));
+    };
+  }
   if (loop.items.empty()) return execute(statement.blocks[1], make_scope(&scope), out);
   Scope& inner = make_scope(&scope);
   for (loop.index = 0; loop.index < loop.items.size(); ++loop.index) {
@@ -203,11 +231,13 @@ void Evaluator::assign(const Target& target, const Value& value, Scope& scope) {
     scope.values.insert_or_assign(target.name, value);
   } else {
     const Value* owner = find(target.name, scope);
-    if (owner == nullptr || owner->names() == nullptr) {
+    Namespace* names = owner == nullptr ? nullptr : owner->names();
+    if (names == nullptr || names->type != "Namespace") {
       fail(str_cat("expected '", target.name, "' to be a namespace, got ",
                    owner == nullptr ? "nothing" : owner->type_name()));
     }
-    owner->names()->values.insert_or_assign(target.attribute, value);
+    charge(static_cast<double>(names->values.size()) / 4);
+    names->set(target.attribute, value);
   }
 }
 
@@ -217,44 +247,65 @@ Value Evaluator::make_macro(const Statement& statement, Scope& scope) {
                         }});
 }
 
-Text Evaluator::call_macro(const Statement& macro, Scope& definition, const Arguments& arguments) {
-  Scope& scope = make_scope(&definition);
-  const uint32_t offset = offset_;
-  List more;
-  more.tuple = true;
+// As Python binds arguments, but that parameters without a value are undefined; what is left over goes into varargs and
+// kwargs where the macro's body has these names, and is a mistake otherwise.
+void Evaluator::bind_macro(const Statement& macro, const Arguments& arguments, Scope& scope) {
+  const size_t n_parameters = macro.parameters.size();
+  const auto is_parameter = [&](std::string_view name) {
+    return std::any_of(macro.parameters.begin(), macro.parameters.end(),
+                       [name](const Parameter& parameter) { return parameter.name == name; });
+  };
+  List more{{}, ListKind::tuple};
   for (size_t i = 0; i < arguments.positional.size(); ++i) {
-    if (i < macro.parameters.size()) {
+    if (i < n_parameters) {
       scope.values.insert_or_assign(macro.parameters[i].name, arguments.positional[i]);
     } else {
       more.items.push_back(arguments.positional[i]);
     }
   }
+  if (!more.items.empty() && !macro.special_names.varargs) {
+    fail(str_cat("expected at most ", n_parameters, " arguments of '", macro.name, "', got ",
+                 arguments.positional.size()));
+  }
   Dict others;
   for (const auto& [name, value] : arguments.named) {
-    const bool known = std::any_of(macro.parameters.begin(), macro.parameters.end(),
-                                   [&name = name](const Parameter& parameter) { return parameter.name == name; });
-    if (!known && name != "caller") {
-      others.set(Value(name), value);
-    } else if (!scope.values.emplace(name, value).second) {
-      fail(str_cat("expected one value for '", name, "' of '", macro.name, "', got two"));
-    }
+    const bool takes = is_parameter(name) || (name == "caller" && macro.special_names.caller);
+    if (takes && scope.values.emplace(name, value).second) continue;
+    if (!macro.special_names.kwargs) fail(str_cat("expected no argument '", name, "' of '", macro.name, "', got one"));
+    others.set(Value(name), value);
   }
-  scope.values.emplace("varargs", Value(std::move(more)));
-  scope.values.emplace("kwargs", Value(std::move(others)));
+  if (macro.special_names.varargs) scope.values.emplace("varargs", Value(std::move(more)));
+  if (macro.special_names.kwargs) scope.values.emplace("kwargs", Value(std::move(others)));
+  if (macro.special_names.caller) scope.values.emplace("caller", Value::undefined("the caller of a macro"));
   for (const Parameter& parameter : macro.parameters) {
     if (scope.values.find(parameter.name) != scope.values.end()) continue;
-    scope.values.emplace(parameter.name, parameter.fallback ? evaluate(*parameter.fallback, scope)
-                                                            : Value::undefined(str_cat("'", parameter.name, "'")));
+    scope.values.emplace(parameter.name,
+                         parameter.fallback ? evaluate(*parameter.fallback, scope)
+                                            : Value::undefined(str_cat("the parameter '", parameter.name, "'")));
   }
+}
+
+Text Evaluator::call_macro(const Statement& macro, Scope& definition, const Arguments& arguments) {
+  Scope& scope = make_scope(&definition);
+  const uint32_t offset = offset_;
+  bind_macro(macro, arguments, scope);
   Text out;
   execute(macro.blocks[0], scope, out);
   offset_ = offset;
   return out;
 }
 
+Value Evaluator::call_loop(const Loop& loop, const Arguments& arguments) {
+  if (!loop.call_self) fail("expected a loop that is 'recursive' to be called, got another");
+  if (arguments.positional.size() != 1 || !arguments.named.empty()) fail("expected one argument of 'loop', got others");
+  const auto call_self = loop.call_self;
+  return call_self(arguments.positional[0]);
+}
+
 Value Evaluator::call(const Value& callee, const Arguments& arguments) {
   const Deeper deeper(*this);
   charge(1);
+  if (const Loop* loop = callee.loop()) return call_loop(*loop, arguments);
   const Function* function = defined(callee).function();
   if (function == nullptr) fail(str_cat("expected something to call, got ", callee.type_name()));
   return function->call(*this, arguments);

@@ -30,9 +30,13 @@ class Evaluator {
   bool equal(const Value& a, const Value& b);      // ==
   std::vector<Value> iterate(const Value& value);  // what `for` goes through
   Namespace* make_namespace();
+  Value make_generator(std::vector<Value> items);  // to be gone through once
 
   // `value` itself, unless it is undefined: an error.
   const Value& defined(const Value& value) const;
+
+  // `value` itself, unless it can't be a dict's key: an error.
+  const Value& hashable(const Value& value) const;
 
  private:
   struct Scope {
@@ -57,15 +61,18 @@ class Evaluator {
   Flow execute(const Statement& statement, Scope& scope, Text& out);
   Flow execute_if(const Statement& statement, Scope& scope, Text& out);
   Flow execute_for(const Statement& statement, Scope& scope, Text& out);
+  Flow run_loop(const Statement& statement, Scope& scope, const Value& over, int depth, Text& out);
   Flow execute_set_block(const Statement& statement, Scope& scope);
   Flow execute_filter_block(const Statement& statement, Scope& scope, Text& out);
   void execute_with(const Statement& statement, Scope& scope, Scope& inner);
   void execute_call_block(const Statement& statement, Scope& scope, Text& out);
-  std::vector<Value> loop_items(const Statement& statement, Scope& scope);
+  std::vector<Value> loop_items(const Statement& statement, Scope& scope, const Value& over);
   void append(Text& out, const Text& text);
   void assign(const Target& target, const Value& value, Scope& scope);
   Value make_macro(const Statement& statement, Scope& scope);
   Text call_macro(const Statement& macro, Scope& definition, const Arguments& arguments);
+  void bind_macro(const Statement& macro, const Arguments& arguments, Scope& scope);
+  Value call_loop(const Loop& loop, const Arguments& arguments);
   Scope& make_scope(Scope* parent);
   const Value* find(std::string_view name, const Scope& scope) const;
 
@@ -89,6 +96,7 @@ class Evaluator {
   std::deque<Scope> scopes_;
   std::deque<Namespace> namespaces_;
   std::deque<Loop> loops_;
+  std::deque<Generator> generators_;
 };
 
 // The arguments of a call, in the order of `names`; nullptr for those that were not given. Fails on others.

@@ -212,6 +212,7 @@ ExpressionPtr ExpressionParser::name_or_constant() {
   } else {
     made->kind = ExpressionKind::variable;
     made->name = name;
+    add_special_names({name == "caller", name == "varargs", name == "kwargs"});
   }
   return made;
 }
@@ -219,10 +220,13 @@ ExpressionPtr ExpressionParser::name_or_constant() {
 ExpressionPtr ExpressionParser::number() {
   const Token token = tokens_.take();
   auto made = make(ExpressionKind::constant, token.offset);
+  const bool has_base = token.text.size() > 2 && token.text[0] == '0' && token.text[1] > '9';
+  const int base = !has_base ? 10 : token.text[1] == 'x' ? 16 : token.text[1] == 'o' ? 8 : 2;
+  const char* begin = token.text.data() + (has_base ? 2 : 0);
   const char* end = token.text.data() + token.text.size();
   if (token.kind == TokenKind::integer) {
     int64_t number = 0;
-    if (std::from_chars(token.text.data(), end, number).ec != std::errc()) {
+    if (std::from_chars(begin, end, number, base).ec != std::errc()) {
       tokens_.fail(ErrorCode::unsupported, token.offset, "expected an integer of at most 64 bits, got a larger one");
     }
     made->value = Value(number);
@@ -323,22 +327,38 @@ ExpressionPtr ExpressionParser::attribute(ExpressionPtr operand) {
 ExpressionPtr ExpressionParser::subscript(ExpressionPtr operand) {
   auto made = make(ExpressionKind::item, tokens_.take().offset);
   adopt(*made, std::move(operand));
-  const auto bound = [&]() -> ExpressionPtr {
-    return tokens_.at_symbol(":") || tokens_.at_symbol("]") ? nullptr : expression();
-  };
-  ExpressionPtr first = bound();
-  if (tokens_.at_symbol(":")) {
+  ExpressionPtr first = subscript_part();
+  if (first->kind == ExpressionKind::slice) {
     made->kind = ExpressionKind::slice;
-    adopt(*made, std::move(first));
-    tokens_.take();
-    adopt(*made, bound());
-    adopt(*made, tokens_.skip_symbol(":") ? bound() : nullptr);
+    for (auto& bound : first->children) adopt(*made, std::move(bound));
+  } else if (tokens_.at_symbol(",")) {
+    auto tuple = make(ExpressionKind::tuple, tokens_.offset());
+    adopt(*tuple, std::move(first));
+    while (tokens_.skip_symbol(",")) adopt(*tuple, expression());
+    adopt(*made, std::move(tuple));
   } else {
-    if (!first) tokens_.fail("expected an index, got ']'");
     adopt(*made, std::move(first));
   }
   tokens_.expect_symbol("]");
   return made;
+}
+
+// An index; or the bounds of a slice, as a slice whose children they are.
+ExpressionPtr ExpressionParser::subscript_part() {
+  const auto bound = [&]() -> ExpressionPtr {
+    return tokens_.at_symbol(":") || tokens_.at_symbol("]") ? nullptr : expression();
+  };
+  auto slice = make(ExpressionKind::slice, tokens_.offset());
+  ExpressionPtr first = bound();
+  if (!tokens_.at_symbol(":")) {
+    if (!first) tokens_.fail("expected an index, got ']'");
+    return first;
+  }
+  tokens_.take();
+  adopt(*slice, std::move(first));
+  adopt(*slice, bound());
+  adopt(*slice, tokens_.skip_symbol(":") ? bound() : nullptr);
+  return slice;
 }
 
 ExpressionPtr ExpressionParser::filters_and_tests(ExpressionPtr operand) {
@@ -380,8 +400,8 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr operand) {
   if (tokens_.at_symbol("(")) {
     arguments(*made);
   } else {
-    const bool word = tokens_.at_name("else") || tokens_.at_name("or") || tokens_.at_name("and") ||
-                      tokens_.at_name("is") || tokens_.at_name("if") || tokens_.at_name("in") || tokens_.at_name("not");
+    if (tokens_.at_name("is")) tokens_.fail("expected one test, got another behind it");
+    const bool word = tokens_.at_name("else") || tokens_.at_name("or") || tokens_.at_name("and");
     const bool starts = tokens_.at(TokenKind::name) || tokens_.at(TokenKind::string) ||
                         tokens_.at(TokenKind::integer) || tokens_.at(TokenKind::floating) || tokens_.at_symbol("[") ||
                         tokens_.at_symbol("{");
@@ -404,24 +424,41 @@ ExpressionPtr ExpressionParser::call(ExpressionPtr callee) {
 void ExpressionParser::arguments(Expression& call) {
   tokens_.expect_symbol("(");
   while (!tokens_.at_symbol(")")) {
-    if (tokens_.at_symbol("*") || tokens_.at_symbol("**")) {
-      tokens_.fail(ErrorCode::unsupported, tokens_.offset(), "unpacking arguments with * is not supported");
-    }
     const bool named =
         tokens_.at(TokenKind::name) && tokens_.next().kind == TokenKind::symbol && tokens_.next().text == "=";
-    if (named) {
+    if (tokens_.at_symbol("*") || tokens_.at_symbol("**")) {
+      unpacked_argument(call);
+    } else if (named) {
+      if (call.unpacked_named) tokens_.fail("expected no argument after one with '**', got one");
       std::string name = tokens_.take().text;
       tokens_.take();
       ExpressionPtr value = expression();
       call.depth = std::max(call.depth, value->depth + 1);
       call.named.emplace_back(std::move(name), std::move(value));
     } else {
-      if (!call.named.empty()) tokens_.fail("expected no positional argument after a named one, got one");
+      if (!call.named.empty() || call.unpacked || call.unpacked_named) {
+        tokens_.fail("expected no positional argument after a named one, got one");
+      }
       adopt(call, expression());
     }
     if (!tokens_.skip_symbol(",")) break;
   }
   tokens_.expect_symbol(")");
+}
+
+// *list or **dict.
+void ExpressionParser::unpacked_argument(Expression& call) {
+  const bool named = tokens_.take().text == "**";
+  if (call.unpacked_named || (!named && call.unpacked)) tokens_.fail("expected '*' and '**' once and in this order");
+  ExpressionPtr value = expression();
+  call.depth = std::max(call.depth, value->depth + 1);
+  (named ? call.unpacked_named : call.unpacked) = std::move(value);
+}
+
+void ExpressionParser::add_special_names(SpecialNames names) {
+  special_names_.caller = special_names_.caller || names.caller;
+  special_names_.varargs = special_names_.varargs || names.varargs;
+  special_names_.kwargs = special_names_.kwargs || names.kwargs;
 }
 
 }  // namespace emelex::jinja

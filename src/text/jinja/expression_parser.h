@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "text/jinja/ast.h"
 #include "text/jinja/token_stream.h"
 
@@ -14,6 +16,10 @@ class ExpressionParser {
   ExpressionPtr expression_no_conditional();  // what `in` of a for loop has
   ExpressionPtr expression_or_tuple();        // `a, b` makes a tuple
   ExpressionPtr tuple_no_conditional();
+
+  // The names among them that a macro treats specially, since the last call.
+  SpecialNames take_special_names() { return std::exchange(special_names_, {}); }
+  void add_special_names(SpecialNames names);
 
   // name | name(…) | …, applied to `input`, which may be nullptr.
   ExpressionPtr filters(ExpressionPtr input, bool leading_bar);
@@ -43,6 +49,8 @@ class ExpressionParser {
   ExpressionPtr test(ExpressionPtr operand);
   ExpressionPtr call(ExpressionPtr callee);
   void arguments(Expression& call);
+  void unpacked_argument(Expression& call);
+  ExpressionPtr subscript_part();
   ExpressionPtr tuple_of(ExpressionPtr (ExpressionParser::*part)());
   bool at_end_of_tuple() const;
 
@@ -51,6 +59,7 @@ class ExpressionParser {
   ExpressionPtr binary(uint32_t offset, Operator op, ExpressionPtr left, ExpressionPtr right);
 
   TokenStream& tokens_;
+  SpecialNames special_names_;
 };
 
 }  // namespace emelex::jinja

@@ -8,13 +8,19 @@
 
 #include "text/jinja/characters.h"
 #include "text/jinja/json.h"
-#include "text/jinja/methods.h"
+#include "text/jinja/split.h"
 #include "text/utf8.h"
 
 namespace emelex::jinja {
 namespace {
 
 Text input_text(const Call& call) { return call.evaluator.text_of(call.self); }
+
+// Python's Markup stays markup through most of what is done to it.
+Value like_input(const Call& call, Text made) {
+  const bool markup = call.self.text() != nullptr && call.self.text()->is_markup();
+  return Value(markup ? made.as_markup() : std::move(made));
+}
 
 Value trim(const Call& call) {
   const auto bound = call.bound({"chars"});
@@ -23,7 +29,7 @@ Value trim(const Call& call) {
   const std::string* characters = all_space ? nullptr : &call.text_argument(bound[0]).bytes();
   if (characters != nullptr) call.evaluator.charge(static_cast<double>(text.size() * (1 + characters->size())) / 16);
   const Range range = strip_range(text.bytes(), characters, true, true);
-  return Value(text.part(range.begin, range.end));
+  return like_input(call, text.part(range.begin, range.end));
 }
 
 // Unlike str.title, only spaces and opening brackets part words.
@@ -85,26 +91,6 @@ Value replace_filter(const Call& call) {
                        all ? -1 : call.integer_argument(bound[2], -1)));
 }
 
-// Each line and its end, as str.splitlines() finds them.
-std::vector<Range> lines_of(const std::string& bytes) {
-  std::vector<Range> lines;
-  size_t begin = 0;
-  for (size_t at = 0; at < bytes.size();) {
-    const Utf8Char character = utf8_at(bytes, at);
-    const char32_t c = character.code_point;
-    const size_t next = at + character.length;
-    if ((c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029) {
-      lines.push_back({begin, at});
-      begin = c == '\r' && next < bytes.size() && bytes[next] == '\n' ? next + 1 : next;
-      at = begin;
-    } else {
-      at = next;
-    }
-  }
-  if (begin < bytes.size()) lines.push_back({begin, bytes.size()});
-  return lines;
-}
-
 Value indent(const Call& call) {
   const auto bound = call.bound({"width", "first", "blank"});
   const bool first = Call::flag_argument(bound[1], false);
@@ -128,24 +114,35 @@ Value indent(const Call& call) {
     if (i == 0 ? first : blank || !empty) out.append(indention);
     out.append(text, lines[i].begin, lines[i].end);
   }
-  return Value(std::move(out));
+  return like_input(call, std::move(out));
 }
 
 // A number from the whole of a string, as Python's int() and float() read it.
 std::string number_text(const Text& text) {
   const Range range = strip_range(text.bytes(), nullptr, true, true);
   std::string out;
+  const auto is_digit_at = [&](size_t i) { return text.bytes()[i] >= '0' && text.bytes()[i] <= '9'; };
   for (size_t i = range.begin; i < range.end; ++i) {
-    const bool between = i > range.begin && i + 1 < range.end;
+    const bool between = i > range.begin && i + 1 < range.end && is_digit_at(i - 1) && is_digit_at(i + 1);
     if (text.bytes()[i] != '_' || !between) out.push_back(text.bytes()[i]);
   }
   if (out.size() > 1 && out[0] == '+' && out[1] != '-') out.erase(0, 1);
   return out;
 }
 
-template <class Number>
-bool parse_number(const std::string& text, Number& number) {
+bool parse_float(const std::string& text, double& number) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+// Digits in `base`, which may have the prefix of that base: "-0x1f".
+bool parse_integer(std::string text, int base, int64_t& number) {
+  const size_t sign = text.starts_with('-') ? 1 : 0;
+  const char letter = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : 0;
+  if (letter != 0 && text.size() > sign + 2 && text[sign] == '0' && (text[sign + 1] | 0x20) == letter && text[sign + 2] != '-') {
+    text.erase(sign, 2);
+  }
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, base);
   return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
@@ -154,16 +151,17 @@ bool fits_integer(double number) { return number >= -9.2e18 && number <= 9.2e18;
 Value to_integer(const Call& call) {
   const auto bound = call.bound({"default", "base"});
   const Value otherwise = bound[0] != nullptr ? *bound[0] : Value(int64_t{0});
-  if (call.integer_argument(bound[1], 10) != 10) {
-    call.evaluator.fail("the filter 'int' with another base than 10 is not supported", ErrorCode::unsupported);
+  const int64_t base = call.integer_argument(bound[1], 10);
+  if (base < 2 || base > 36) {
+    call.evaluator.fail(str_cat("the filter 'int' with the base ", base, " is not supported"), ErrorCode::unsupported);
   }
   if (call.self.is_integer()) return Value(call.self.integer());
   double number = 0;
   if (const Text* text = call.self.text()) {
     const std::string digits = number_text(*text);
     int64_t integer = 0;
-    if (parse_number(digits, integer)) return Value(integer);
-    if (!parse_number(digits, number)) return otherwise;
+    if (parse_integer(digits, static_cast<int>(base), integer)) return Value(integer);
+    if (!parse_float(digits, number)) return otherwise;
   } else if (call.self.is<double>()) {
     number = call.self.number();
   } else {
@@ -177,7 +175,7 @@ Value to_float(const Call& call) {
   const auto bound = call.bound({"default"});
   if (call.self.is_number()) return Value(call.self.number());
   double number = 0;
-  if (call.self.text() != nullptr && parse_number(number_text(call.text()), number)) return Value(number);
+  if (call.self.text() != nullptr && parse_float(number_text(call.text()), number)) return Value(number);
   call.evaluator.defined(call.self);
   return bound[0] != nullptr ? *bound[0] : Value(0.0);
 }
@@ -198,12 +196,29 @@ Value absolute(const Call& call) {
   return Value(integer < 0 ? -integer : integer);
 }
 
+// Of an integer only digits before the point are rounded away, half to even.
+Value rounded_integer(const Call& call, int64_t number, int precision) {
+  constexpr int kMostDigits = 18;
+  if (precision >= 0) return Value(number);
+  if (precision < -kMostDigits) return Value(int64_t{0});
+  int64_t unit = 1;
+  for (int i = 0; i < -precision; ++i) unit *= 10;
+  int64_t rest = number % unit;
+  if (rest < 0) rest += unit;
+  const int64_t down = number - rest;
+  const bool up = rest > unit - rest || (rest == unit - rest && down / unit % 2 != 0);
+  int64_t result = down;
+  if (up && __builtin_add_overflow(down, unit, &result)) call.evaluator.fail("expected a smaller integer, got a larger one");
+  return Value(result);
+}
+
 Value round_number(const Call& call) {
   const auto bound = call.bound({"precision", "method"});
   const double number = input_number(call);
   const auto precision = static_cast<int>(std::clamp<int64_t>(call.integer_argument(bound[0], 0), -400, 400));
   const std::string method = bound[1] != nullptr ? call.text_argument(bound[1]).bytes() : "common";
   if (method == "common") {
+    if (call.self.is_integer()) return rounded_integer(call, call.self.integer(), precision);
     if (!std::isfinite(number) || precision > 300) return Value(number);
     if (precision < 0) {
       const double unit = std::pow(10.0, -precision);
@@ -223,7 +238,7 @@ Value round_number(const Call& call) {
 template <Text (*Change)(const Text&)>
 Value changed(const Call& call) {
   call.bound({});
-  return Value(Change(input_text(call)));
+  return like_input(call, Change(input_text(call)));
 }
 
 Text upper(const Text& text) { return to_case(text, Case::upper); }
@@ -237,7 +252,7 @@ constexpr std::array kScalarFilters = {
     CallRule{"title", title},
     CallRule{"capitalize", changed<to_capitalized>},
     CallRule{"string", changed<same>},
-    CallRule{"safe", changed<same>},
+    CallRule{"safe", [](const Call& call) { return call.bound({}), Value(input_text(call).as_markup()); }},
     CallRule{"default", default_value},
     CallRule{"d", default_value},
     CallRule{"tojson", tojson},
@@ -247,32 +262,32 @@ constexpr std::array kScalarFilters = {
     CallRule{"float", to_float},
     CallRule{"abs", absolute},
     CallRule{"round", round_number},
-    CallRule{"escape", nullptr},
-    CallRule{"e", nullptr},
-    CallRule{"format", nullptr},
-    CallRule{"truncate", nullptr},
-    CallRule{"wordwrap", nullptr},
-    CallRule{"wordcount", nullptr},
-    CallRule{"center", nullptr},
-    CallRule{"striptags", nullptr},
-    CallRule{"urlencode", nullptr},
-    CallRule{"pprint", nullptr},
-    CallRule{"xmlattr", nullptr},
-    CallRule{"filesizeformat", nullptr},
-    CallRule{"forceescape", nullptr},
-    CallRule{"urlize", nullptr},
 };
 
 }  // namespace
 
 std::span<const CallRule> scalar_filters() { return kScalarFilters; }
 
-Value apply_filter(Evaluator& evaluator, std::string_view name, const Value& value, const Arguments& arguments) {
-  for (const auto rules : {scalar_filters(), sequence_filters()}) {
+namespace {
+
+const CallRule* find_filter(std::string_view name) {
+  for (const auto rules : {scalar_filters(), text_filters(), sequence_filters(), grouping_filters()}) {
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const CallRule& r) { return r.name == name; });
-    if (rule != rules.end() && rule->call != nullptr) return rule->call({evaluator, value, arguments, name});
+    if (rule != rules.end()) return &*rule;
   }
-  evaluator.fail(str_cat("the filter ", quote_bytes(name), " is not supported"), ErrorCode::unsupported);
+  return nullptr;
+}
+
+}  // namespace
+
+bool has_filter(std::string_view name) { return find_filter(name) != nullptr; }
+
+Value apply_filter(Evaluator& evaluator, std::string_view name, const Value& value, const Arguments& arguments) {
+  const CallRule* rule = find_filter(name);
+  if (rule == nullptr || rule->call == nullptr) {
+    evaluator.fail(str_cat("the filter ", quote_bytes(name), " is not supported"), ErrorCode::unsupported);
+  }
+  return rule->call({evaluator, value, arguments, name});
 }
 
 }  // namespace emelex::jinja

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <ctime>
+#include <functional>
+#include <memory>
 
 #include "text/jinja/call.h"
 #include "text/jinja/limits.h"
@@ -18,6 +20,8 @@ Value range(const Call& call) {
   const int64_t step = given.size() > 2 ? call.integer_argument(&given[2], 1) : 1;
   if (step == 0) call.evaluator.fail("expected a step that is not zero, got zero");
   List list;
+  list.kind = ListKind::range;
+  list.shown = str_cat("range(", start, ", ", stop, step == 1 ? "" : str_cat(", ", step), ")");
   for (int64_t i = start; step > 0 ? i < stop : i > stop;) {
     if (static_cast<int64_t>(list.items.size()) >= kLongestRange) {
       call.evaluator.fail(str_cat("expected a range of at most ", kLongestRange, " numbers, got a longer one"));
@@ -56,7 +60,7 @@ Value make_namespace(const Call& call) {
   const Dict dict = collect(call);
   Namespace* names = call.evaluator.make_namespace();
   for (const auto& [name, value] : dict.items) {
-    if (name.text() != nullptr) names->values.insert_or_assign(name.text()->bytes(), value);
+    if (name.text() != nullptr) names->set(name.text()->bytes(), value);
   }
   return Value(names);
 }
@@ -79,6 +83,42 @@ Value strftime_now(const Call& call) {
   return Value(std::string(buffer.data(), length));
 }
 
+// An object with the values in turn: next() and current go through them, reset() begins anew.
+Value cycler(const Call& call) {
+  const List values{call.arguments.positional};
+  if (values.items.empty() || !call.arguments.named.empty()) call.evaluator.fail("expected values for 'cycler', got none");
+  Namespace* names = call.evaluator.make_namespace();
+  names->type = "Cycler";
+  const auto place = std::make_shared<size_t>(0);
+  const auto add = [&](const char* name, const std::function<Value()>& move) {
+    names->set(name, Value(Function{name, [move](Evaluator&, const Arguments&) { return move(); }}));
+  };
+  names->set("current", values.items[0]);
+  add("next", [=] {
+    const Value current = values.items[*place];
+    *place = (*place + 1) % values.items.size();
+    names->set("current", values.items[*place]);
+    return current;
+  });
+  add("reset", [=] {
+    *place = 0;
+    names->set("current", values.items[0]);
+    return Value(None{});
+  });
+  return Value(names);
+}
+
+// A function that gives nothing the first time and then always the separator.
+Value joiner(const Call& call) {
+  const auto bound = call.bound({"sep"});
+  const Value separator = bound[0] == nullptr ? Value(", ") : *bound[0];
+  const auto used = std::make_shared<bool>(false);
+  return Value(Function{"joiner", [=](Evaluator&, const Arguments&) {
+                          return std::exchange(*used, true) ? separator : Value("");
+                        },
+                        separator.depth() + 1});
+}
+
 constexpr std::array kFunctions = {
     CallRule{"range", range},
     CallRule{"dict", [](const Call& call) { return Value(collect(call)); }},
@@ -86,8 +126,8 @@ constexpr std::array kFunctions = {
     CallRule{"raise_exception", raise_exception},
     CallRule{"strftime_now", strftime_now},
     CallRule{"lipsum", nullptr},
-    CallRule{"cycler", nullptr},
-    CallRule{"joiner", nullptr},
+    CallRule{"cycler", cycler},
+    CallRule{"joiner", joiner},
 };
 
 }  // namespace

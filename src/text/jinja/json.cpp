@@ -16,7 +16,7 @@ class JsonWriter {
   void write(const Value& value) {
     evaluator_.charge(1 + static_cast<double>(style_.indent.size() * level_) / 16);
     if (const Text* text = value.text()) return write_string(*text);
-    if (const List* list = value.list()) return write_list(*list);
+    if (const List* list = value.list(); list != nullptr && list->is_plain()) return write_list(*list);
     if (const Dict* dict = value.dict()) return write_dict(*dict);
     out_.append(scalar(value));
   }

@@ -11,6 +11,9 @@ namespace emelex::jinja {
 namespace {
 
 bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_hex_digit(char c) { return is_ascii_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+bool is_octal_digit(char c) { return c >= '0' && c <= '7'; }
+bool is_binary_digit(char c) { return c == '0' || c == '1'; }
 bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
@@ -157,7 +160,9 @@ class Lexer {
     const size_t tag = tokens_.back().offset;
     std::string brackets;
     for (;;) {
-      while (position_ < text_.size() && is_ascii_space(text_[position_])) ++position_;
+      const bool line_starts = line_starts_;
+      skip_space();
+      line_starts_ = line_starts;
       if (position_ >= text_.size()) fail(tag, str_cat("expected '", closer, "', got the end"));
       if (brackets.empty()) {
         const char sign = text_[position_];
@@ -199,20 +204,39 @@ class Lexer {
   }
 
   // Digits with single underscores between them.
-  void read_digits(std::string& out) {
+  void read_digits(std::string& out, bool (*is_digit)(char) = is_ascii_digit) {
     while (position_ < text_.size()) {
       const bool underscore = text_[position_] == '_' && position_ + 1 < text_.size() && !out.empty() &&
-                              is_ascii_digit(text_[position_ + 1]);
-      if (!is_ascii_digit(text_[position_]) && !underscore) break;
+                              is_digit(text_[position_ + 1]);
+      if (!is_digit(text_[position_]) && !underscore) break;
       if (!underscore) out.push_back(text_[position_]);
       ++position_;
     }
   }
 
-  void read_number() {
+  // 0x1F, 0o17, 0b11: kept with a prefix in small letters. False where there is none.
+  bool read_number_in_base() {
     const size_t start = position_;
+    const char letter = text_[start] == '0' && start + 2 < text_.size() ? static_cast<char>(text_[start + 1] | 0x20) : ' ';
+    bool (*const is_digit)(char) = letter == 'x'   ? is_hex_digit
+                                   : letter == 'o' ? is_octal_digit
+                                   : letter == 'b' ? is_binary_digit
+                                                   : static_cast<bool (*)(char)>(nullptr);
+    if (is_digit == nullptr || !is_digit(text_[start + 2])) return false;
+    std::string digits = {'0', letter};
+    position_ += 2;
+    read_digits(digits, is_digit);
+    add(TokenKind::integer, start, std::move(digits));
+    return true;
+  }
+
+  void read_number() {
+    if (read_number_in_base()) return;
+    const size_t start = position_;
+    const bool is_index = start > 0 && text_[start - 1] == '.';  // "x.0.1" has no 0.1 in it
     std::string digits;
     read_digits(digits);
+    if (is_index) return add(TokenKind::integer, start, std::move(digits));
     bool floating = false;
     if (at(".") && position_ + 1 < text_.size() && is_ascii_digit(text_[position_ + 1])) {
       floating = true;
@@ -230,6 +254,9 @@ class Lexer {
         position_ = first;
         read_digits(digits);
       }
+    }
+    if (!floating && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) {
+      fail(start, "expected a number without zeros before it, got one with them");
     }
     add(floating ? TokenKind::floating : TokenKind::integer, start, std::move(digits));
   }

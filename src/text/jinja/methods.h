@@ -1,9 +1,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
-#include "text/jinja/value.h"
+#include "text/jinja/call.h"
 
 namespace emelex::jinja {
 
@@ -11,13 +12,12 @@ namespace emelex::jinja {
 // Python's that emelex lacks is there, and fails with Error(unsupported) when it is called.
 std::optional<Function> method_of(const Value& owner, std::string_view name);
 
-// str.split and str.rsplit: by `separator`, or by white space when it is none; at most `limit` cuts unless negative.
-Value split(Evaluator& evaluator, const Text& text, const Value& separator, int64_t limit, bool from_right);
+// Whether Jinja's sandbox keeps templates from that attribute of `owner`, which Python has.
+bool is_forbidden(const Value& owner, std::string_view name);
 
-// str.replace; every one when `limit` is negative.
-Text replace(Evaluator& evaluator, const Text& text, const Text& from, const Text& to, int64_t limit);
+std::span<const CallRule> string_methods();
 
-// The items of a dict as a list of pairs.
+// The items of a dict as Python's dict.items().
 Value pairs_of(Evaluator& evaluator, const Dict& dict);
 
 }  // namespace emelex::jinja

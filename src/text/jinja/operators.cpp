@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "base/strings.h"
+#include "text/jinja/format.h"
+#include "text/jinja/markup.h"
 
 namespace emelex::jinja {
 namespace {
@@ -81,11 +83,22 @@ Value integer_operation(Evaluator& evaluator, Operator op, int64_t a, int64_t b)
       }
       break;
     default:
+      if (b < 0 && a == 0) evaluator.fail("expected no power of zero below zero, got one");
       if (b < 0) return Value(std::pow(static_cast<double>(a), static_cast<double>(b)));
       overflow = !integer_power(a, b, result);
   }
   if (overflow) evaluator.fail("expected integers of at most 64 bits, got a larger one", ErrorCode::unsupported);
   return Value(result);
+}
+
+double float_power(Evaluator& evaluator, double a, double b) {
+  if (a == 0 && b < 0) evaluator.fail("expected no power of zero below zero, got one");
+  const double power = std::pow(a, b);
+  if (std::isfinite(a) && std::isfinite(b)) {
+    if (std::isnan(power)) evaluator.fail("complex numbers are not supported", ErrorCode::unsupported);
+    if (std::isinf(power)) evaluator.fail("expected a power that a float can hold, got a larger one");
+  }
+  return power;
 }
 
 Value float_operation(Evaluator& evaluator, Operator op, double a, double b) {
@@ -101,13 +114,15 @@ Value float_operation(Evaluator& evaluator, Operator op, double a, double b) {
     case Operator::divide:
       return Value(a / b);
     case Operator::floor_divide:
-      return Value(std::floor(a / b));
     case Operator::modulo: {
       const double rest = std::fmod(a, b);
-      return Value(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest);
+      const bool other_sign = rest != 0 && (rest < 0) != (b < 0);
+      if (op == Operator::modulo) return Value(other_sign ? rest + b : rest == 0 ? std::copysign(0.0, b) : rest);
+      // From the remainder, which is exact, since a / b may round up to the next integer.
+      return Value(std::round((a - rest) / b - (other_sign ? 1 : 0)));
     }
     default:
-      return Value(std::pow(a, b));
+      return Value(float_power(evaluator, a, b));
   }
 }
 
@@ -117,10 +132,10 @@ Value repeat(Evaluator& evaluator, const Value& what, int64_t times) {
   if (const Text* text = what.text()) {
     Text out;
     for (int64_t i = 0; i < times && !text->empty(); ++i) out.append(*text);
-    return Value(std::move(out));
+    return Value(text->is_markup() ? out.as_markup() : std::move(out));
   }
   List list;
-  list.tuple = what.list()->tuple;
+  list.kind = what.list()->kind;
   for (int64_t i = 0; i < times && !what.list()->items.empty(); ++i) {
     list.items.insert(list.items.end(), what.list()->items.begin(), what.list()->items.end());
   }
@@ -130,16 +145,26 @@ Value repeat(Evaluator& evaluator, const Value& what, int64_t times) {
 Value add_sequences(Evaluator& evaluator, const Value& left, const Value& right) {
   evaluator.charge(left.weight() + right.weight());
   if (left.text() != nullptr) {
-    Text out = *left.text();
-    out.append(*right.text());
-    return Value(std::move(out));
+    const bool markup = left.text()->is_markup() || right.text()->is_markup();
+    if (markup) evaluator.charge(6 * (left.weight() + right.weight()));
+    Text out = markup ? escape_html(*left.text()) : *left.text();
+    out.append(markup ? escape_html(*right.text()) : *right.text());
+    return Value(markup ? out.as_markup() : std::move(out));
   }
   List list = *left.list();
   list.items.insert(list.items.end(), right.list()->items.begin(), right.list()->items.end());
-  return Value(List{std::move(list.items), list.tuple});
+  return Value(List{std::move(list.items), list.kind});
 }
 
-bool is_sequence(const Value& value) { return value.text() != nullptr || value.list() != nullptr; }
+bool is_sequence(const Value& value) {
+  return value.text() != nullptr || (value.list() != nullptr && value.list()->is_plain());
+}
+
+// Two lists, or two tuples.
+bool are_alike(const Value& left, const Value& right) {
+  return left.list() != nullptr && right.list() != nullptr && left.list()->kind == right.list()->kind &&
+         left.list()->is_plain();
+}
 
 bool lists_less(Evaluator& evaluator, const List& left, const List& right) {
   const size_t n = std::min(left.items.size(), right.items.size());
@@ -173,11 +198,10 @@ Value apply_binary(Evaluator& evaluator, Operator op, const Value& left, const V
   }
   if (op == Operator::add) {
     const bool texts = left.text() != nullptr && right.text() != nullptr;
-    const bool lists = left.list() != nullptr && right.list() != nullptr && left.list()->tuple == right.list()->tuple;
-    if (texts || lists) return add_sequences(evaluator, left, right);
+    if (texts || are_alike(left, right)) return add_sequences(evaluator, left, right);
   }
   if (op == Operator::modulo && left.text() != nullptr) {
-    evaluator.fail("formatting with '%' is not supported", ErrorCode::unsupported);
+    return Value(format_percent(evaluator, *left.text(), right));
   }
   fail_types(evaluator, symbol_of(op), left, right);
 }
@@ -188,7 +212,7 @@ bool is_less(Evaluator& evaluator, const Value& left, const Value& right) {
   if (left.is_number() && right.is_number()) return left.number() < right.number();
   // UTF-8 has the order of its code points.
   if (left.text() != nullptr && right.text() != nullptr) return left.text()->bytes() < right.text()->bytes();
-  if (left.list() != nullptr && right.list() != nullptr && left.list()->tuple == right.list()->tuple) {
+  if (are_alike(left, right)) {
     return lists_less(evaluator, *left.list(), *right.list());
   }
   fail_types(evaluator, "<", left, right);
@@ -202,7 +226,7 @@ bool contains(Evaluator& evaluator, const Value& container, const Value& item) {
   }
   if (const Dict* dict = container.dict()) {
     evaluator.charge(item.weight() * static_cast<double>(dict->items.size()));
-    return dict->find(item) != nullptr;
+    return dict->find(evaluator.hashable(item)) != nullptr;
   }
   const std::vector<Value> items = evaluator.iterate(container);
   return std::any_of(items.begin(), items.end(), [&](const Value& other) { return evaluator.equal(item, other); });

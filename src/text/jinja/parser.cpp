@@ -92,7 +92,7 @@ class Parser {
   std::unique_ptr<Statement> if_statement() {
     auto made = make(StatementKind::if_);
     tokens_.take();
-    made->expressions.push_back(expressions_.expression_or_tuple());
+    made->expressions.push_back(expressions_.tuple_no_conditional());
     for (;;) {
       end_tag();
       made->blocks.push_back(statements({"elif", "else", "endif"}));
@@ -102,7 +102,7 @@ class Parser {
         made->blocks.push_back(body("endif"));
         return made;
       }
-      made->expressions.push_back(expressions_.expression_or_tuple());
+      made->expressions.push_back(expressions_.tuple_no_conditional());
     }
   }
 
@@ -113,9 +113,7 @@ class Parser {
     if (!tokens_.skip_name("in")) tokens_.fail(str_cat("expected 'in', got ", tokens_.describe()));
     made->expressions.push_back(expressions_.tuple_no_conditional());
     made->expressions.push_back(tokens_.skip_name("if") ? expressions_.expression() : nullptr);
-    if (tokens_.at_name("recursive")) {
-      tokens_.fail(ErrorCode::unsupported, tokens_.offset(), "'recursive' loops are not supported");
-    }
+    made->recursive = tokens_.skip_name("recursive");
     end_tag();
     ++loops_;
     made->blocks.push_back(statements({"else", "endfor"}));
@@ -175,7 +173,11 @@ class Parser {
     while (!tokens_.at_symbol(")")) {
       Parameter parameter;
       parameter.name = tokens_.expect_name();
-      if (tokens_.skip_symbol("=")) parameter.fallback = expressions_.expression();
+      if (tokens_.skip_symbol("=")) {
+        parameter.fallback = expressions_.expression();
+      } else if (!made.empty() && made.back().fallback) {
+        tokens_.fail("expected a parameter with a default behind another, got one without");
+      }
       made.push_back(std::move(parameter));
       if (!tokens_.skip_symbol(",")) break;
     }
@@ -190,12 +192,21 @@ class Parser {
     return block;
   }
 
+  // The body of a macro or call block, which notes what special names are in it; those around it have them as well.
+  void macro_body(Statement& macro, std::string_view end) {
+    const SpecialNames before = expressions_.take_special_names();
+    macro.blocks.push_back(body_outside_loops(end));
+    macro.special_names = expressions_.take_special_names();
+    expressions_.add_special_names(before);
+    expressions_.add_special_names(macro.special_names);
+  }
+
   std::unique_ptr<Statement> macro_statement() {
     auto made = make(StatementKind::macro);
     tokens_.take();
     made->name = tokens_.expect_name();
     made->parameters = parameters();
-    made->blocks.push_back(body_outside_loops("endmacro"));
+    macro_body(*made, "endmacro");
     return made;
   }
 
@@ -206,7 +217,7 @@ class Parser {
     if (tokens_.at_symbol("(")) made->parameters = parameters();
     made->expressions.push_back(expressions_.expression());
     if (made->expressions[0]->kind != ExpressionKind::call) tokens_.fail("expected a call, got something else");
-    made->blocks.push_back(body_outside_loops("endcall"));
+    macro_body(*made, "endcall");
     return made;
   }
 
@@ -235,7 +246,7 @@ class Parser {
   std::unique_ptr<Statement> generation_statement() {
     auto made = make(StatementKind::scope);
     tokens_.take();
-    made->blocks.push_back(body("endgeneration"));
+    made->blocks.push_back(body_outside_loops("endgeneration"));
     return made;
   }
 

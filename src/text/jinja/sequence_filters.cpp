@@ -7,9 +7,24 @@
 #include "text/jinja/filters.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/sorting.h"
+#include "text/jinja/split.h"
 #include "text/jinja/tests.h"
 
 namespace emelex::jinja {
+
+Value sort_key(Evaluator& evaluator, const Value& value, bool case_sensitive) {
+  if (case_sensitive || value.text() == nullptr) return value;
+  evaluator.charge(value.weight());
+  return Value(to_case(*value.text(), Case::lower));
+}
+
+void sort_keyed(Evaluator& evaluator, std::vector<Keyed>& keyed, bool reverse) {
+  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
+    return reverse ? is_less(evaluator, b.key, a.key) : is_less(evaluator, a.key, b.key);
+  });
+}
+
 namespace {
 
 std::vector<Value> input_items(const Call& call) { return call.evaluator.iterate(call.self); }
@@ -37,12 +52,16 @@ Value join(const Call& call) {
 
 Value first(const Call& call) {
   call.bound({});
+  if (Generator* generator = call.self.generator()) {
+    if (generator->next < generator->items.size()) return generator->items[generator->next++];
+  }
   const std::vector<Value> items = input_items(call);
   return items.empty() ? Value::undefined("the first item of nothing") : items.front();
 }
 
 Value last(const Call& call) {
   call.bound({});
+  if (call.self.generator() != nullptr) call.evaluator.fail("expected something that has an end for 'last', got a generator");
   const std::vector<Value> items = input_items(call);
   return items.empty() ? Value::undefined("the last item of nothing") : items.back();
 }
@@ -56,32 +75,21 @@ Value reverse(const Call& call) {
   call.bound({});
   std::vector<Value> items = input_items(call);
   std::reverse(items.begin(), items.end());
-  if (call.self.text() == nullptr) return list_value(std::move(items));
+  if (call.self.generator() != nullptr) return list_value(std::move(items));
+  if (call.self.text() == nullptr) return call.evaluator.make_generator(std::move(items));
   Text out;
   for (const Value& item : items) out.append(*item.text());
-  return Value(std::move(out));
+  return Value(call.self.text()->is_markup() ? out.as_markup() : std::move(out));
 }
 
 Value items(const Call& call) {
   call.bound({});
-  if (call.self.is_undefined()) return list_value({});
+  if (call.self.is_undefined()) return call.evaluator.make_generator({});
   if (call.self.dict() == nullptr) {
     call.evaluator.fail(str_cat("expected a dict for 'items', got ", call.self.type_name()));
   }
-  return pairs_of(call.evaluator, *call.self.dict());
+  return call.evaluator.make_generator(call.evaluator.iterate(pairs_of(call.evaluator, *call.self.dict())));
 }
-
-// Strings are compared by their lower case unless told otherwise.
-Value sort_key(Evaluator& evaluator, const Value& value, bool case_sensitive) {
-  if (case_sensitive || value.text() == nullptr) return value;
-  evaluator.charge(value.weight());
-  return Value(to_case(*value.text(), Case::lower));
-}
-
-struct Keyed {
-  Value key;
-  Value item;
-};
 
 std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool case_sensitive) {
   std::vector<Keyed> keyed;
@@ -93,23 +101,34 @@ std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool ca
   return keyed;
 }
 
-void sort_keyed(Evaluator& evaluator, std::vector<Keyed>& keyed, bool reverse) {
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& a, const Keyed& b) {
-    return reverse ? is_less(evaluator, b.key, a.key) : is_less(evaluator, a.key, b.key);
-  });
+// What `sort` goes by: an attribute, or with "a,b" several, the first first.
+std::vector<Keyed> keyed_by_all(const Call& call, const Value* attribute, bool case_sensitive) {
+  const bool several = attribute != nullptr && attribute->text() != nullptr &&
+                       attribute->text()->bytes().find(',') != std::string::npos;
+  if (!several) return keyed_items(call, attribute, case_sensitive);
+  const Value names = split(call.evaluator, *attribute->text(), Value(","), -1, false);
+  std::vector<Keyed> keyed;
+  for (Value& item : input_items(call)) {
+    List key;
+    for (const Value& name : names.list()->items) {
+      key.items.push_back(sort_key(call.evaluator, path_of(call.evaluator, item, name), case_sensitive));
+    }
+    keyed.push_back({Value(std::move(key)), std::move(item)});
+  }
+  return keyed;
 }
 
-Value values_of(const std::vector<Keyed>& keyed) {
+std::vector<Value> values_of(const std::vector<Keyed>& keyed) {
   std::vector<Value> values;
   for (const Keyed& one : keyed) values.push_back(one.item);
-  return list_value(std::move(values));
+  return values;
 }
 
 Value sort(const Call& call) {
   const auto bound = call.bound({"reverse", "case_sensitive", "attribute"});
-  std::vector<Keyed> keyed = keyed_items(call, bound[2], Call::flag_argument(bound[1], false));
+  std::vector<Keyed> keyed = keyed_by_all(call, bound[2], Call::flag_argument(bound[1], false));
   sort_keyed(call.evaluator, keyed, Call::flag_argument(bound[0], false));
-  return values_of(keyed);
+  return list_value(values_of(keyed));
 }
 
 Value dictsort(const Call& call) {
@@ -125,7 +144,7 @@ Value dictsort(const Call& call) {
     keyed.push_back({sort_key(call.evaluator, key, Call::flag_argument(bound[0], false)), pair});
   }
   sort_keyed(call.evaluator, keyed, Call::flag_argument(bound[2], false));
-  return values_of(keyed);
+  return list_value(values_of(keyed));
 }
 
 Value unique(const Call& call) {
@@ -136,7 +155,7 @@ Value unique(const Call& call) {
                                   [&](const Keyed& other) { return call.evaluator.equal(one.key, other.key); });
     if (!seen) kept.push_back(std::move(one));
   }
-  return values_of(kept);
+  return call.evaluator.make_generator(values_of(kept));
 }
 
 template <bool Largest>
@@ -172,20 +191,26 @@ Arguments arguments_from(const Arguments& arguments, size_t first) {
   return rest;
 }
 
+// What is false gives nothing, even where it is nothing to go through, such as none.
+std::vector<Value> items_if_true(const Call& call) {
+  return call.self.truth() ? input_items(call) : std::vector<Value>();
+}
+
 Value map(const Call& call) {
   std::vector<Value> mapped;
   if (call.arguments.positional.empty()) {
     const auto bound = call.bound({"attribute", "default"});
-    for (const Value& item : input_items(call)) {
+    const bool has_default = bound[1] != nullptr && !bound[1]->is_none();
+    for (const Value& item : items_if_true(call)) {
       Value value = path_of(call.evaluator, item, call.required(bound[0]));
-      mapped.push_back(value.is_undefined() && bound[1] != nullptr ? *bound[1] : std::move(value));
+      mapped.push_back(value.is_undefined() && has_default ? *bound[1] : std::move(value));
     }
-    return list_value(std::move(mapped));
+    return call.evaluator.make_generator(std::move(mapped));
   }
   const std::string filter = call.text_argument(&call.arguments.positional[0]).bytes();
   const Arguments rest = arguments_from(call.arguments, 1);
-  for (const Value& item : input_items(call)) mapped.push_back(apply_filter(call.evaluator, filter, item, rest));
-  return list_value(std::move(mapped));
+  for (const Value& item : items_if_true(call)) mapped.push_back(apply_filter(call.evaluator, filter, item, rest));
+  return call.evaluator.make_generator(std::move(mapped));
 }
 
 // select, reject, selectattr, rejectattr: the items, or those whose attribute, pass a test (none: are true).
@@ -198,12 +223,12 @@ Value choose(const Call& call) {
   std::optional<std::string> test;
   if (given.size() > test_at) test = call.text_argument(&given[test_at]).bytes();
   std::vector<Value> chosen;
-  for (const Value& item : input_items(call)) {
+  for (const Value& item : items_if_true(call)) {
     const Value tested = ByAttribute ? path_of(call.evaluator, item, given[0]) : item;
     const bool passes = test ? apply_test(call.evaluator, *test, tested, rest) : tested.truth();
     if (passes == Wanted) chosen.push_back(item);
   }
-  return list_value(std::move(chosen));
+  return call.evaluator.make_generator(std::move(chosen));
 }
 
 constexpr std::array kSequenceFilters = {

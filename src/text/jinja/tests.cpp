@@ -28,8 +28,20 @@ int64_t remainder(const Call& call, int64_t divisor) {
 
 bool is_sequence(const Call& call) {
   const Value& value = call.self;
-  return value.text() != nullptr || value.list() != nullptr || value.dict() != nullptr || value.is_undefined();
+  const bool has_index = value.list() != nullptr && value.list()->has_index();
+  return value.text() != nullptr || has_index || value.dict() != nullptr || value.is_undefined();
 }
+
+bool is_iterable(const Call& call) {
+  const Value& value = call.self;
+  return is_sequence(call) || value.list() != nullptr || value.loop() != nullptr || value.generator() != nullptr;
+}
+
+bool is_callable(const Call& call) {
+  return call.self.function() != nullptr || call.self.is_undefined() || call.self.loop() != nullptr;
+}
+
+bool is_markup(const Call& call) { return call.self.text() != nullptr && call.self.text()->is_markup(); }
 
 // Whether the two are the same object; equal constants of one type always are, as far as templates can tell.
 bool same_as(const Call& call) {
@@ -39,9 +51,7 @@ bool same_as(const Call& call) {
 
 template <Case Which>
 bool is_in_case(const Call& call) {
-  const Text text = call.evaluator.text_of(call.self);
-  const Case other = Which == Case::upper ? Case::lower : Case::upper;
-  return to_case(text, Which).bytes() == text.bytes() && to_case(text, other).bytes() != text.bytes();
+  return is_all_in_case(call.evaluator.text_of(call.self), Which);
 }
 
 constexpr std::array kTests = {
@@ -57,8 +67,11 @@ constexpr std::array kTests = {
     TestRule{"string", [](const Call& call) { return call.self.text() != nullptr; }},
     TestRule{"mapping", [](const Call& call) { return call.self.dict() != nullptr; }},
     TestRule{"sequence", is_sequence},
-    TestRule{"iterable", [](const Call& call) { return is_sequence(call) || call.self.loop() != nullptr; }},
-    TestRule{"callable", [](const Call& call) { return call.self.function() != nullptr; }},
+    TestRule{"iterable", is_iterable},
+    TestRule{"callable", is_callable},
+    TestRule{"escaped", is_markup},
+    TestRule{"filter", [](const Call& call) { return call.self.text() != nullptr && has_filter(call.text().bytes()); }},
+    TestRule{"test", [](const Call& call) { return call.self.text() != nullptr && has_test(call.text().bytes()); }},
     TestRule{"sameas", same_as},
     TestRule{"eq", compares<Operator::equal>},
     TestRule{"==", compares<Operator::equal>},
@@ -88,6 +101,10 @@ constexpr std::array kTests = {
 };
 
 }  // namespace
+
+bool has_test(std::string_view name) {
+  return std::any_of(kTests.begin(), kTests.end(), [&](const TestRule& rule) { return rule.name == name; });
+}
 
 bool apply_test(Evaluator& evaluator, std::string_view name, const Value& value, const Arguments& arguments) {
   const auto rule = std::find_if(kTests.begin(), kTests.end(), [&](const TestRule& r) { return r.name == name; });

@@ -8,6 +8,12 @@ Text::Text(std::string bytes, bool from_data) : bytes_(std::move(bytes)) {
   if (!bytes_.empty()) runs_.push_back({bytes_.size(), from_data});
 }
 
+Text Text::as_markup() const {
+  Text out = *this;
+  out.is_markup_ = true;
+  return out;
+}
+
 void Text::append(std::string_view bytes, bool from_data) {
   if (bytes.empty()) return;
   bytes_ += bytes;

@@ -16,6 +16,11 @@ class Text {
   Text() = default;
   explicit Text(std::string bytes, bool from_data = false);
 
+  // The same as HTML: what is joined to it from now on gets its signs escaped, as with Python's Markup. Parts and changes
+  // of it are plain text again.
+  Text as_markup() const;
+  bool is_markup() const { return is_markup_; }
+
   const std::string& bytes() const { return bytes_; }
   size_t size() const { return bytes_.size(); }
   bool empty() const { return bytes_.empty(); }
@@ -39,6 +44,7 @@ class Text {
 
   std::string bytes_;
   std::vector<Run> runs_;  // neighbours differ; the last ends where bytes_ does
+  bool is_markup_ = false;
 };
 
 }  // namespace emelex::jinja

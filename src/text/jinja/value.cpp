@@ -85,7 +85,7 @@ bool operator==(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) return a.number() == b.number();
   if (a.text() != nullptr && b.text() != nullptr) return a.text()->bytes() == b.text()->bytes();
   if (a.list() != nullptr && b.list() != nullptr) {
-    return a.list()->tuple == b.list()->tuple && a.list()->items == b.list()->items;
+    return a.list()->kind == b.list()->kind && a.list()->items == b.list()->items;
   }
   if (a.dict() != nullptr && b.dict() != nullptr) {
     const Dict& x = *a.dict();
@@ -98,6 +98,7 @@ bool operator==(const Value& a, const Value& b) {
   if (a.function() != nullptr) return a.function() == b.function();
   if (a.names() != nullptr) return a.names() == b.names();
   if (a.loop() != nullptr) return a.loop() == b.loop();
+  if (a.generator() != nullptr) return a.generator() == b.generator();
   return (a.is_undefined() && b.is_undefined()) || (a.is_none() && b.is_none());
 }
 
@@ -108,10 +109,15 @@ std::string_view Value::type_name() const {
   if (is<int64_t>()) return "int";
   if (is<double>()) return "float";
   if (text() != nullptr) return "str";
-  if (list() != nullptr) return list()->tuple ? "tuple" : "list";
+  if (const List* held = list()) {
+    static constexpr std::array<std::string_view, 6> kNames = {"list",      "tuple",       "range",
+                                                               "dict_keys", "dict_values", "dict_items"};
+    return kNames[static_cast<size_t>(held->kind)];
+  }
   if (dict() != nullptr) return "dict";
   if (function() != nullptr) return "function";
-  return names() != nullptr ? "Namespace" : "LoopContext";
+  if (generator() != nullptr) return "generator";
+  return names() != nullptr ? std::string_view(names()->type) : "LoopContext";
 }
 
 const Value* Dict::find(const Value& key) const {
@@ -132,6 +138,20 @@ void Dict::set(Value key, Value value) {
     found->second = std::move(value);
   } else {
     items.emplace_back(std::move(key), std::move(value));
+  }
+}
+
+const Value* Namespace::find(std::string_view name) const {
+  const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) { return value.first == name; });
+  return found == values.end() ? nullptr : &found->second;
+}
+
+void Namespace::set(std::string_view name, Value value) {
+  const auto found = std::find_if(values.begin(), values.end(), [&](const auto& held) { return held.first == name; });
+  if (found != values.end()) {
+    found->second = std::move(value);
+  } else {
+    values.emplace_back(name, std::move(value));
   }
 }
 
@@ -188,12 +208,19 @@ void append_string_repr(Text& out, const Text& text) {
 }
 
 void append_list_repr(Text& out, const List& list) {
-  out.append(list.tuple ? "(" : "[");
+  if (list.kind == ListKind::range) return out.append(list.shown);
+  if (!list.is_plain()) {
+    static constexpr std::array<std::string_view, 3> kNames = {"dict_keys(", "dict_values(", "dict_items("};
+    out.append(kNames[static_cast<size_t>(list.kind) - static_cast<size_t>(ListKind::keys)]);
+  }
+  const bool tuple = list.kind == ListKind::tuple;
+  out.append(tuple ? "(" : "[");
   for (size_t i = 0; i < list.items.size(); ++i) {
     if (i > 0) out.append(", ");
     append_repr(out, list.items[i]);
   }
-  out.append(!list.tuple ? "]" : list.items.size() == 1 ? ",)" : ")");
+  out.append(!tuple ? "]" : list.items.size() == 1 ? ",)" : ")");
+  if (!list.is_plain()) out.append(")");
 }
 
 void append_dict_repr(Text& out, const Dict& dict) {
@@ -210,7 +237,12 @@ void append_dict_repr(Text& out, const Dict& dict) {
 }  // namespace
 
 void append_repr(Text& out, const Value& value) {
-  if (const Text* text = value.text()) return append_string_repr(out, *text);
+  if (const Text* text = value.text()) {
+    if (text->is_markup()) out.append("Markup(");
+    append_string_repr(out, *text);
+    if (text->is_markup()) out.append(")");
+    return;
+  }
   if (const List* list = value.list()) return append_list_repr(out, *list);
   if (const Dict* dict = value.dict()) return append_dict_repr(out, *dict);
   if (value.is_undefined()) return out.append("Undefined");
@@ -225,8 +257,9 @@ Text to_text(const Value& value) {
   if (value.is<int64_t>()) return Text(std::to_string(value.integer()));
   if (value.is<double>()) return Text(float_repr(value.number()));
   if (value.function() != nullptr) return Text(str_cat("<function ", value.function()->name, ">"));
-  if (value.names() != nullptr) return Text("<Namespace>");
-  if (value.loop() != nullptr) return Text("<LoopContext>");
+  if (value.names() != nullptr) return Text(str_cat("<", value.type_name(), ">"));
+  if (const Loop* loop = value.loop()) return Text(str_cat("<LoopContext ", loop->index + 1, "/", loop->items.size(), ">"));
+  if (value.generator() != nullptr) return Text("<generator>");
   Text out;
   append_repr(out, value);
   return out;

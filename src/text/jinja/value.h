@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@ class Value;
 class Evaluator;
 struct Namespace;
 struct Loop;
+struct Generator;
 
 struct Undefined {
   std::string name;  // what was asked for, for messages
@@ -47,7 +47,7 @@ class Value {
  public:
   using Storage =
       std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const Text>, std::shared_ptr<const List>,
-                   std::shared_ptr<const Dict>, std::shared_ptr<const Function>, Namespace*, Loop*>;
+                   std::shared_ptr<const Dict>, std::shared_ptr<const Function>, Namespace*, Loop*, Generator*>;
 
   Value() = default;  // undefined
   Value(None none) : storage_(none) {}
@@ -62,6 +62,7 @@ class Value {
   Value(Function function);
   Value(Namespace* names) : storage_(names) {}
   Value(Loop* loop) : storage_(loop) {}
+  Value(Generator* generator) : storage_(generator) {}
   static Value undefined(std::string name);
 
   template <class T>
@@ -80,6 +81,7 @@ class Value {
   const Function* function() const { return pointer<Function>(); }
   Namespace* names() const { return is<Namespace*>() ? std::get<Namespace*>(storage_) : nullptr; }
   Loop* loop() const { return is<Loop*>() ? std::get<Loop*>(storage_) : nullptr; }
+  Generator* generator() const { return is<Generator*>() ? std::get<Generator*>(storage_) : nullptr; }
   const std::string& undefined_name() const { return std::get<Undefined>(storage_).name; }
 
   int64_t integer() const { return is<bool>() ? (std::get<bool>(storage_) ? 1 : 0) : std::get<int64_t>(storage_); }
@@ -105,11 +107,20 @@ class Value {
   Storage storage_;
 };
 
+// Python's kinds of what has items in an order: range(…), and the keys, values and items of a dict, are none of its
+// lists, which shows where they are printed, indexed, compared or written as JSON.
+enum class ListKind : uint8_t { list, tuple, range, keys, values, pairs };
+
 struct List {
   std::vector<Value> items;
-  bool tuple = false;
-  int depth = 1;  // see Value; both set by Value(List)
+  ListKind kind = ListKind::list;
+  std::string shown = {};  // of a range: how it is written
+  bool is_group = false;   // a pair with the names that groupby gives: grouper and list
+  int depth = 1;           // see Value; both set by Value(List)
   double weight = 1;
+
+  bool is_plain() const { return kind == ListKind::list || kind == ListKind::tuple; }
+  bool has_index() const { return is_plain() || kind == ListKind::range; }
 };
 
 struct Dict {
@@ -124,7 +135,17 @@ struct Dict {
 
 // namespace(): the one thing whose parts a template may set. Owned by the evaluator.
 struct Namespace {
-  std::map<std::string, Value, std::less<>> values;
+  std::vector<std::pair<std::string, Value>> values;  // in order
+  std::string type = "Namespace";                     // others are objects of Jinja's, which can't be set
+
+  const Value* find(std::string_view name) const;
+  void set(std::string_view name, Value value);
+};
+
+// What map, select and their like give: items that can be gone through once. Owned by the evaluator.
+struct Generator {
+  std::vector<Value> items;
+  size_t next = 0;
 };
 
 // The variable `loop`. Owned by the evaluator.
@@ -133,6 +154,8 @@ struct Loop {
   size_t index = 0;              // from 0
   std::vector<Value> last_seen;  // by loop.changed()
   bool seen = false;
+  int depth = 1;                                // of loops that call themselves
+  std::function<Value(const Value&)> call_self;  // of a recursive one
 };
 
 // Python's str() and repr(), with the origin of every byte.
