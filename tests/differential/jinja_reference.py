@@ -1,9 +1,11 @@
 """Jinja2 as transformers sets it up, and emelex's interpreter beside it."""
 
+import copy
 import datetime
 import json
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 
 from jinja2 import nodes
@@ -51,6 +53,7 @@ def ours(tool, cases):
 
 def theirs(cases):
     env = environment()
+    warnings.simplefilter("ignore", SyntaxWarning)  # of the Python that Jinja makes
     results = []
     for case in cases:
         try:
@@ -64,7 +67,8 @@ def theirs(cases):
 
 def render(template, variables):
     try:
-        return {"text": template.render(**variables)}
+        # A copy, since a template can change a list for all that the sandbox does: `l | indent` adds to it.
+        return {"text": template.render(**copy.deepcopy(variables))}
     except TemplateError as error:
         return {"error": f"{type(error).__name__}: {error}", "raised": type(error) is TemplateError, "words": str(error)}
     except Exception as error:

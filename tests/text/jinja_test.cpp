@@ -89,7 +89,7 @@ TEST_CASE("what is no template is refused when it is read") {
                              "{{ [1, }}",
                              "{% set %}",
                              "{{ '\\uD800' }}",
-                             "{% raw %}",
+                             "{% raw %}x",
                              "{% break %}",
                              "{{ a b }}",
                              "{{ ! }}",
@@ -106,9 +106,9 @@ TEST_CASE("what is no template is refused when it is read") {
 TEST_CASE("what emelex lacks is said to be unsupported") {
   for (const char* source :
        {"{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}", "{% block x %}{% endblock %}",
-        "{{ 1 | no_such_filter }}", "{{ 1 is no_such_test }}", "{{ 'x'.encode() }}", "{{ '%s' % 1 }}",
-        "{{ 9223372036854775807 + 1 }}", "{{ 99999999999999999999 }}", "{{ f(*x) }}", "{{ [].append(1) }}",
-        "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 3 ** 99 }}"}) {
+        "{{ 1 | no_such_filter }}", "{{ 1 is no_such_test }}", "{{ 'x'.encode() }}", "{{ [1] | random }}", "{{ lipsum() }}",
+        "{{ 9223372036854775807 + 1 }}", "{{ 99999999999999999999 }}", "{{ (-9223372036854775807 - 1) // -1 }}",
+        "{{ 3 ** 99 }}"}) {
     CAPTURE(source);
     CHECK(error_of(source).first == ErrorCode::unsupported);
   }

@@ -3,7 +3,7 @@
 //   render_tool CASES RESULTS
 //
 // CASES is a JSON list of {"template": TEXT, "variables": [{…}, …]}. RESULTS gets a JSON list with, for each template, a
-// list of {"text": …} or {"error": …}, one for each set of variables.
+// list of {"text": …} or {"error": …, "code": …}, one for each set of variables.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -43,7 +43,9 @@ Json result_of(const Fn& fn) {
   try {
     return {{"text", fn()}};
   } catch (const emelex::Error& error) {
-    return {{"error", error.what()}};
+    const bool reading = error.code() == emelex::ErrorCode::corrupt_file;
+    const char* code = reading ? "corrupt_file" : error.code() == emelex::ErrorCode::unsupported ? "unsupported" : "";
+    return {{"error", error.what()}, {"code", code}};
   }
 }
 

@@ -138,10 +138,17 @@ Value slice_of(Evaluator& evaluator, const Value& owner, const Value& start, con
   evaluator.defined(owner);
   if (const List* list = owner.list(); list != nullptr && list->has_index()) {
     evaluator.charge(static_cast<double>(list->items.size()));
+    const auto bounds = slice_bounds(evaluator, static_cast<int64_t>(list->items.size()), start, stop, step);
     List out;
-    if (list->is_plain()) out.kind = list->kind;
-    for_slice(slice_bounds(evaluator, static_cast<int64_t>(list->items.size()), start, stop, step),
-              [&](int64_t i) { out.items.push_back(list->items[static_cast<size_t>(i)]); });
+    out.kind = list->kind;
+    if (list->kind == ListKind::range) {
+      // These are for printing alone; unsigned, since ends that are no numbers of the range may lie beyond 64 bits.
+      const auto step_of = [&](int64_t n) { return static_cast<uint64_t>(n) * static_cast<uint64_t>(list->step); };
+      out.start = static_cast<int64_t>(static_cast<uint64_t>(list->start) + step_of(bounds.start));
+      out.stop = static_cast<int64_t>(static_cast<uint64_t>(list->start) + step_of(bounds.stop));
+      out.step = static_cast<int64_t>(step_of(bounds.step));
+    }
+    for_slice(bounds, [&](int64_t i) { out.items.push_back(list->items[static_cast<size_t>(i)]); });
     return Value(std::move(out));
   }
   const Text* text = owner.text();
@@ -191,6 +198,7 @@ int64_t length_of(Evaluator& evaluator, const Value& value) {
 std::vector<Value> Evaluator::iterate(const Value& value) {
   charge(value.text() != nullptr ? static_cast<double>(value.text()->size()) : value.weight() / 4);
   if (Generator* generator = value.generator()) {
+    make_items(*generator);
     charge(static_cast<double>(generator->items.size()));
     const auto next = generator->items.begin() + static_cast<std::ptrdiff_t>(std::exchange(generator->next, generator->items.size()));
     return {next, generator->items.end()};

@@ -50,10 +50,12 @@ struct Call {
   }
 };
 
-// What a name stands for; nullptr: Jinja has it, emelex lacks it.
+// What a name stands for.
 struct CallRule {
   std::string_view name;
-  Value (*call)(const Call&);
+  Value (*call)(const Call&);  // nullptr: Jinja has it, emelex lacks it
+  bool lazy = false;           // of a filter: gives a generator, which calls it for a list when that is asked for
+  size_t least_arguments = 0;  // of a lazy filter, which is known before
 };
 
 }  // namespace emelex::jinja

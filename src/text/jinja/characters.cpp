@@ -44,10 +44,12 @@ std::u32string in_case(char32_t code_point, Case which) {
   const char32_t simple = simple_case(code_point, which);
   const bool is_upper = category_of(code_point) == UTF8PROC_CATEGORY_LU;
   std::u32string several = is_upper ? std::u32string() : folded(code_point);
-  if (several.size() < 2 || (which == Case::title && simple != code_point)) return std::u32string(1, simple);
-  if (which == Case::title && category_of(code_point) == UTF8PROC_CATEGORY_LT) return std::u32string(1, code_point);
-  for (size_t i = 0; i < several.size(); ++i) {
-    if (which == Case::upper || i == 0) several[i] = simple_case(several[i], which);
+  const bool has_title = which == Case::title && category_of(simple) == UTF8PROC_CATEGORY_LT;
+  if (several.size() < 2 || has_title) return std::u32string(1, simple);
+  for (char32_t& letter : several) {
+    const bool changes = simple_case(letter, which) != letter;
+    letter = simple_case(letter, which);
+    if (changes && which == Case::title) break;  // of a word's beginning only the first letter
   }
   return several;
 }
@@ -157,6 +159,12 @@ bool is_printable(char32_t code_point) {
     default:
       return true;
   }
+}
+
+bool is_name_character(char32_t code_point) {
+  if (code_point == U'_' || is_letter(code_point) || is_numeric(code_point)) return true;
+  const auto category = category_of(code_point);
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_PC;
 }
 
 Text to_case(const Text& text, Case which) {

@@ -15,6 +15,9 @@ bool is_numeric(char32_t code_point);    // str.isnumeric, but for ideographs th
 bool is_cased(char32_t code_point);      // has an upper and a lower form
 bool is_printable(char32_t code_point);  // str.isprintable
 
+// Whether Jinja takes it for a part of a name.
+bool is_name_character(char32_t code_point);
+
 enum class Case { upper, lower, title };
 
 // `text` with each character in that case, which may make several of one (ß: SS); a Greek sigma at the end of a word

@@ -54,9 +54,22 @@ Namespace* Evaluator::make_namespace() {
   return &namespaces_.emplace_back();
 }
 
-Value Evaluator::make_generator(std::vector<Value> items) {
-  charge(kStepsAScope + static_cast<double>(items.size()));
-  return Value(&generators_.emplace_back(Generator{std::move(items)}));
+Value Evaluator::make_generator(std::function<std::vector<Value>()> make) {
+  charge(kStepsAScope);
+  return Value(&generators_.emplace_back(Generator{std::move(make), {}}));
+}
+
+void Evaluator::make_items(Generator& generator) {
+  if (!generator.make) return;
+  const Deeper deeper(*this);
+  const auto make = std::exchange(generator.make, nullptr);  // Python's, too, is over after a mistake
+  generator.items = make();
+}
+
+Value Evaluator::next_of(Generator& generator, Value otherwise) {
+  make_items(generator);
+  charge(1);
+  return generator.next < generator.items.size() ? generator.items[generator.next++] : std::move(otherwise);
 }
 
 const Value& Evaluator::hashable(const Value& value) const {

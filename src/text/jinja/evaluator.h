@@ -30,7 +30,8 @@ class Evaluator {
   bool equal(const Value& a, const Value& b);      // ==
   std::vector<Value> iterate(const Value& value);  // what `for` goes through
   Namespace* make_namespace();
-  Value make_generator(std::vector<Value> items);  // to be gone through once
+  Value make_generator(std::function<std::vector<Value>()> make);
+  Value next_of(Generator& generator, Value otherwise);  // the next item, or `otherwise` at the end
 
   // `value` itself, unless it is undefined: an error.
   const Value& defined(const Value& value) const;
@@ -72,6 +73,7 @@ class Evaluator {
   Value make_macro(const Statement& statement, Scope& scope);
   Text call_macro(const Statement& macro, Scope& definition, const Arguments& arguments);
   void bind_macro(const Statement& macro, const Arguments& arguments, Scope& scope);
+  void make_items(Generator& generator);
   Value call_loop(const Loop& loop, const Arguments& arguments);
   Scope& make_scope(Scope* parent);
   const Value* find(std::string_view name, const Scope& scope) const;

@@ -103,7 +103,7 @@ Value indent(const Call& call) {
     call.evaluator.charge(static_cast<double>(width));
     indention.append(std::string(static_cast<size_t>(width), ' '));
   }
-  Text text = input_text(call);
+  Text text = call.text_argument(&call.self);
   text.append("\n");
   Text out;
   const std::vector<Range> lines = lines_of(text.bytes());
@@ -287,7 +287,12 @@ Value apply_filter(Evaluator& evaluator, std::string_view name, const Value& val
   if (rule == nullptr || rule->call == nullptr) {
     evaluator.fail(str_cat("the filter ", quote_bytes(name), " is not supported"), ErrorCode::unsupported);
   }
-  return rule->call({evaluator, value, arguments, name});
+  const Call call{evaluator, value, arguments, rule->name};
+  if (!rule->lazy) return rule->call(call);
+  if (arguments.positional.size() + arguments.named.size() < rule->least_arguments) call.required(nullptr);
+  return evaluator.make_generator([&evaluator, rule, value, arguments] {
+    return evaluator.iterate(rule->call({evaluator, value, arguments, rule->name}));
+  });
 }
 
 }  // namespace emelex::jinja

@@ -60,7 +60,9 @@ Text padded_number(Evaluator& evaluator, const Digits& number, const FormatSpec&
 // One use of a printf format: "%(key)-05.1f" without its "%".
 class PercentFormatter {
  public:
-  PercentFormatter(Evaluator& evaluator, const Value& values) : evaluator_(evaluator), values_(values) {}
+  // With `escapes`, what is filled in has HTML's signs escaped.
+  PercentFormatter(Evaluator& evaluator, const Value& values, bool escapes)
+      : evaluator_(evaluator), values_(values), escapes_(escapes) {}
 
   Text run(const Text& format) {
     const std::string_view bytes = format.bytes();
@@ -84,7 +86,10 @@ class PercentFormatter {
     return values_.list() != nullptr && values_.list()->kind == ListKind::tuple ? values_.list() : nullptr;
   }
   // Python takes whatever can be indexed, but strings and tuples, for a mapping.
-  bool has_keys() const { return values_.dict() != nullptr || (values_.list() != nullptr && tuple_of_values() == nullptr); }
+  bool has_keys() const {
+    return values_.is_undefined() || values_.dict() != nullptr ||
+           (values_.list() != nullptr && values_.list()->has_index() && tuple_of_values() == nullptr);
+  }
 
   const Value& next() {
     const List* tuple = tuple_of_values();
@@ -141,6 +146,7 @@ class PercentFormatter {
   Text value_text(const Value& value, FormatSpec spec, bool zeros) {
     if (spec.type == 's' || spec.type == 'r') {
       Text text = spec.type == 's' ? evaluator_.text_of(value) : repr_of(evaluator_, value);
+      if (escapes_) text = escape_html(text);
       if (spec.precision >= 0) text = first_characters(text, spec.precision);
       return pad(evaluator_, text, spec.width, spec.align, spec.fill);
     }
@@ -175,6 +181,7 @@ class PercentFormatter {
 
   Evaluator& evaluator_;
   const Value& values_;
+  bool escapes_;
   size_t next_ = 0;
 };
 
@@ -235,6 +242,7 @@ class BraceFormatter {
   // "0.name[key]"; without a number or name the next value.
   Value value_of(std::string_view path) {
     const size_t end = std::min(path.find_first_of(".["), path.size());
+    if (end == 0 && !path.empty()) evaluator_.fail("expected a number or name before a part of a value, got none");
     Value value = argument(path.substr(0, end));
     path.remove_prefix(end);
     while (!path.empty()) {
@@ -277,7 +285,8 @@ class BraceFormatter {
     FormatSpec spec;
     const auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
     const size_t first = rest.empty() ? 0 : utf8_at(rest, 0).length;
-    if (first < rest.size() && is_align(rest[first])) {
+    const bool has_fill = first < rest.size() && is_align(rest[first]);
+    if (has_fill) {
       spec.fill = text.part(0, first);
       spec.align = rest[first];
       rest.remove_prefix(first + 1);
@@ -293,7 +302,10 @@ class BraceFormatter {
     };
     if (const char sign = take("+- ")) spec.sign = sign;
     spec.alternate = take("#") != 0;
-    if (take("0") != 0 && spec.align == 0) spec.align = '=', spec.fill = Text("0");
+    if (take("0") != 0 && !has_fill) {
+      spec.fill = Text("0");
+      if (spec.align == 0) spec.align = '=';
+    }
     spec.width = std::max<int64_t>(take_number(evaluator_, rest), 0);
     spec.grouping = take(",_");
     if (take(".") != 0) {
@@ -349,8 +361,8 @@ Text pad(Evaluator& evaluator, const Text& text, int64_t width, char align, cons
 }
 
 Text format_percent(Evaluator& evaluator, const Text& format, const Value& values) {
-  if (format.is_markup()) evaluator.fail("'%' with text that is marked as safe is not supported", ErrorCode::unsupported);
-  return PercentFormatter(evaluator, values).run(format);
+  const Text out = PercentFormatter(evaluator, values, format.is_markup()).run(format);
+  return format.is_markup() ? out.as_markup() : out;
 }
 
 Text format_braces(Evaluator& evaluator, const Text& format, const Arguments& arguments) {

@@ -21,7 +21,9 @@ Value range(const Call& call) {
   if (step == 0) call.evaluator.fail("expected a step that is not zero, got zero");
   List list;
   list.kind = ListKind::range;
-  list.shown = str_cat("range(", start, ", ", stop, step == 1 ? "" : str_cat(", ", step), ")");
+  list.start = start;
+  list.stop = stop;
+  list.step = step;
   for (int64_t i = start; step > 0 ? i < stop : i > stop;) {
     if (static_cast<int64_t>(list.items.size()) >= kLongestRange) {
       call.evaluator.fail(str_cat("expected a range of at most ", kLongestRange, " numbers, got a longer one"));

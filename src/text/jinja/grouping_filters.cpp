@@ -34,7 +34,7 @@ Value batch(const Call& call) {
     }
     batches.emplace_back(std::move(batch));
   }
-  return call.evaluator.make_generator(std::move(batches));
+  return Value(List{std::move(batches)});
 }
 
 // `slices` lists of about the same length.
@@ -54,7 +54,7 @@ Value slice(const Call& call) {
     if (bound[1] != nullptr && !bound[1]->is_none() && !longer) part.items.push_back(*bound[1]);
     made.emplace_back(std::move(part));
   }
-  return call.evaluator.make_generator(std::move(made));
+  return Value(List{std::move(made)});
 }
 
 // Pairs of what an attribute is and the list of the items where it is that.
@@ -92,8 +92,8 @@ Value attribute(const Call& call) {
 }
 
 constexpr std::array kGroupingFilters = {
-    CallRule{"batch", batch},
-    CallRule{"slice", slice},
+    CallRule{"batch", batch, true, 1},
+    CallRule{"slice", slice, true, 1},
     CallRule{"groupby", group_by},
     CallRule{"attr", attribute},
     CallRule{"random", nullptr},

@@ -14,10 +14,6 @@ bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex_digit(char c) { return is_ascii_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 bool is_octal_digit(char c) { return c >= '0' && c <= '7'; }
 bool is_binary_digit(char c) { return c == '0' || c == '1'; }
-bool is_name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
-}
-bool is_name_part(char c) { return is_name_start(c) || is_ascii_digit(c); }
 bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // Longest first.
@@ -115,6 +111,7 @@ class Lexer {
   }
 
   void read_comment(size_t tag) {
+    if (position_ == text_.size()) return;  // nothing is left that could be in it
     const size_t end = text_.find("#}", position_);
     if (end == std::string_view::npos) fail(tag, "expected '#}', got the end");
     const char sign = end > position_ ? text_[end - 1] : ' ';
@@ -135,6 +132,7 @@ class Lexer {
     end_tag(strips ? 3 : 2, strips ? '-' : '+', false);
 
     const size_t begin = position_;
+    if (begin == text_.size()) return true;  // nothing is left that could be in it
     for (size_t end = begin; (end = text_.find("{%", end)) != std::string_view::npos; end += 2) {
       position_ = end + 2;
       const char before = position_ < text_.size() ? text_[position_] : ' ';
@@ -179,11 +177,13 @@ class Lexer {
   void read_token(std::string& brackets) {
     const char c = text_[position_];
     const size_t start = position_;
-    if (is_name_start(c)) {
-      while (position_ < text_.size() && is_name_part(text_[position_])) ++position_;
-      return add(TokenKind::name, start, std::string(text_.substr(start, position_ - start)));
-    }
     if (is_ascii_digit(c)) return read_number();
+    while (position_ < text_.size()) {
+      const Utf8Char character = utf8_at(text_, position_);
+      if (character.kind != Utf8Char::Kind::valid || !is_name_character(character.code_point)) break;
+      position_ += character.length;
+    }
+    if (position_ > start) return add(TokenKind::name, start, std::string(text_.substr(start, position_ - start)));
     if (c == '"' || c == '\'') return read_string(c);
     for (const std::string_view symbol : kSymbols) {
       if (!at(symbol)) continue;
@@ -205,8 +205,9 @@ class Lexer {
 
   // Digits with single underscores between them.
   void read_digits(std::string& out, bool (*is_digit)(char) = is_ascii_digit) {
+    const size_t start = position_;
     while (position_ < text_.size()) {
-      const bool underscore = text_[position_] == '_' && position_ + 1 < text_.size() && !out.empty() &&
+      const bool underscore = text_[position_] == '_' && position_ + 1 < text_.size() && position_ > start &&
                               is_digit(text_[position_ + 1]);
       if (!is_digit(text_[position_]) && !underscore) break;
       if (!underscore) out.push_back(text_[position_]);
@@ -222,9 +223,10 @@ class Lexer {
                                    : letter == 'o' ? is_octal_digit
                                    : letter == 'b' ? is_binary_digit
                                                    : static_cast<bool (*)(char)>(nullptr);
-    if (is_digit == nullptr || !is_digit(text_[start + 2])) return false;
+    const size_t first = start + (start + 3 < text_.size() && text_[start + 2] == '_' ? 3 : 2);
+    if (is_digit == nullptr || !is_digit(text_[first])) return false;
     std::string digits = {'0', letter};
-    position_ += 2;
+    position_ = first;
     read_digits(digits, is_digit);
     add(TokenKind::integer, start, std::move(digits));
     return true;

@@ -244,9 +244,9 @@ bool compare(Evaluator& evaluator, Operator op, const Value& left, const Value& 
       return is_less(evaluator, right, left);
     case Operator::less_equal:
       // NaN is neither less nor equal, so this is not the opposite of `greater`.
-      return evaluator.equal(left, right) || is_less(evaluator, left, right);
+      return is_less(evaluator, left, right) || evaluator.equal(left, right);
     case Operator::greater_equal:
-      return evaluator.equal(left, right) || is_less(evaluator, right, left);
+      return is_less(evaluator, right, left) || evaluator.equal(left, right);
     case Operator::in:
       return contains(evaluator, right, left);
     default:

@@ -52,11 +52,10 @@ Value join(const Call& call) {
 
 Value first(const Call& call) {
   call.bound({});
-  if (Generator* generator = call.self.generator()) {
-    if (generator->next < generator->items.size()) return generator->items[generator->next++];
-  }
+  const Value none = Value::undefined("the first item of nothing");
+  if (Generator* generator = call.self.generator()) return call.evaluator.next_of(*generator, none);
   const std::vector<Value> items = input_items(call);
-  return items.empty() ? Value::undefined("the first item of nothing") : items.front();
+  return items.empty() ? none : items.front();
 }
 
 Value last(const Call& call) {
@@ -76,7 +75,9 @@ Value reverse(const Call& call) {
   std::vector<Value> items = input_items(call);
   std::reverse(items.begin(), items.end());
   if (call.self.generator() != nullptr) return list_value(std::move(items));
-  if (call.self.text() == nullptr) return call.evaluator.make_generator(std::move(items));
+  if (call.self.text() == nullptr) {
+    return call.evaluator.make_generator([items = std::move(items)] { return items; });
+  }
   Text out;
   for (const Value& item : items) out.append(*item.text());
   return Value(call.self.text()->is_markup() ? out.as_markup() : std::move(out));
@@ -84,11 +85,11 @@ Value reverse(const Call& call) {
 
 Value items(const Call& call) {
   call.bound({});
-  if (call.self.is_undefined()) return call.evaluator.make_generator({});
+  if (call.self.is_undefined()) return list_value({});
   if (call.self.dict() == nullptr) {
     call.evaluator.fail(str_cat("expected a dict for 'items', got ", call.self.type_name()));
   }
-  return call.evaluator.make_generator(call.evaluator.iterate(pairs_of(call.evaluator, *call.self.dict())));
+  return pairs_of(call.evaluator, *call.self.dict());
 }
 
 std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool case_sensitive) {
@@ -101,18 +102,22 @@ std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool ca
   return keyed;
 }
 
-// What `sort` goes by: an attribute, or with "a,b" several, the first first.
-std::vector<Keyed> keyed_by_all(const Call& call, const Value* attribute, bool case_sensitive) {
-  const bool several = attribute != nullptr && attribute->text() != nullptr &&
-                       attribute->text()->bytes().find(',') != std::string::npos;
-  if (!several) return keyed_items(call, attribute, case_sensitive);
-  const Value names = split(call.evaluator, *attribute->text(), Value(","), -1, false);
+// What `sort` goes by: the items, an attribute of theirs, or with "a,b" several, the first first. They are compared as
+// lists, so that what has no order may be in them where it is equal.
+std::vector<Keyed> keyed_for_sort(const Call& call, const Value* attribute, bool case_sensitive) {
+  List attributes;
+  if (attribute != nullptr && attribute->text() != nullptr) {
+    attributes = *split(call.evaluator, *attribute->text(), Value(","), -1, false).list();
+  } else if (attribute != nullptr && !attribute->is_none()) {
+    attributes.items.push_back(*attribute);
+  }
   std::vector<Keyed> keyed;
   for (Value& item : input_items(call)) {
     List key;
-    for (const Value& name : names.list()->items) {
+    for (const Value& name : attributes.items) {
       key.items.push_back(sort_key(call.evaluator, path_of(call.evaluator, item, name), case_sensitive));
     }
+    if (attributes.items.empty()) key.items.push_back(sort_key(call.evaluator, item, case_sensitive));
     keyed.push_back({Value(std::move(key)), std::move(item)});
   }
   return keyed;
@@ -126,17 +131,19 @@ std::vector<Value> values_of(const std::vector<Keyed>& keyed) {
 
 Value sort(const Call& call) {
   const auto bound = call.bound({"reverse", "case_sensitive", "attribute"});
-  std::vector<Keyed> keyed = keyed_by_all(call, bound[2], Call::flag_argument(bound[1], false));
+  std::vector<Keyed> keyed = keyed_for_sort(call, bound[2], Call::flag_argument(bound[1], false));
   sort_keyed(call.evaluator, keyed, Call::flag_argument(bound[0], false));
   return list_value(values_of(keyed));
 }
 
 Value dictsort(const Call& call) {
   const auto bound = call.bound({"case_sensitive", "by", "reverse"});
-  if (call.self.dict() == nullptr) {
+  if (call.evaluator.defined(call.self).dict() == nullptr) {
     call.evaluator.fail(str_cat("expected a dict for 'dictsort', got ", call.self.type_name()));
   }
-  const bool by_value = bound[1] != nullptr && call.text_argument(bound[1]).bytes() == "value";
+  const std::string by = bound[1] != nullptr ? call.text_argument(bound[1]).bytes() : "key";
+  if (by != "key" && by != "value") call.evaluator.fail(str_cat("expected 'key' or 'value' to sort by, got ", quote_bytes(by)));
+  const bool by_value = by == "value";
   std::vector<Keyed> keyed;
   const Value pairs = pairs_of(call.evaluator, *call.self.dict());
   for (const Value& pair : pairs.list()->items) {
@@ -151,11 +158,12 @@ Value unique(const Call& call) {
   const auto bound = call.bound({"case_sensitive", "attribute"});
   std::vector<Keyed> kept;
   for (Keyed& one : keyed_items(call, bound[1], Call::flag_argument(bound[0], false))) {
+    call.evaluator.hashable(one.key);
     const bool seen = std::any_of(kept.begin(), kept.end(),
                                   [&](const Keyed& other) { return call.evaluator.equal(one.key, other.key); });
     if (!seen) kept.push_back(std::move(one));
   }
-  return call.evaluator.make_generator(values_of(kept));
+  return list_value(values_of(kept));
 }
 
 template <bool Largest>
@@ -175,6 +183,7 @@ Value extreme(const Call& call) {
 Value sum(const Call& call) {
   const auto bound = call.bound({"attribute", "start"});
   Value total = bound[1] != nullptr ? *bound[1] : Value(int64_t{0});
+  if (total.text() != nullptr) call.evaluator.fail("expected numbers or lists for 'sum', got str");
   for (const Keyed& one : keyed_items(call, bound[0], true)) {
     total = apply_binary(call.evaluator, Operator::add, total, one.key);
   }
@@ -205,12 +214,12 @@ Value map(const Call& call) {
       Value value = path_of(call.evaluator, item, call.required(bound[0]));
       mapped.push_back(value.is_undefined() && has_default ? *bound[1] : std::move(value));
     }
-    return call.evaluator.make_generator(std::move(mapped));
+    return list_value(std::move(mapped));
   }
   const std::string filter = call.text_argument(&call.arguments.positional[0]).bytes();
   const Arguments rest = arguments_from(call.arguments, 1);
   for (const Value& item : items_if_true(call)) mapped.push_back(apply_filter(call.evaluator, filter, item, rest));
-  return call.evaluator.make_generator(std::move(mapped));
+  return list_value(std::move(mapped));
 }
 
 // select, reject, selectattr, rejectattr: the items, or those whose attribute, pass a test (none: are true).
@@ -228,7 +237,7 @@ Value choose(const Call& call) {
     const bool passes = test ? apply_test(call.evaluator, *test, tested, rest) : tested.truth();
     if (passes == Wanted) chosen.push_back(item);
   }
-  return call.evaluator.make_generator(std::move(chosen));
+  return list_value(std::move(chosen));
 }
 
 constexpr std::array kSequenceFilters = {
@@ -239,18 +248,18 @@ constexpr std::array kSequenceFilters = {
     CallRule{"last", last},
     CallRule{"list", list},
     CallRule{"reverse", reverse},
-    CallRule{"items", items},
+    CallRule{"items", items, true},
     CallRule{"sort", sort},
     CallRule{"dictsort", dictsort},
-    CallRule{"unique", unique},
+    CallRule{"unique", unique, true},
     CallRule{"min", extreme<false>},
     CallRule{"max", extreme<true>},
     CallRule{"sum", sum},
-    CallRule{"map", map},
-    CallRule{"select", choose<false, true>},
-    CallRule{"reject", choose<false, false>},
-    CallRule{"selectattr", choose<true, true>},
-    CallRule{"rejectattr", choose<true, false>},
+    CallRule{"map", map, true},
+    CallRule{"select", choose<false, true>, true},
+    CallRule{"reject", choose<false, false>, true},
+    CallRule{"selectattr", choose<true, true>, true},
+    CallRule{"rejectattr", choose<true, false>, true},
 };
 
 }  // namespace

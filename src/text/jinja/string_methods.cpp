@@ -73,7 +73,11 @@ Value split_method(const Call& call, bool from_right) {
   const auto bound = call.bound({"sep", "maxsplit"});
   const Value separator = bound[0] == nullptr ? Value(None{}) : *bound[0];
   if (!separator.is_none()) call.text_argument(&separator);
-  return split(call.evaluator, call.text(), separator, call.integer_argument(bound[1], -1), from_right);
+  const Value parts = split(call.evaluator, call.text(), separator, call.integer_argument(bound[1], -1), from_right);
+  if (!call.text().is_markup()) return parts;
+  List list;
+  for (const Value& part : parts.list()->items) list.items.push_back(like_self(call, *part.text()));
+  return Value(std::move(list));
 }
 
 Value split_lines(const Call& call) {

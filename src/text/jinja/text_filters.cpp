@@ -128,10 +128,10 @@ Value truncate(const Call& call) {
   const int64_t leeway = bound[3] == nullptr || bound[3]->is_none() ? 5 : call.integer_argument(bound[3], 5);
   const int64_t kept = length - static_cast<int64_t>(utf8_length(end.bytes()));
   if (kept < 0 || leeway < 0) call.evaluator.fail("expected a length that the end fits in, got a smaller one");
-  const Text text = input_text(call);
+  const int64_t characters = length_of(call.evaluator, call.self);
+  if (characters <= length || characters - length <= leeway) return call.self;
+  const Text text = call.text_argument(&call.self);
   const std::vector<size_t> starts = character_starts(text.bytes());
-  const auto characters = static_cast<int64_t>(starts.size()) - 1;
-  if (characters <= length || characters - length <= leeway) return Value(text);
   size_t stop = starts[static_cast<size_t>(kept)];
   if (!Call::flag_argument(bound[1], false)) stop = std::min(stop, text.bytes().substr(0, stop).rfind(' '));
   Text out = text.part(0, stop);

@@ -208,7 +208,10 @@ void append_string_repr(Text& out, const Text& text) {
 }
 
 void append_list_repr(Text& out, const List& list) {
-  if (list.kind == ListKind::range) return out.append(list.shown);
+  if (list.kind == ListKind::range) {
+    const std::string step = list.step == 1 ? "" : str_cat(", ", list.step);
+    return out.append(str_cat("range(", list.start, ", ", list.stop, step, ")"));
+  }
   if (!list.is_plain()) {
     static constexpr std::array<std::string_view, 3> kNames = {"dict_keys(", "dict_values(", "dict_items("};
     out.append(kNames[static_cast<size_t>(list.kind) - static_cast<size_t>(ListKind::keys)]);

@@ -114,7 +114,9 @@ enum class ListKind : uint8_t { list, tuple, range, keys, values, pairs };
 struct List {
   std::vector<Value> items;
   ListKind kind = ListKind::list;
-  std::string shown = {};  // of a range: how it is written
+  int64_t start = 0;       // of a range, as the next two
+  int64_t stop = 0;
+  int64_t step = 1;
   bool is_group = false;   // a pair with the names that groupby gives: grouper and list
   int depth = 1;           // see Value; both set by Value(List)
   double weight = 1;
@@ -142,8 +144,10 @@ struct Namespace {
   void set(std::string_view name, Value value);
 };
 
-// What map, select and their like give: items that can be gone through once. Owned by the evaluator.
+// What map, select and their like give: items that are made when they are first asked for, and can be gone through
+// once. Owned by the evaluator.
 struct Generator {
+  std::function<std::vector<Value>()> make;  // empty once they are made
   std::vector<Value> items;
   size_t next = 0;
 };
