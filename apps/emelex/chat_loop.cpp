@@ -181,10 +181,7 @@ class Chat {
 }  // namespace
 
 int run_chat(Engine& engine, const RunFlags& flags) {
-  if (engine.chat_template() == nullptr) {
-    throw Error(ErrorCode::unsupported,
-                str_cat("[chat] '", engine.info().name, "' has no chat template; use --raw and a prompt"));
-  }
+  report_built_in_template(engine);
   return Chat(engine, flags).run();
 }
 

@@ -64,6 +64,13 @@ void report_cut(const GenerateResult& result, int max_tokens, int context) {
   }
 }
 
+void report_built_in_template(const Engine& engine) {
+  const std::string_view family = engine.chat_template().built_in();
+  if (family.empty()) return;
+  report_note(str_cat("'", engine.info().name, "' has no chat template; the built-in one for ", family,
+                      " models stands in, --raw does without"));
+}
+
 std::string describe_stats(const GenerateStats& stats) {
   return str_cat("prompt:      ", stats.prompt_tokens, " tokens (", stats.cached_tokens, " cached), ",
                  fixed(stats.prefill_tokens_per_second(), 1), " tok/s\n",  //

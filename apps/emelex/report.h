@@ -38,6 +38,9 @@ void report_error(const Error& error);
 // Says on stderr that an answer is not whole, and why; nothing when it is. `max_tokens` is the limit that was in force.
 void report_cut(const GenerateResult& result, int max_tokens, int context);
 
+// Says on stderr that the model has no chat template of its own, and what stands in for it; nothing when it has.
+void report_built_in_template(const Engine& engine);
+
 // Three lines for people: prompt, generated text, time to the first token.
 std::string describe_stats(const GenerateStats& stats);
 

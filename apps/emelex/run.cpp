@@ -51,9 +51,7 @@ std::string compose_prompt(const RunFlags& flags) {
 
 std::vector<TokenId> encode_prompt(const Engine& engine, const RunFlags& flags, const std::string& prompt) {
   if (flags.raw) return engine.raw_prompt(prompt);
-  if (engine.chat_template() == nullptr) {
-    throw Error(ErrorCode::unsupported, str_cat("[run] '", engine.info().name, "' has no chat template; use --raw"));
-  }
+  report_built_in_template(engine);
   std::vector<Message> messages;
   if (!flags.system.empty()) messages.push_back({"system", flags.system});
   messages.push_back({"user", prompt});

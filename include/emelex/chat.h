@@ -1,16 +1,40 @@
 #pragma once
 
+#include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emelex/tokenizer.h"
 
 namespace emelex {
 
-// One turn of a conversation. `role` is "system", "user" or "assistant".
+// One turn of a conversation. `role` is "system", "user", "assistant", "tool" or what else the model's template knows.
 struct Message {
   std::string role;
   std::string content;
+
+  // What else it has, as a JSON object; empty: nothing. A template finds its keys in the message: "tool_calls",
+  // "tool_call_id", "name", "reasoning_content" and so on, as in OpenAI's API and in transformers. A "content" in it
+  // takes the place of the one above: null, or parts such as [{"type": "text", "text": "…"}, {"type": "image"}].
+  std::string more;
+
+  bool operator==(const Message&) const = default;
+};
+
+// The messages of a JSON array of objects, [{"role": "user", "content": "…"}, …], with all that they have. Throws
+// Error(invalid_argument) when it is something else.
+std::vector<Message> messages_from_json(std::string_view json);
+
+// What a template is given beside the messages.
+struct ChatOptions {
+  bool add_generation_prompt = true;    // the text ends where the assistant's answer begins
+  bool continue_final_message = false;  // the text ends within the last message, for the model to go on with it
+  std::string tools;                    // a JSON array of functions with their schemas; empty: none
+  std::string documents;                // a JSON array of {"title": …, "text": …}; empty: none
+  std::string variables;                // a JSON object of more, such as {"enable_thinking": false}; empty: none
+  std::string template_name;            // one of ChatTemplate::names(); empty: "tool_use" with tools, else the default
 };
 
 // Turns a conversation into the one text that the model was trained on. Immutable; safe to use from any thread.
@@ -18,15 +42,26 @@ class ChatTemplate {
  public:
   virtual ~ChatTemplate() = default;
 
-  // The prompt's text. With `add_generation_prompt` it ends where the assistant's answer begins.
-  // Throws Error(invalid_argument) with the template's own message when it refuses the messages.
-  virtual std::string render(const std::vector<Message>& messages, bool add_generation_prompt) const = 0;
+  // The names of the model's templates: "default", and perhaps "tool_use", "rag" and others.
+  virtual std::vector<std::string> names() const = 0;
 
-  // The same text in pieces, each with who wrote it: the template or a message. For Tokenizer::encode_segments, so that
-  // "<|im_end|>" in a message stays text.
-  virtual std::vector<Segment> render_segments(const std::vector<Message>& messages, bool add_generation_prompt) const {
-    return {Segment{render(messages, add_generation_prompt), false}};
-  }
+  // The family whose form stands in where the model has no template of its own ("chatml", "llama-3", …, "plain");
+  // empty: it has one.
+  virtual std::string_view built_in() const = 0;
+
+  // The prompt's text in pieces, each with who wrote it: the template or a message, a tool, a document. For
+  // Tokenizer::encode_segments, so that "<|im_end|>" in a message stays text. Throws Error: invalid_argument with the
+  // template's own message when it refuses the messages, or when JSON is none; corrupt_file or unsupported, with line
+  // and column, when the template can't be read.
+  virtual std::vector<Segment> render_segments(const std::vector<Message>& messages,
+                                               const ChatOptions& options = {}) const = 0;
+
+  // The same as one text.
+  std::string render(const std::vector<Message>& messages, const ChatOptions& options = {}) const;
 };
+
+// The chat template of a model's files, without its weights: a .gguf file, or a folder with tokenizer_config.json,
+// chat_template.jinja or the like. Throws Error: not_found, io, corrupt_file or unsupported, naming the file.
+std::unique_ptr<ChatTemplate> load_chat_template(const std::filesystem::path& path);
 
 }  // namespace emelex

@@ -133,12 +133,12 @@ class Engine {
   virtual const ModelInfo& info() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
 
-  // The model's chat template, or nullptr when the file has none. One that emelex can't read throws Error with the
-  // reason when it is used, so that raw prompts still work.
-  virtual const ChatTemplate* chat_template() const = 0;
+  // The model's chat template, or one that stands in for it: see ChatTemplate::built_in. One that emelex can't read
+  // throws Error with the reason when it is used, so that raw prompts still work.
+  virtual const ChatTemplate& chat_template() const = 0;
 
-  // The ids of a conversation, ready for an answer. Throws Error(unsupported) when the model has no chat template.
-  std::vector<TokenId> chat_prompt(const std::vector<Message>& messages) const;
+  // The ids of a conversation, ready for an answer. Throws what ChatTemplate::render_segments does.
+  std::vector<TokenId> chat_prompt(const std::vector<Message>& messages, const ChatOptions& options = {}) const;
 
   // The ids of a text without a template: a raw completion, with the begin-of-sequence token where the model wants one.
   std::vector<TokenId> raw_prompt(std::string_view text) const;

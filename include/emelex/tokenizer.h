@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -51,6 +52,10 @@ class Tokenizer {
   // Text of a whole sequence of ids: valid UTF-8, with U+FFFD for what is not.
   std::string decode(const std::vector<TokenId>& ids, bool show_special = false) const;
 };
+
+// The tokenizer of a model's files, without its weights: a .gguf file, a folder with tokenizer.json, or that file.
+// Throws Error: not_found, io, corrupt_file or unsupported, naming the file.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 // Joins the bytes of successive tokens into text that never breaks a character: what it returns is always whole UTF-8
 // characters, and what it has returned never changes. One per generation; not thread-safe.

@@ -73,24 +73,6 @@ class TextChannel {
   std::atomic<bool> stopped_{false};
 };
 
-// Stands for a template that can't be read: the model still takes raw prompts, and a chat is told why it can't be.
-class UnusableChatTemplate : public ChatTemplate {
- public:
-  explicit UnusableChatTemplate(Error error) : error_(std::move(error)) {}
-  std::string render(const std::vector<Message>&, bool) const override { throw Error(error_); }
-
- private:
-  Error error_;
-};
-
-std::unique_ptr<ChatTemplate> read_chat_template(const Metadata& metadata, const Tokenizer& tokenizer) {
-  try {
-    return make_chat_template(metadata, tokenizer);
-  } catch (const Error& error) {
-    return std::make_unique<UnusableChatTemplate>(error);
-  }
-}
-
 class LocalSession : public Session {
  public:
   LocalSession(WorkerThread& thread, Runner& runner) : thread_(&thread), runner_(&runner) {
@@ -123,7 +105,7 @@ class LocalEngine : public Engine {
     const auto weights = open_model(path);
     check_architecture(weights->metadata());  // first: the likeliest reason why a good file can't be run
     tokenizer_ = make_tokenizer(weights->metadata());
-    chat_template_ = read_chat_template(weights->metadata(), *tokenizer_);
+    chat_template_ = make_chat_template(weights->metadata());
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
     info_ = runner_->info();
     check_vocabulary(weights->metadata());
@@ -134,7 +116,7 @@ class LocalEngine : public Engine {
 
   const ModelInfo& info() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
-  const ChatTemplate* chat_template() const override { return chat_template_.get(); }
+  const ChatTemplate& chat_template() const override { return *chat_template_; }
 
   std::unique_ptr<Session> new_session() override { return std::make_unique<LocalSession>(thread_, *runner_); }
 
@@ -195,11 +177,8 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& path, const Lo
   return std::make_unique<LocalEngine>(path, options);
 }
 
-std::vector<TokenId> Engine::chat_prompt(const std::vector<Message>& messages) const {
-  if (chat_template() == nullptr) {
-    throw Error(ErrorCode::unsupported, "[engine] the model has no chat template; give it a raw prompt");
-  }
-  return tokenizer().encode_segments(chat_template()->render_segments(messages, true));
+std::vector<TokenId> Engine::chat_prompt(const std::vector<Message>& messages, const ChatOptions& options) const {
+  return tokenizer().encode_segments(chat_template().render_segments(messages, options));
 }
 
 std::vector<TokenId> Engine::raw_prompt(std::string_view text) const {

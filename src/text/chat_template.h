@@ -3,13 +3,12 @@
 #include <memory>
 
 #include "emelex/chat.h"
-#include "emelex/tokenizer.h"
 #include "weights/metadata.h"
 
 namespace emelex {
 
-// The chat template of a GGUF file (tokenizer.chat_template), or nullptr when it has none. Throws Error: corrupt_file
-// or unsupported, with line and column, when it can't be read.
-std::unique_ptr<ChatTemplate> make_chat_template(const Metadata& metadata, const Tokenizer& tokenizer);
+// The chat templates that a model's metadata holds (tokenizer.chat_template, tokenizer.chat_template.NAME), or a
+// built-in one. Those that can't be read throw when they are used, so that raw prompts still work.
+std::unique_ptr<ChatTemplate> make_chat_template(const Metadata& metadata);
 
 }  // namespace emelex

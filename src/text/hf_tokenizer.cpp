@@ -6,6 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "text/chat_template_files.h"
 #include "text/pre_tokenizer.h"
 #include "weights/bounded_json.h"
 
@@ -241,20 +242,6 @@ void add_special_ids(const Json& config, Metadata& metadata) {
   }
 }
 
-// A string, or a list of named ones.
-std::string chat_template_of(const Json& config) {
-  const Json* value = JsonFile::find(config, "chat_template");
-  if (value == nullptr) return "";
-  if (value->is_string()) return value->get<std::string>();
-  std::string first;
-  if (!value->is_array()) return first;
-  for (const Json& named : *value) {
-    if (JsonFile::text(named, "name") == "default") return JsonFile::text(named, "template");
-    if (first.empty()) first = JsonFile::text(named, "template");
-  }
-  return first;
-}
-
 }  // namespace
 
 void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
@@ -265,7 +252,6 @@ void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
   }
   const JsonFile file(path, kTokenizerLimits);
   TokenizerReader(file).read(metadata);
-  std::string chat_template;
   if (is_there(folder / "tokenizer_config.json")) {
     const JsonFile config(folder / "tokenizer_config.json", kConfigLimits);
     add_special_ids(config.root(), metadata);
@@ -273,10 +259,8 @@ void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
         adds != nullptr && adds->is_boolean() && !metadata.contains("tokenizer.ggml.add_bos_token")) {
       metadata.add("tokenizer.ggml.add_bos_token", adds->get<bool>());
     }
-    chat_template = chat_template_of(config.root());
   }
-  if (is_there(folder / "chat_template.jinja")) chat_template = read_text(folder / "chat_template.jinja");
-  if (!chat_template.empty()) metadata.add("tokenizer.chat_template", chat_template);
+  add_hf_chat_templates(folder, metadata);
 }
 
 std::shared_ptr<const Weights> open_model(const fs::path& path) {

@@ -153,6 +153,7 @@ def variables(rng):
                           ("date_string", ["26 Jul 2024"]), ("unk_token", ["<unk>"]), ("pad_token", ["<pad>"]),
                           ("tools_in_user_message", [True, False]), ("builtin_tools", [["code_interpreter"], []]),
                           ("clear_thinking", [True, False]), ("preserve_thinking", [True, False]),
+                          ("functions", ["[]"]), ("datetime", ["2024-07-26"]),
                           ("response_format", [{"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}])):
         if rng.random() < 0.15:
             made[name] = rng.choice(choices)

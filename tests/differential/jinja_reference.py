@@ -9,9 +9,10 @@ import warnings
 from pathlib import Path
 
 from jinja2 import nodes
-from jinja2.exceptions import TemplateError
+from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 
 class Generation(Extension):
@@ -28,6 +29,25 @@ class Generation(Extension):
         return caller()
 
 
+class PublicNamespace(Namespace):
+    """As in transformers, a namespace has no names with an underscore before them."""
+
+    def __init__(*args, **kwargs):
+        members = dict(*args[1:], **kwargs)
+        for name in members:
+            check_name(name)
+        Namespace.__init__(args[0], members)
+
+    def __setitem__(self, name, value):
+        check_name(name)
+        Namespace.__setitem__(self, name, value)
+
+
+def check_name(name):
+    if isinstance(name, str) and name.startswith("_"):
+        raise SecurityError(name)
+
+
 def environment():
     def raise_exception(message):
         raise TemplateError(message)
@@ -38,6 +58,7 @@ def environment():
     env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
+    env.globals["namespace"] = PublicNamespace
     env.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
     return env
 

@@ -135,13 +135,14 @@ TEST_CASE("a message in a chat prompt never becomes a control token") {
   CHECK(raw.back() == test::TinyVocabulary::kEnd);
 }
 
-TEST_CASE("without a chat template there is no chat prompt") {
+TEST_CASE("without a chat template a built-in one of the vocabulary's family stands in") {
   test::TinyModel plain;
   plain.chat_template.clear();
   const Fixture f(plain);
   const auto engine = f.load();
-  CHECK(engine->chat_template() == nullptr);
-  expect_error(ErrorCode::unsupported, {"[engine]", "chat template"}, [&] { engine->chat_prompt({{"user", "Hi"}}); });
+  CHECK(engine->chat_template().built_in() == "chatml");
+  CHECK(engine->tokenizer().decode(engine->chat_prompt({{"user", "Hi"}}), true) ==
+        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
 }
 
 TEST_CASE("a chat template that can't be read is told to those who use it, and raw prompts work") {
@@ -153,7 +154,7 @@ TEST_CASE("a chat template that can't be read is told to those who use it, and r
     odd.chat_template = source;
     const Fixture f(odd);
     const auto engine = f.load();
-    REQUIRE(engine->chat_template() != nullptr);
+    CHECK(engine->chat_template().built_in().empty());
     expect_error(code, {"tiny.gguf", "line"}, [&] { engine->chat_prompt({{"user", "Hi"}}); });
     const auto session = engine->new_session();
     GenerateOptions options;

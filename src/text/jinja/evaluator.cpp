@@ -54,6 +54,12 @@ Namespace* Evaluator::make_namespace() {
   return &namespaces_.emplace_back();
 }
 
+void Evaluator::set_member(Namespace& names, std::string_view name, Value value) {
+  if (name.starts_with('_')) fail(str_cat("expected a name without '_' at its beginning, got ", quote_bytes(name)));
+  charge(static_cast<double>(names.values.size()) / 4);
+  names.set(name, std::move(value));
+}
+
 Value Evaluator::make_generator(std::function<std::vector<Value>()> make) {
   charge(kStepsAScope);
   return Value(&generators_.emplace_back(Generator{std::move(make), {}}));
@@ -249,8 +255,7 @@ void Evaluator::assign(const Target& target, const Value& value, Scope& scope) {
       fail(str_cat("expected '", target.name, "' to be a namespace, got ",
                    owner == nullptr ? "nothing" : owner->type_name()));
     }
-    charge(static_cast<double>(names->values.size()) / 4);
-    names->set(target.attribute, value);
+    set_member(*names, target.attribute, value);
   }
 }
 

@@ -30,6 +30,7 @@ class Evaluator {
   bool equal(const Value& a, const Value& b);      // ==
   std::vector<Value> iterate(const Value& value);  // what `for` goes through
   Namespace* make_namespace();
+  void set_member(Namespace& names, std::string_view name, Value value);  // fails on names that are kept from templates
   Value make_generator(std::function<std::vector<Value>()> make);
   Value next_of(Generator& generator, Value otherwise);  // the next item, or `otherwise` at the end
 

@@ -62,7 +62,7 @@ Value make_namespace(const Call& call) {
   const Dict dict = collect(call);
   Namespace* names = call.evaluator.make_namespace();
   for (const auto& [name, value] : dict.items) {
-    if (name.text() != nullptr) names->set(name.text()->bytes(), value);
+    if (name.text() != nullptr) call.evaluator.set_member(*names, name.text()->bytes(), value);
   }
   return Value(names);
 }

@@ -19,6 +19,11 @@ constexpr double kStepsADatum = 256;
 
 constexpr double kStepsAScope = 8;  // what a scope's memory is worth
 
+// JSON that a user gives: tools, documents, messages. Values take about 100 bytes of memory beside their text.
+constexpr size_t kMostJsonBytes = 64U << 20U;
+constexpr size_t kMostJsonDepth = 56;  // leaves room for lists around it in kMostValueDepth
+constexpr size_t kMostJsonValues = 1'000'000;
+
 constexpr int64_t kLongestRange = 100000;  // as in Jinja's sandbox
 
 }  // namespace emelex::jinja
