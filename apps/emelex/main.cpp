@@ -41,6 +41,8 @@ int run_main(int argc, char** argv) {
   add_run_command(app, action);
   add_bench_command(app, action);
   add_tokenize_command(app, action);
+  add_detokenize_command(app, action);
+  add_template_command(app, action);
   add_eval_command(app, action);
   add_quantize_command(app, action);
   add_import_command(app, action);

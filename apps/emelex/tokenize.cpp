@@ -7,11 +7,11 @@
 
 #include "base/strings.h"
 #include "emelex/commands.h"
-#include "emelex/engine.h"
 #include "emelex/format.h"
-#include "emelex/hub.h"
 #include "emelex/input.h"
 #include "emelex/output.h"
+#include "emelex/text_files.h"
+#include "emelex/tokenizer.h"
 
 namespace emelex::cli {
 namespace {
@@ -55,14 +55,11 @@ std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& 
 }
 
 int tokenize(const TokenizeFlags& flags) {
-  const std::filesystem::path model = resolve_model(flags.model);
+  const std::filesystem::path model = resolve_text_files(flags.model);
   const std::string text = flags.text ? *flags.text : read_stdin();
-  LoadOptions options;
-  options.threads = 1;
-  const auto engine = Engine::load(model, options);
-  const Tokenizer& tokenizer = engine->tokenizer();
-  const auto ids = tokenizer.encode(text, flags.special ? SpecialTokens::parse : SpecialTokens::as_text);
-  standard_output().write(tokens_text(tokenizer, ids, flags));
+  const auto tokenizer = load_tokenizer(model);
+  const auto ids = tokenizer->encode(text, flags.special ? SpecialTokens::parse : SpecialTokens::as_text);
+  standard_output().write(tokens_text(*tokenizer, ids, flags));
   return kDone;
 }
 
@@ -71,7 +68,9 @@ int tokenize(const TokenizeFlags& flags) {
 void add_tokenize_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("tokenize", "Show a text as the model's tokens");
   const auto flags = std::make_shared<TokenizeFlags>();
-  command->add_option("MODEL", flags->model, "A .gguf file, or a name that 'emelex list' shows")->required();
+  command
+      ->add_option("MODEL", flags->model, "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows")
+      ->required();
   command->add_option_function<std::string>(
       "TEXT", [flags = flags.get()](const std::string& text) { flags->text = text; }, "Without it stdin is read");
   command->add_flag("--ids", flags->ids, "Print the numbers alone");

@@ -1,6 +1,9 @@
 // The tokenizer and the chat template of a model's files, without its weights.
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "base/mapped_file.h"
 #include "base/strings.h"
@@ -23,8 +26,8 @@ fs::path text_folder(const fs::path& path) {
   std::error_code ignored;  // what is wrong with the path is said when it is opened
   if (fs::is_directory(path, ignored)) return path;
   const std::string extension = path.extension().string();
-  const bool beside = extension == ".json" || extension == ".jinja" || extension == ".safetensors";
-  if (!beside) return {};
+  constexpr std::array<std::string_view, 5> kBeside = {".json", ".jinja", ".model", ".tiktoken", ".safetensors"};
+  if (std::find(kBeside.begin(), kBeside.end(), extension) == kBeside.end()) return {};
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 

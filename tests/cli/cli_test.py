@@ -209,6 +209,75 @@ class Tokenize(ProgramTest):
         special = json.loads(self.emelex("tokenize", MODEL, "Hello <|im_end|>", "--json", "--special").stdout)
         self.assertLess(len(special), len(tokens))
 
+    def test_detokenize_gives_the_text_back(self):
+        text = "Héllo\n\twörld 🙂 <|im_end|>"
+        ids = self.emelex("tokenize", MODEL, text, "--ids").stdout.split()
+        self.assertEqual(self.emelex("detokenize", MODEL, *ids).stdout.decode(), text)
+        self.assertEqual(self.emelex("detokenize", MODEL, stdin=b"\n".join(ids)).stdout.decode(), text)
+        as_json = self.emelex("tokenize", MODEL, text, "--ids", "--json").stdout
+        self.assertEqual(self.emelex("detokenize", MODEL, stdin=as_json).stdout.decode(), text)
+        end = self.emelex("tokenize", MODEL, "<|im_end|>", "--special", "--ids").stdout.decode().strip()
+        self.assertEqual(self.emelex("detokenize", MODEL, end).stdout, b"")
+        self.assertEqual(self.emelex("detokenize", MODEL, end, "--special").stdout, b"<|im_end|>")
+        self.assertEqual(self.emelex("detokenize", MODEL).stdout, b"")
+        self.check_fails(1, "detokenize", MODEL, "1", "x", says='"x"')
+        self.check_fails(1, "detokenize", MODEL, "99999999", says="99999999")
+        self.check_fails(1, "detokenize", MODEL, "99999999999999", says="numbers of tokens")
+
+    def test_template_gives_the_prompt(self):
+        messages = self.path("messages.json", b'[{"role": "user", "content": "Hi <|im_end|>"}]')
+        expected = "<|im_start|>user\nHi <|im_end|><|im_end|>\n"
+        text = self.emelex("template", MODEL, "--messages", messages, "--no-generation-prompt").stdout.decode()
+        self.assertTrue(text.endswith(expected), text)
+        with_prompt = self.emelex("template", MODEL, "-m", messages).stdout.decode()
+        self.assertEqual(with_prompt, text + "<|im_start|>assistant\n")
+        with open(messages, "rb") as file:
+            self.assertEqual(self.emelex("template", MODEL, stdin=file.read()).stdout.decode(), with_prompt)
+        answer = json.loads(self.emelex("template", MODEL, "-m", messages, "--json").stdout)
+        self.assertEqual(answer["text"], with_prompt)
+        self.assertEqual("".join(segment["text"] for segment in answer["segments"]), with_prompt)
+        self.assertIn({"text": "Hi <|im_end|>", "from_message": True}, answer["segments"])
+
+
+class TextFiles(ProgramTest):
+    """Commands that need no weights work with a folder that has none."""
+
+    def setUp(self):
+        super().setUp()
+        self.path("tokenizer.json", json.dumps({
+            "added_tokens": [{"id": 3, "content": "<|im_start|>", "special": True}, {"id": 4, "content": "<|im_end|>", "special": True}],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}}).encode())
+        self.messages = self.path("messages.json", b'[{"role": "user", "content": "ab"}]')
+
+    def test_a_folder_or_file_with_a_tokenizer_is_enough(self):
+        for model in (self.folder, os.path.join(self.folder, "tokenizer.json")):
+            self.assertEqual(self.emelex("tokenize", model, "abab", "--ids").stdout, b"2\n2\n")
+            self.assertEqual(self.emelex("detokenize", model, "2", "0").stdout, b"aba")
+
+    def test_a_built_in_template_is_said_to_be_one(self):
+        result = self.emelex("template", self.folder, "-m", self.messages)
+        self.assertEqual(result.stdout, b"<|im_start|>user\nab<|im_end|>\n<|im_start|>assistant\n")
+        self.assertIn(b"no chat template", result.stderr)
+        self.assertIn(b"chatml", result.stderr)
+
+    def test_tools_documents_variables_and_named_templates_are_passed_on(self):
+        self.path("chat_template.jinja", b"D {{ messages[-1].content }} {{ documents | tojson }} {{ x }} {{ tools is none }}")
+        os.mkdir(os.path.join(self.folder, "additional_chat_templates"))
+        self.path("additional_chat_templates/tool_use.jinja", b"T {{ tools | tojson }}")
+        tools = self.path("tools.json", b'[{"z": 1, "a": 2}]')
+        documents = self.path("documents.json", b'[{"title": "t"}]')
+        run = lambda *flags: self.emelex("template", self.folder, "-m", self.messages, *flags)
+        self.assertEqual(run("--documents", documents, "--variables", '{"x": [1]}').stdout, b'D ab [{"title": "t"}] [1] True')
+        self.assertEqual(run("--tools", tools).stdout, b'T [{"z": 1, "a": 2}]')
+        self.assertEqual(run("--tools", tools, "--template", "default").stdout, b"D ab null  False")
+        self.assertEqual(run("--continue").stdout, b"D ab")
+        self.check_fails(1, "template", self.folder, "-m", self.messages, "--template", "x", says="'tool_use'")
+        self.check_fails(1, "template", self.folder, "-m", tools, says="role")
+        self.check_fails(1, "template", self.folder, "-m", self.path("no.json"), says="no.json")
+        self.path("chat_template.jinja", b"{{ raise_exception('never') }}")
+        self.check_fails(1, "template", self.folder, "-m", self.messages, says="never")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

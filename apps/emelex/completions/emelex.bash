@@ -5,7 +5,7 @@ _emelex() {
   local flags=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize eval quantize import list show --version --help" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize detokenize template eval quantize import list show --version --help" -- "$current")
     return
   fi
   case $previous in
@@ -25,6 +25,8 @@ _emelex() {
     bench) flags="--prompt --generate --depth --batch --repetitions --output $runtime" ;;
     eval) flags="--file --against --against-kernels --context --chunks --json $runtime" ;;
     tokenize) flags="--ids --json --special" ;;
+    detokenize) flags="--special" ;;
+    template) flags="--messages --tools --documents --variables --template --no-generation-prompt --continue --json" ;;
     quantize) flags="--type --mlx --bits --group-size --requantize --force --threads --json" ;;
     import) flags="--name --copy" ;;
     list) flags="--json" ;;
@@ -35,7 +37,7 @@ _emelex() {
   else
     local names=""
     # A ':' divides words here, so a name is only offered where none has been typed yet.
-    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|eval|quantize|show)$ ]]; then
+    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|detokenize|template|eval|quantize|show)$ ]]; then
       names=$(emelex list 2>/dev/null | awk 'NR > 1 { print $1 }')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current"; compgen -f -- "$current")

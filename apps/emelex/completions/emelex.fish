@@ -1,8 +1,8 @@
 # fish completion for emelex
-set -l commands run bench tokenize eval quantize import list show
+set -l commands run bench tokenize detokenize template eval quantize import list show
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
-complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize eval quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize detokenize template eval quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -s t -l threads -x
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "cpu gpu"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32 q8_0"
@@ -14,14 +14,22 @@ complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
 complete -c emelex -n "__fish_seen_subcommand_from run eval" -s f -l file -r
 complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
 complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
-complete -c emelex -n "__fish_seen_subcommand_from run tokenize eval quantize list show" -l json
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize template eval quantize list show" -l json
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s r -l repetitions -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s o -l output -x -a "md json csv"
 complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l ids
-complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l special
+complete -c emelex -n "__fish_seen_subcommand_from tokenize detokenize" -l special
+for flag in tools documents
+    complete -c emelex -n "__fish_seen_subcommand_from template" -l $flag -r
+end
+complete -c emelex -n "__fish_seen_subcommand_from template" -s m -l messages -r
+complete -c emelex -n "__fish_seen_subcommand_from template" -l variables -x
+complete -c emelex -n "__fish_seen_subcommand_from template" -l template -x
+complete -c emelex -n "__fish_seen_subcommand_from template" -l no-generation-prompt
+complete -c emelex -n "__fish_seen_subcommand_from template" -l continue
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -s t -l type -x -a "f32 f16 bf16 q8_0 q6_k q5_k_m q5_k_s q5_1 q5_0 q4_k_m q4_k_s q4_1 q4_0 iq4_nl iq4_xs q3_k_l q3_k_m q3_k_s q2_k tq2_0 tq1_0 mxfp4_moe"
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l threads -x
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l mlx
