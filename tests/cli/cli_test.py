@@ -94,7 +94,8 @@ class BadFiles(ProgramTest):
                             (self.path("strange.gguf", gguf_of_unknown_architecture()), "nonesuch"), ("a\nb\x1b[2J", "a?b")):
             with self.subTest(model=model):
                 self.check_fails(1, "run", model, "Hello", says=says)
-                self.check_fails(1, "tokenize", model, "Hello", says=says)
+                # To cut a text into tokens, an architecture that emelex lacks would not matter.
+                self.check_fails(1, "tokenize", model, "Hello", says="strange.gguf" if says == "nonesuch" else says)
 
     @needs_model
     def test_truncated_files_are_refused(self):

@@ -26,8 +26,10 @@ def kind_of_theirs(result):
         return "text"
     if name in ("TemplateSyntaxError", "TemplateAssertionError", "SyntaxError"):
         return "no template"
-    if name in ("UndefinedError", "SecurityError"):  # what is kept from templates is undefined to them
+    if name == "UndefinedError":
         return "undefined"
+    if name == "SecurityError":
+        return "kept from templates"
     return "mistake"
 
 
@@ -40,7 +42,8 @@ def kind_of_ours(result):
 
 
 # A mistake that is found while rendering by one may be found while reading by the other, or be called by another name.
-ALLOWED = {("no template", "mistake"), ("mistake", "no template"), ("mistake", "undefined"), ("undefined", "no template")}
+ALLOWED = {("no template", "mistake"), ("mistake", "no template"), ("mistake", "undefined"), ("undefined", "no template"),
+           ("kept from templates", "undefined"), ("kept from templates", "mistake")}
 
 
 # Addresses in memory and names of Python's, where a function or generator is printed.

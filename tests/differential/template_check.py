@@ -8,6 +8,7 @@ import random
 import sys
 from pathlib import Path
 
+import family_templates
 import gguf
 from conversations import variables
 from jinja_reference import compare
@@ -151,7 +152,7 @@ DATA = {"list": [1, 2.5, True, None], "text": "é\n\"q\" \\ 😀\u2028", "nested
 
 def main():
     rng = random.Random(7)
-    templates = TEMPLATES + SNIPPETS
+    templates = TEMPLATES + family_templates.TEMPLATES + SNIPPETS
     if Path(MODEL).exists():
         templates.insert(0, gguf.GGUFReader(MODEL).fields["tokenizer.chat_template"].contents())
     more = {"data": DATA, "d": {"a": 1, "b": "x"}}

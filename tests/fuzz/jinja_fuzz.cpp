@@ -1,4 +1,5 @@
-// The template language on hostile templates and data. The input is a template, and after a zero byte a message.
+// The template language on hostile templates and data. The input is a template, and after a zero byte a message, which is
+// also read as the JSON of tools.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "emelex/error.h"
+#include "text/jinja/json_value.h"
 #include "text/jinja/template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
@@ -22,6 +24,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   Dict variables;
   variables.set(Value("messages"), Value(std::move(messages)));
   variables.set(Value("add_generation_prompt"), Value(true));
+  try {
+    variables.set(Value("tools"), value_from_json(content, "the tools"));
+  } catch (const emelex::Error& error) {
+    if (error.code() != emelex::ErrorCode::invalid_argument) std::abort();
+  }
   try {
     const Text text = Template(input.substr(0, end), "fuzz").render(variables);
     std::string joined;
