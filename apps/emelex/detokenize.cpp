@@ -61,8 +61,7 @@ void add_detokenize_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("detokenize", "Show the text of tokens");
   const auto flags = std::make_shared<DetokenizeFlags>();
   command
-      ->add_option("MODEL", flags->model,
-                   "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows")
+      ->add_option("MODEL", flags->model, "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows")
       ->required();
   command->add_option("IDS", flags->ids, "The tokens' numbers; without them stdin is read");
   command->add_flag("--special", flags->special, "Show control tokens such as <|im_end|> as well");

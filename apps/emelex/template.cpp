@@ -64,8 +64,8 @@ int show_prompt(const TemplateFlags& flags) {
   const auto chat_template = load_chat_template(model);
   const auto segments = chat_template->render_segments(messages_from_json(messages), options_of(flags));
   if (!chat_template->built_in().empty()) {
-    report_note(str_cat("the model has no chat template; this is the built-in one for ", chat_template->built_in(),
-                        " models"));
+    report_note(
+        str_cat("the model has no chat template; this is the built-in one for ", chat_template->built_in(), " models"));
   }
   Output& output = standard_output();
   const std::string text = flags.json ? segments_json(segments) : joined(segments);
@@ -87,8 +87,10 @@ void add_template_command(CLI::App& app, Action& action) {
                       "A JSON file: [{\"role\": \"user\", \"content\": \"…\"}, …]; without it stdin is read");
   command->add_option("--tools", flags->tools, "A JSON file with a list of tools, as in OpenAI's API");
   command->add_option("--documents", flags->documents, "A JSON file with a list of documents");
-  command->add_option("--variables", flags->variables, "More that the template asks for: '{\"enable_thinking\": false}'");
-  command->add_option("--template", flags->name, "Which of the model's templates; else the one for tools, or the default");
+  command->add_option("--variables", flags->variables,
+                      "More that the template asks for: '{\"enable_thinking\": false}'");
+  command->add_option("--template", flags->name,
+                      "Which of the model's templates; else the one for tools, or the default");
   command->add_flag("--no-generation-prompt", flags->no_generation_prompt, "Leave out the beginning of the answer");
   command->add_flag("--continue", flags->continue_final, "End within the last message, for the model to go on with it");
   command->add_flag("--json", flags->json, "Print one JSON object: the text, and in segments who wrote what");

@@ -10,8 +10,9 @@ namespace emelex::cli {
 namespace {
 
 bool has_text_files(const std::filesystem::path& folder) {
-  static constexpr std::array<const char*, 6> kNames = {"tokenizer.json",      "tokenizer.model",    "tekken.json",
-                                                        "tokenizer_config.json", "chat_template.jinja", "chat_template.json"};
+  static constexpr std::array<const char*, 6> kNames = {"tokenizer.json",      "tokenizer.model",
+                                                        "tekken.json",         "tokenizer_config.json",
+                                                        "chat_template.jinja", "chat_template.json"};
   return std::any_of(kNames.begin(), kNames.end(), [&](const char* name) {
     std::error_code missing;
     return std::filesystem::exists(folder / name, missing);

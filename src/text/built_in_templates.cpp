@@ -134,9 +134,8 @@ BuiltInTemplate built_in_template(const Metadata& metadata) {
   if (tokens == nullptr) return made("plain", kPlain);
   const std::unordered_set<std::string_view> names(tokens->begin(), tokens->end());
   for (const Family& family : kFamilies) {
-    const bool has_all = std::all_of(family.marks.begin(), family.marks.end(), [&](std::string_view mark) {
-      return mark.empty() || names.contains(mark);
-    });
+    const bool has_all = std::all_of(family.marks.begin(), family.marks.end(),
+                                     [&](std::string_view mark) { return mark.empty() || names.contains(mark); });
     if (has_all) return made(family.name, family.source);
   }
   return is_llama_2(metadata, *tokens) ? made("llama-2", kLlama2) : made("plain", kPlain);

@@ -20,7 +20,10 @@ using jinja::Text;
 using jinja::Value;
 
 // What follows the last message's text, with a space that shows whether the template strips it.
-constexpr std::string_view kEndMark = "\xEE\x80\x80" "end of what is written" "\xEE\x80\x81 ";
+constexpr std::string_view kEndMark =
+    "\xEE\x80\x80"
+    "end of what is written"
+    "\xEE\x80\x81 ";
 
 constexpr std::array<std::string_view, 3> kReasoningNames = {"reasoning_content", "thinking", "reasoning"};
 
@@ -57,7 +60,8 @@ Value message_value(const Message& message) {
   const Value more = message.more.empty() ? Value(Dict()) : jinja::value_from_json(message.more, "a message");
   if (more.dict() == nullptr) fail("an object with the rest of a message", more.type_name());
   if (more.dict()->find(std::string_view("role")) == nullptr) dict.set(Value("role"), role_value(message.role));
-  if (more.dict()->find(std::string_view("content")) == nullptr) dict.set(Value("content"), Value(Text(message.content, true)));
+  if (more.dict()->find(std::string_view("content")) == nullptr)
+    dict.set(Value("content"), Value(Text(message.content, true)));
   for (const auto& [key, value] : more.dict()->items) {
     const bool is_role = key.text()->bytes() == "role" && value.text() != nullptr;
     dict.items.emplace_back(key, is_role ? role_value(value.text()->bytes()) : value);

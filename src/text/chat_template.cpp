@@ -30,7 +30,8 @@ struct NamedTemplate {
   std::optional<jinja::Template> parsed;
   std::optional<Error> error;
 
-  NamedTemplate(std::string given_name, const Metadata& metadata, const std::string& key) : name(std::move(given_name)) {
+  NamedTemplate(std::string given_name, const Metadata& metadata, const std::string& key)
+      : name(std::move(given_name)) {
     try {
       parsed.emplace(metadata.require_string(key), metadata.source());
     } catch (const Error& problem) {
@@ -106,7 +107,8 @@ class JinjaChatTemplate final : public ChatTemplate {
     variables.set(Value("add_generation_prompt"), Value(options.add_generation_prompt));
     const Value more = json_or(options.variables, "the variables", Dict());
     if (more.dict() == nullptr) {
-      throw Error(ErrorCode::invalid_argument, str_cat("[chat] expected an object of variables, got ", more.type_name()));
+      throw Error(ErrorCode::invalid_argument,
+                  str_cat("[chat] expected an object of variables, got ", more.type_name()));
     }
     for (const auto& [name, value] : more.dict()->items) variables.set(name, value);
     return variables;

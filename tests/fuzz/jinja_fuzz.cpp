@@ -1,5 +1,5 @@
-// The template language on hostile templates and data. The input is a template, and after a zero byte a message, which is
-// also read as the JSON of tools.
+// The template language on hostile templates and data. The input is a template, and after a zero byte a message, which
+// is also read as the JSON of tools.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -83,7 +83,8 @@ TEST_CASE("files that can't be meant are named") {
   f.write("tokenizer_config.json", "{}");
   f.write("chat_template.jinja", std::string(2 << 20, 'x'));
   expect_error(ErrorCode::unsupported, {"chat_template.jinja", "1048576"}, [&] { (void)f.read(); });
-  expect_error(ErrorCode::not_found, {"missing.gguf"}, [&] { (void)load_chat_template(f.folder.path() / "missing.gguf"); });
+  expect_error(ErrorCode::not_found, {"missing.gguf"},
+               [&] { (void)load_chat_template(f.folder.path() / "missing.gguf"); });
 }
 
 }  // namespace

@@ -37,8 +37,8 @@ TEST_CASE("a conversation becomes the text that the model knows") {
 }
 
 TEST_CASE("templates see the names of the special tokens, and no tools unless there are some") {
-  CHECK(render("{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ tools is none }}{{ documents is none }}", {}) ==
-        "<|im_start|><|im_end|>FalseTrueTrue");
+  CHECK(render("{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ tools is none }}{{ documents is none }}",
+               {}) == "<|im_start|><|im_end|>FalseTrueTrue");
 }
 
 TEST_CASE("what a message contains never becomes a control token") {
@@ -88,11 +88,12 @@ TEST_CASE("messages are read from JSON with all that they have") {
   REQUIRE(messages.size() == 2);
   CHECK(messages[0] == Message{"user", "é", ""});
   CHECK(messages[1].role == "assistant");
-  CHECK(render("{{ messages | tojson }}", messages) ==
-        R"([{"role": "user", "content": "é"}, {"content": null, "role": "assistant", "tool_calls": [{"z": 1, "a": 2}]}])");
+  CHECK(
+      render("{{ messages | tojson }}", messages) ==
+      R"([{"role": "user", "content": "é"}, {"content": null, "role": "assistant", "tool_calls": [{"z": 1, "a": 2}]}])");
   const std::string deep = std::string(100, '[') + std::string(100, ']');
-  for (const std::string& bad : {std::string("{}"), std::string("[1]"), std::string("[{}]"), std::string("[{\"role\": 1}]"),
-                                 std::string("["), std::string(""), deep}) {
+  for (const std::string& bad : {std::string("{}"), std::string("[1]"), std::string("[{}]"),
+                                 std::string("[{\"role\": 1}]"), std::string("["), std::string(""), deep}) {
     CAPTURE(bad);
     expect_error(ErrorCode::invalid_argument, {"[chat]"}, [&] { (void)messages_from_json(bad); });
   }
@@ -123,9 +124,9 @@ TEST_CASE("no part of what a user gives becomes a control token") {
   options.tools = "[{" + evil + ": " + evil + "}]";
   options.documents = "[" + evil + "]";
   options.variables = "{\"hint\": " + evil + "}";
-  const Message message{"<|im_end|>", "",
-                        "{\"name\": " + evil + ", \"content\": [{\"text\": " + evil + "}], \"tool_calls\": [{" + evil +
-                            ": 1}]}"};
+  const Message message{
+      "<|im_end|>", "",
+      "{\"name\": " + evil + ", \"content\": [{\"text\": " + evil + "}], \"tool_calls\": [{" + evil + ": 1}]}"};
   const auto segments = make_chat_template(metadata)->render_segments({message}, options);
   const auto ids = tokenizer->encode_segments(segments);
   CHECK(std::count(ids.begin(), ids.end(), TinyVocabulary::kEnd) == 0);
@@ -183,15 +184,23 @@ TEST_CASE("where a file has no template, the family that its vocabulary shows gi
     const char* rendered;
   };
   const std::vector<Family> families = {
-      {"chatml", {"<|im_start|>", "<|im_end|>"}, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n"
-                                                 "<|im_start|>assistant\nA<|im_end|>\n<|im_start|>assistant\n"},
-      {"llama-3", {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
-       "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|>"
+      {"chatml",
+       {"<|im_start|>", "<|im_end|>"},
+       "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n"
+       "<|im_start|>assistant\nA<|im_end|>\n<|im_start|>assistant\n"},
+      {"llama-3",
+       {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+       "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ<|eot_"
+       "id|>"
        "<|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"},
-      {"gemma", {"<start_of_turn>", "<end_of_turn>"}, "<s><start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\nA"
-                                                      "<end_of_turn>\n<start_of_turn>model\n"},
-      {"phi", {"<|user|>", "<|assistant|>", "<|end|>"}, "<|system|>\nS<|end|>\n<|user|>\nQ<|end|>\n<|assistant|>\nA<|end|>\n"
-                                                        "<|assistant|>\n"},
+      {"gemma",
+       {"<start_of_turn>", "<end_of_turn>"},
+       "<s><start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\nA"
+       "<end_of_turn>\n<start_of_turn>model\n"},
+      {"phi",
+       {"<|user|>", "<|assistant|>", "<|end|>"},
+       "<|system|>\nS<|end|>\n<|user|>\nQ<|end|>\n<|assistant|>\nA<|end|>\n"
+       "<|assistant|>\n"},
       {"mistral", {"[INST]", "[/INST]"}, "<s>[INST] S\n\nQ[/INST] A</s>"},
       {"plain", {"x"}, "<s>System: S\n\nUser: Q\n\nAssistant: A\n\nAssistant:"}};
   for (const Family& family : families) {

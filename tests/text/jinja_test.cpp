@@ -58,6 +58,18 @@ TEST_CASE("every byte keeps its origin through all that is done to strings") {
   CHECK(marked(render("{% set t %}a{{ data }}{% endset %}{{ t | indent(1, true) }}", "X")) == " a[X]");
   CHECK(marked(render("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(data) }}", "X")) == "<[X]>");
   CHECK(marked(render("{% for c in data %}{{ c }}.{% endfor %}", "XY")) == "[X].[Y].");
+  CHECK(marked(render("{{ 'a%s' % data }}{{ '{0:>3}{0!r}'.format(data) }}", "X")) == "a[X]  [X]'[X]'");
+  CHECK(marked(render("{{ '<%(k)5s>' % {'k': data} }}{{ 'a{}' | format }}{{ '%s' | format(data) }}", "X")) ==
+        "<    [X]>a{}[X]");
+  CHECK(marked(render("{{ data | e }}{{ ('<' | safe) + data }}", "<&")) == "[&lt;&amp;]<[&lt;&amp;]");
+  CHECK(marked(render("{{ (data ~ 'b') | center(5) }}{{ data.partition('-') | join('b') }}", "X-Y")) ==
+        " [X-Y]b[X]b[-]b[Y]");
+  CHECK(marked(render("{{ data.splitlines() | join('|') }}{{ data | truncate(2, true, '.', 0) }}", "X\nY")) ==
+        "[X]|[YX].");
+  CHECK(marked(render("{{ [data] | groupby(0) | map('first') | join }}{{ [data] | batch(1) | first }}", "X")) ==
+        "[X]['[X]']");
+  CHECK(marked(render("{% for x in [data, ['b', data]] recursive %}{{ loop(x) if x is not string else x }}{% endfor %}",
+                      "X")) == "[X]b[X]");
 }
 
 TEST_CASE("errors name the line and the column") {
@@ -106,9 +118,9 @@ TEST_CASE("what is no template is refused when it is read") {
 TEST_CASE("what emelex lacks is said to be unsupported") {
   for (const char* source :
        {"{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}", "{% block x %}{% endblock %}",
-        "{{ 1 | no_such_filter }}", "{{ 1 is no_such_test }}", "{{ 'x'.encode() }}", "{{ [1] | random }}", "{{ lipsum() }}",
-        "{{ 9223372036854775807 + 1 }}", "{{ 99999999999999999999 }}", "{{ (-9223372036854775807 - 1) // -1 }}",
-        "{{ 3 ** 99 }}"}) {
+        "{{ 1 | no_such_filter }}", "{{ 1 is no_such_test }}", "{{ 'x'.encode() }}", "{{ [1] | random }}",
+        "{{ lipsum() }}", "{{ 9223372036854775807 + 1 }}", "{{ 99999999999999999999 }}",
+        "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 3 ** 99 }}"}) {
     CAPTURE(source);
     CHECK(error_of(source).first == ErrorCode::unsupported);
   }
@@ -120,8 +132,10 @@ TEST_CASE("no template runs for long or uses much memory") {
   for (const std::string& source :
        {loop,
         std::string("{% set ns = namespace(s='a') %}{% for i in range(64) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"),
-        std::string("{{ 'a' * 9223372036854775807 }}"), std::string("{{ [0] * 1000000000 }}"),
-        std::string("{{ range(1000000000) }}"), std::string("{{ range(0, 9223372036854775807, 1) }}"),
+        std::string("{{ 'a' * 9223372036854775807 }}"),
+        std::string("{{ [0] * 1000000000 }}"),
+        std::string("{{ range(1000000000) }}"),
+        std::string("{{ range(0, 9223372036854775807, 1) }}"),
         std::string("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
         std::string("{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"),
         std::string("{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = [ns.l] %}{% endfor %}"),
@@ -132,7 +146,22 @@ TEST_CASE("no template runs for long or uses much memory") {
         std::string("{% set ns = namespace(f=1) %}{% for i in range(999) %}{% set ns.f = [ns.f].index %}{% endfor %}"),
         std::string("{{ 'a' | indent(9223372036854775807, true) }}"),
         std::string("{{ [1] | tojson(indent=1000000000) }}"),
-        std::string("{{ ('a' * 100000).replace('', 'b' * 100000) }}")}) {
+        std::string("{{ ('a' * 100000).replace('', 'b' * 100000) }}"),
+        std::string("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}"),
+        std::string("{% for x in [1] recursive %}{{ loop([1]) }}{{ loop([1]) }}{% endfor %}"),
+        std::string(
+            "{% set ns = namespace(g=[1]) %}{% for i in range(9999) %}{% set ns.g = ns.g | map('abs') %}{% endfor %}"
+            "{{ ns.g | list }}"),
+        std::string("{% set ns = namespace(j='') %}{% for i in range(99) %}{% set ns.j = joiner(ns.j) %}{% endfor %}"),
+        std::string("{{ '%999999999s' % 1 }}"),
+        std::string("{{ '%.999999f' % 1 }}"),
+        std::string("{{ '{:>{}}'.format(1, 10 ** 18) }}"),
+        std::string("{{ 'a'.center(10 ** 18) }}"),
+        std::string("{{ 'a'.zfill(10 ** 18) }}"),
+        std::string("{{ '\\t'.expandtabs(10 ** 18) }}"),
+        std::string("{{ [1] | slice(10 ** 18) | list }}"),
+        std::string("{{ [1] | batch(10 ** 18, 1) | list }}"),
+        std::string("{{ 1 | center(10 ** 18) }}")}) {
     CAPTURE(source);
     const ErrorCode code = error_of(source).first;
     CHECK(code == ErrorCode::invalid_argument);

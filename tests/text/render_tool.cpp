@@ -2,8 +2,8 @@
 //
 //   render_tool CASES RESULTS
 //
-// CASES is a JSON list of {"template": TEXT, "variables": [{…}, …]}. RESULTS gets a JSON list with, for each template, a
-// list of {"text": …} or {"error": …, "code": …}, one for each set of variables.
+// CASES is a JSON list of {"template": TEXT, "variables": [{…}, …]}. RESULTS gets a JSON list with, for each template,
+// a list of {"text": …} or {"error": …, "code": …}, one for each set of variables.
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -57,7 +57,8 @@ Json render(const Json& test) {
     return std::string();
   });
   for (const Json& variables : test["variables"]) {
-    results.push_back(parsed ? result_of([&] { return parsed->render(*to_value(variables).dict()).bytes(); }) : parsing);
+    results.push_back(parsed ? result_of([&] { return parsed->render(*to_value(variables).dict()).bytes(); })
+                             : parsing);
   }
   return results;
 }

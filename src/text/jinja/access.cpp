@@ -200,7 +200,8 @@ std::vector<Value> Evaluator::iterate(const Value& value) {
   if (Generator* generator = value.generator()) {
     make_items(*generator);
     charge(static_cast<double>(generator->items.size()));
-    const auto next = generator->items.begin() + static_cast<std::ptrdiff_t>(std::exchange(generator->next, generator->items.size()));
+    const auto next =
+        generator->items.begin() + static_cast<std::ptrdiff_t>(std::exchange(generator->next, generator->items.size()));
     return {next, generator->items.end()};
   }
   if (const List* list = value.list()) return list->items;

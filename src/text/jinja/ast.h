@@ -117,7 +117,7 @@ struct Statement {
   std::vector<Block> blocks;
   std::vector<Target> targets;
   std::vector<Parameter> parameters;
-  bool recursive = false;       // of a for loop: may be called by its `loop`
+  bool recursive = false;      // of a for loop: may be called by its `loop`
   SpecialNames special_names;  // of a macro or call block: which of them its body has
 };
 

@@ -105,7 +105,8 @@ Arguments Evaluator::evaluate_arguments(const Expression& expression, Scope& sco
   }
   for (const auto& [name, value] : expression.named) arguments.named.emplace_back(name, evaluate(*value, scope));
   if (expression.unpacked) {
-    for (Value& value : iterate(evaluate(*expression.unpacked, scope))) arguments.positional.push_back(std::move(value));
+    for (Value& value : iterate(evaluate(*expression.unpacked, scope)))
+      arguments.positional.push_back(std::move(value));
   }
   if (!expression.unpacked_named) return arguments;
   const Value named = evaluate(*expression.unpacked_named, scope);

@@ -297,9 +297,9 @@ void Evaluator::bind_macro(const Statement& macro, const Arguments& arguments, S
   if (macro.special_names.caller) scope.values.emplace("caller", Value::undefined("the caller of a macro"));
   for (const Parameter& parameter : macro.parameters) {
     if (scope.values.find(parameter.name) != scope.values.end()) continue;
-    scope.values.emplace(parameter.name,
-                         parameter.fallback ? evaluate(*parameter.fallback, scope)
-                                            : Value::undefined(str_cat("the parameter '", parameter.name, "'")));
+    scope.values.emplace(parameter.name, parameter.fallback
+                                             ? evaluate(*parameter.fallback, scope)
+                                             : Value::undefined(str_cat("the parameter '", parameter.name, "'")));
   }
 }
 

@@ -139,7 +139,8 @@ bool parse_float(const std::string& text, double& number) {
 bool parse_integer(std::string text, int base, int64_t& number) {
   const size_t sign = text.starts_with('-') ? 1 : 0;
   const char letter = base == 16 ? 'x' : base == 8 ? 'o' : base == 2 ? 'b' : 0;
-  if (letter != 0 && text.size() > sign + 2 && text[sign] == '0' && (text[sign + 1] | 0x20) == letter && text[sign + 2] != '-') {
+  if (letter != 0 && text.size() > sign + 2 && text[sign] == '0' && (text[sign + 1] | 0x20) == letter &&
+      text[sign + 2] != '-') {
     text.erase(sign, 2);
   }
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number, base);
@@ -208,7 +209,8 @@ Value rounded_integer(const Call& call, int64_t number, int precision) {
   const int64_t down = number - rest;
   const bool up = rest > unit - rest || (rest == unit - rest && down / unit % 2 != 0);
   int64_t result = down;
-  if (up && __builtin_add_overflow(down, unit, &result)) call.evaluator.fail("expected a smaller integer, got a larger one");
+  if (up && __builtin_add_overflow(down, unit, &result))
+    call.evaluator.fail("expected a smaller integer, got a larger one");
   return Value(result);
 }
 

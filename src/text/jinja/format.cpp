@@ -25,7 +25,8 @@ int64_t take_number(Evaluator& evaluator, std::string_view& text) {
   int64_t number = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || !is_number_character(text[0])) return -1;
-  if (parsed.ec != std::errc() || number > kWidest) evaluator.fail("expected a smaller number in a format, got a larger one");
+  if (parsed.ec != std::errc() || number > kWidest)
+    evaluator.fail("expected a smaller number in a format, got a larger one");
   text.remove_prefix(static_cast<size_t>(parsed.ptr - text.data()));
   return number;
 }
@@ -105,7 +106,8 @@ class PercentFormatter {
     }
     rest.remove_prefix(1);
     const Value& value = next();
-    if (!value.is_integer() || std::abs(value.number()) > kWidest) evaluator_.fail("expected a small integer for '*', got another value");
+    if (!value.is_integer() || std::abs(value.number()) > kWidest)
+      evaluator_.fail("expected a small integer for '*', got another value");
     return value.integer();
   }
 
@@ -116,7 +118,8 @@ class PercentFormatter {
       const size_t end = std::min(rest.find(')'), rest.size() - 1);
       if (values_.dict() == nullptr) evaluator_.fail("expected a dict for a format with names, got another value");
       const Value* found = values_.dict()->find(rest.substr(1, end - 1));
-      if (found == nullptr) evaluator_.fail(str_cat("expected the key ", quote_bytes(rest.substr(1, end - 1)), ", got none"));
+      if (found == nullptr)
+        evaluator_.fail(str_cat("expected the key ", quote_bytes(rest.substr(1, end - 1)), ", got none"));
       keyed = *found;
       rest.remove_prefix(end + 1);
     }
@@ -266,7 +269,8 @@ class BraceFormatter {
     int64_t index = take_number(evaluator_, digits);
     if (name.empty() || (index >= 0 && digits.empty())) {
       const bool counts = name.empty();
-      if (numbering_.value_or(counts) != counts) evaluator_.fail("expected all places of a format numbered or none, got some");
+      if (numbering_.value_or(counts) != counts)
+        evaluator_.fail("expected all places of a format numbered or none, got some");
       numbering_ = counts;
       if (counts) index = next_++;
       if (static_cast<size_t>(index) >= arguments_.positional.size()) {
@@ -324,8 +328,8 @@ class BraceFormatter {
     if (const Text* text = value.text()) {
       // "05" pads a string with zeros on the right.
       if (spec.align == '=' && spec.fill.bytes() == "0") spec.align = '<';
-      const bool good = (spec.type == 0 || spec.type == 's') && spec.align != '=' && spec.sign == '-' && !spec.alternate &&
-                        spec.grouping == 0;
+      const bool good = (spec.type == 0 || spec.type == 's') && spec.align != '=' && spec.sign == '-' &&
+                        !spec.alternate && spec.grouping == 0;
       if (!good) evaluator_.fail(str_cat("expected a format for strings, got ", quote_bytes(spec_text.bytes())));
       const Text cut = spec.precision < 0 ? *text : first_characters(*text, spec.precision);
       return pad(evaluator_, cut, spec.width, spec.align == 0 ? '<' : spec.align, spec.fill);

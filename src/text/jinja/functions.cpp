@@ -88,7 +88,8 @@ Value strftime_now(const Call& call) {
 // An object with the values in turn: next() and current go through them, reset() begins anew.
 Value cycler(const Call& call) {
   const List values{call.arguments.positional};
-  if (values.items.empty() || !call.arguments.named.empty()) call.evaluator.fail("expected values for 'cycler', got none");
+  if (values.items.empty() || !call.arguments.named.empty())
+    call.evaluator.fail("expected values for 'cycler', got none");
   Namespace* names = call.evaluator.make_namespace();
   names->type = "Cycler";
   const auto place = std::make_shared<size_t>(0);
@@ -115,10 +116,9 @@ Value joiner(const Call& call) {
   const auto bound = call.bound({"sep"});
   const Value separator = bound[0] == nullptr ? Value(", ") : *bound[0];
   const auto used = std::make_shared<bool>(false);
-  return Value(Function{"joiner", [=](Evaluator&, const Arguments&) {
-                          return std::exchange(*used, true) ? separator : Value("");
-                        },
-                        separator.depth() + 1});
+  return Value(Function{
+      "joiner", [=](Evaluator&, const Arguments&) { return std::exchange(*used, true) ? separator : Value(""); },
+      separator.depth() + 1});
 }
 
 constexpr std::array kFunctions = {

@@ -92,11 +92,8 @@ Value attribute(const Call& call) {
 }
 
 constexpr std::array kGroupingFilters = {
-    CallRule{"batch", batch, true, 1},
-    CallRule{"slice", slice, true, 1},
-    CallRule{"groupby", group_by},
-    CallRule{"attr", attribute},
-    CallRule{"random", nullptr},
+    CallRule{"batch", batch, true, 1}, CallRule{"slice", slice, true, 1}, CallRule{"groupby", group_by},
+    CallRule{"attr", attribute},       CallRule{"random", nullptr},
 };
 
 }  // namespace

@@ -45,33 +45,39 @@ class JsonWriter {
     out_.append(escape, from_data);
   }
 
-  void write_character(const Text& text, size_t position, const Utf8Char& character) {
+  bool is_plain(char32_t code) const {
+    return code >= 0x20 && code != '"' && code != '\\' && !(style_.ensure_ascii && code > 0x7E);
+  }
+
+  void write_escape(char32_t code, bool from_data) {
     static constexpr std::string_view kEscaped = "\"\\\n\r\t\f\b";
     static constexpr std::string_view kLetters = "\"\\nrtfb";
-    const bool from_data = text.from_data(position);
-    const char32_t code = character.code_point;
     const size_t escape = code < 0x80 ? kEscaped.find(static_cast<char>(code)) : std::string_view::npos;
     if (escape != std::string_view::npos) {
       const char pair[] = {'\\', kLetters[escape]};
       out_.append(std::string_view(pair, 2), from_data);
-    } else if (code < 0x20 || (style_.ensure_ascii && code > 0x7E && code < 0x10000)) {
+    } else if (code < 0x10000) {
       append_unicode_escape(code, from_data);
-    } else if (style_.ensure_ascii && code >= 0x10000) {
+    } else {
       append_unicode_escape(0xD800 + ((code - 0x10000) >> 10U), from_data);
       append_unicode_escape(0xDC00 + ((code - 0x10000) & 0x3FFU), from_data);
-    } else {
-      out_.append(text, position, position + character.length);
     }
   }
 
   void write_string(const Text& text) {
     evaluator_.charge(static_cast<double>(text.size()) / 4);
     out_.append("\"");
+    size_t plain = 0;  // where that begins which is written as it is
     for (size_t position = 0; position < text.size();) {
       const Utf8Char character = utf8_at(text.bytes(), position);
-      write_character(text, position, character);
+      if (!is_plain(character.code_point)) {
+        out_.append(text, plain, position);
+        write_escape(character.code_point, text.from_data(position));
+        plain = position + character.length;
+      }
       position += character.length;
     }
+    out_.append(text, plain, text.size());
     out_.append("\"");
   }
 

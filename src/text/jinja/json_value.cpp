@@ -23,7 +23,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool x) override { return add(Value(x)); }
   bool number_integer(int64_t x) override { return add(Value(x)); }
   bool number_unsigned(uint64_t x) override {
-    if (x > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) fail("integers of at most 64 bits", "a larger one");
+    if (x > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      fail("integers of at most 64 bits", "a larger one");
     return add(Value(static_cast<int64_t>(x)));
   }
   bool number_float(double x, const std::string& /*text*/) override { return add(Value(x)); }

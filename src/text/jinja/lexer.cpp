@@ -218,7 +218,8 @@ class Lexer {
   // 0x1F, 0o17, 0b11: kept with a prefix in small letters. False where there is none.
   bool read_number_in_base() {
     const size_t start = position_;
-    const char letter = text_[start] == '0' && start + 2 < text_.size() ? static_cast<char>(text_[start + 1] | 0x20) : ' ';
+    const char letter =
+        text_[start] == '0' && start + 2 < text_.size() ? static_cast<char>(text_[start + 1] | 0x20) : ' ';
     bool (*const is_digit)(char) = letter == 'x'   ? is_hex_digit
                                    : letter == 'o' ? is_octal_digit
                                    : letter == 'b' ? is_binary_digit

@@ -27,7 +27,8 @@ char32_t referenced(std::string_view name) {
   const char* begin = name.data() + (hex ? 2 : 1);
   const char* end = name.data() + name.size();
   const auto parsed = std::from_chars(begin, end, code, hex ? 16 : 10);
-  const bool valid = parsed.ec == std::errc() && parsed.ptr == end && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+  const bool valid =
+      parsed.ec == std::errc() && parsed.ptr == end && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
   return valid ? code : 0;
 }
 
@@ -71,7 +72,8 @@ Text unescape_html(const Text& text) {
   size_t begin = 0;
   for (size_t at = 0; (at = bytes.find('&', at)) != std::string::npos;) {
     const size_t end = bytes.substr(at, kLongestReference).find(';');
-    const char32_t character = end == std::string::npos ? 0 : referenced(std::string_view(bytes).substr(at + 1, end - 1));
+    const char32_t character =
+        end == std::string::npos ? 0 : referenced(std::string_view(bytes).substr(at + 1, end - 1));
     if (character == 0) {
       ++at;
       continue;
@@ -117,7 +119,8 @@ Text quote_url(const Text& text, std::string_view safe, bool query) {
     const char c = bytes[at];
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("_.-~").find(c) != std::string_view::npos || safe.find(c) != std::string_view::npos;
+                       std::string_view("_.-~").find(c) != std::string_view::npos ||
+                       safe.find(c) != std::string_view::npos;
     if (plain) {
       out.append(text, at, at + 1);
     } else if (c == ' ' && query) {

@@ -11,8 +11,8 @@ namespace emelex::jinja {
 // https://docs.python.org/3/library/string.html#format-specification-mini-language
 struct FormatSpec {
   Text fill = Text(" ");
-  char align = 0;      // '<', '>', '^', '='; 0: the type's own
-  char sign = '-';     // '+', '-', ' '
+  char align = 0;   // '<', '>', '^', '='; 0: the type's own
+  char sign = '-';  // '+', '-', ' '
   bool alternate = false;
   int64_t width = 0;
   char grouping = 0;   // ',' or '_'; 0: none

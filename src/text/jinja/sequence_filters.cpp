@@ -60,7 +60,8 @@ Value first(const Call& call) {
 
 Value last(const Call& call) {
   call.bound({});
-  if (call.self.generator() != nullptr) call.evaluator.fail("expected something that has an end for 'last', got a generator");
+  if (call.self.generator() != nullptr)
+    call.evaluator.fail("expected something that has an end for 'last', got a generator");
   const std::vector<Value> items = input_items(call);
   return items.empty() ? Value::undefined("the last item of nothing") : items.back();
 }
@@ -142,7 +143,8 @@ Value dictsort(const Call& call) {
     call.evaluator.fail(str_cat("expected a dict for 'dictsort', got ", call.self.type_name()));
   }
   const std::string by = bound[1] != nullptr ? call.text_argument(bound[1]).bytes() : "key";
-  if (by != "key" && by != "value") call.evaluator.fail(str_cat("expected 'key' or 'value' to sort by, got ", quote_bytes(by)));
+  if (by != "key" && by != "value")
+    call.evaluator.fail(str_cat("expected 'key' or 'value' to sort by, got ", quote_bytes(by)));
   const bool by_value = by == "value";
   std::vector<Keyed> keyed;
   const Value pairs = pairs_of(call.evaluator, *call.self.dict());

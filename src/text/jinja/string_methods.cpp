@@ -100,7 +100,7 @@ Value partition(const Call& call, bool from_right) {
   List list;
   list.kind = ListKind::tuple;
   if (at != std::string::npos) {
-    list.items = {like_self(call, text.part(0, at)), Value(separator),
+    list.items = {like_self(call, text.part(0, at)), like_self(call, text.part(at, at + separator.size())),
                   like_self(call, text.part(at + separator.size(), text.size()))};
   } else if (from_right) {
     list.items = {Value(""), Value(""), call.self};
@@ -171,7 +171,8 @@ Value is_title(const Call& call) {
   call.placed({});
   call.evaluator.charge(call.self.weight());
   const Text title = to_title(call.text());
-  return Value(title.bytes() == call.text().bytes() && to_case(title, Case::lower).bytes() != to_case(title, Case::upper).bytes());
+  return Value(title.bytes() == call.text().bytes() &&
+               to_case(title, Case::lower).bytes() != to_case(title, Case::upper).bytes());
 }
 
 template <Text (*Change)(const Text&)>
@@ -272,7 +273,8 @@ constexpr std::array kStringMethods = {
     CallRule{"rindex", [](const Call& call) { return index_in(call, true); }},
     CallRule{"count", count},
     CallRule{"join", join},
-    CallRule{"format", [](const Call& call) { return Value(format_braces(call.evaluator, call.text(), call.arguments)); }},
+    CallRule{"format",
+             [](const Call& call) { return Value(format_braces(call.evaluator, call.text(), call.arguments)); }},
     CallRule{"center", [](const Call& call) { return aligned(call, '^'); }},
     CallRule{"ljust", [](const Call& call) { return aligned(call, '<'); }},
     CallRule{"rjust", [](const Call& call) { return aligned(call, '>'); }},

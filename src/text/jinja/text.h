@@ -16,8 +16,8 @@ class Text {
   Text() = default;
   explicit Text(std::string bytes, bool from_data = false);
 
-  // The same as HTML: what is joined to it from now on gets its signs escaped, as with Python's Markup. Parts and changes
-  // of it are plain text again.
+  // The same as HTML: what is joined to it from now on gets its signs escaped, as with Python's Markup. Parts and
+  // changes of it are plain text again.
   Text as_markup() const;
   bool is_markup() const { return is_markup_; }
 

@@ -87,7 +87,8 @@ Value xml_attributes(const Call& call) {
 
 Value format(const Call& call) {
   const auto& [positional, named] = call.arguments;
-  if (!positional.empty() && !named.empty()) call.evaluator.fail("expected values by place or by name for 'format', got both");
+  if (!positional.empty() && !named.empty())
+    call.evaluator.fail("expected values by place or by name for 'format', got both");
   if (named.empty()) {
     List values{positional, ListKind::tuple};
     return Value(format_percent(call.evaluator, input_text(call), Value(std::move(values))));

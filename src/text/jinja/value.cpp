@@ -191,19 +191,24 @@ void append_string_repr(Text& out, const Text& text) {
   const bool double_quotes = bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos;
   const char quote = double_quotes ? '"' : '\'';
   out.append(std::string_view(&quote, 1));
+  size_t plain = 0;  // where that begins which is shown as it is
   for (size_t position = 0; position < bytes.size();) {
     const Utf8Char character = utf8_at(bytes, position);
-    const bool from_data = text.from_data(position);
-    if (bytes[position] == '\\' || bytes[position] == quote) {
-      out.append("\\", from_data);
-      out.append(text, position, position + 1);
-    } else if (shows(character)) {
-      out.append(text, position, position + character.length);
-    } else {
-      append_escape(out, character, static_cast<unsigned char>(bytes[position]), from_data);
+    const bool quoted = bytes[position] == '\\' || bytes[position] == quote;
+    if (quoted || !shows(character)) {
+      const bool from_data = text.from_data(position);
+      out.append(text, plain, position);
+      plain = position;
+      if (quoted) {
+        out.append("\\", from_data);  // and the sign itself, as it is
+      } else {
+        append_escape(out, character, static_cast<unsigned char>(bytes[position]), from_data);
+        plain += character.length;
+      }
     }
     position += character.length;
   }
+  out.append(text, plain, bytes.size());
   out.append(std::string_view(&quote, 1));
 }
 
@@ -261,7 +266,8 @@ Text to_text(const Value& value) {
   if (value.is<double>()) return Text(float_repr(value.number()));
   if (value.function() != nullptr) return Text(str_cat("<function ", value.function()->name, ">"));
   if (value.names() != nullptr) return Text(str_cat("<", value.type_name(), ">"));
-  if (const Loop* loop = value.loop()) return Text(str_cat("<LoopContext ", loop->index + 1, "/", loop->items.size(), ">"));
+  if (const Loop* loop = value.loop())
+    return Text(str_cat("<LoopContext ", loop->index + 1, "/", loop->items.size(), ">"));
   if (value.generator() != nullptr) return Text("<generator>");
   Text out;
   append_repr(out, value);

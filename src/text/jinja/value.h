@@ -114,11 +114,11 @@ enum class ListKind : uint8_t { list, tuple, range, keys, values, pairs };
 struct List {
   std::vector<Value> items;
   ListKind kind = ListKind::list;
-  int64_t start = 0;       // of a range, as the next two
+  int64_t start = 0;  // of a range, as the next two
   int64_t stop = 0;
   int64_t step = 1;
-  bool is_group = false;   // a pair with the names that groupby gives: grouper and list
-  int depth = 1;           // see Value; both set by Value(List)
+  bool is_group = false;  // a pair with the names that groupby gives: grouper and list
+  int depth = 1;          // see Value; both set by Value(List)
   double weight = 1;
 
   bool is_plain() const { return kind == ListKind::list || kind == ListKind::tuple; }
@@ -158,7 +158,7 @@ struct Loop {
   size_t index = 0;              // from 0
   std::vector<Value> last_seen;  // by loop.changed()
   bool seen = false;
-  int depth = 1;                                // of loops that call themselves
+  int depth = 1;                                 // of loops that call themselves
   std::function<Value(const Value&)> call_self;  // of a recursive one
 };
 
