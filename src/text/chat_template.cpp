@@ -153,6 +153,8 @@ std::unique_ptr<ChatTemplate> make_chat_template(const Metadata& metadata) {
   std::vector<NamedTemplate> templates;
   const std::string prefix = str_cat(kChatTemplateKey, ".");
   for (const auto& [key, value] : metadata.values()) {
+    const auto* text = std::get_if<std::string>(&value);
+    if (text != nullptr && text->empty()) continue;  // as good as none
     if (key == kChatTemplateKey) {
       templates.emplace_back(std::string(kDefaultName), metadata, key);
     } else if (key.starts_with(prefix)) {

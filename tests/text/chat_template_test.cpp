@@ -222,6 +222,11 @@ TEST_CASE("where a file has no template, the family that its vocabulary shows gi
   }
 }
 
+TEST_CASE("an empty template is none") {
+  CHECK(make_chat_template(with_template(""))->built_in() == "chatml");
+  CHECK(make_chat_template(with_template(" "))->built_in().empty());
+}
+
 TEST_CASE("Llama 2 is known by its vocabulary alone") {
   Metadata metadata("tiny.gguf");
   std::vector<std::string> tokens(32000, "x");
