@@ -29,10 +29,11 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of `text` (UTF-8; bytes that are not valid UTF-8 are encoded as bytes, never dropped). A byte that the
-  // vocabulary has no token for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8
-  // has, six control characters and two lead bytes of unassigned planes. No begin-of-sequence token is added: see
-  // bos() and adds_bos(). Throws Error(invalid_argument) when `text` has 2 GiB or more.
+  // The ids of `text` (UTF-8). Bytes that are not valid UTF-8 are encoded as bytes where the vocabulary is one of bytes;
+  // in others, sentencepiece's for one, each becomes U+FFFD, as there. A byte that a vocabulary of bytes has no token
+  // for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8 has, six control characters
+  // and two lead bytes of unassigned planes. No begin-of-sequence token is added: see bos() and adds_bos(). Throws
+  // Error(invalid_argument) when `text` has 2 GiB or more.
   virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const = 0;
 
   // The ids of the segments' concatenation, where control tokens are found only within what the template wrote.
@@ -42,6 +43,13 @@ class Tokenizer {
   // The bytes that `id` stands for. They may be a part of a character; StreamDecoder joins them. Control tokens give
   // nothing, unless `show_special`. Throws Error(invalid_argument) when `id` is not in the vocabulary.
   virtual std::string decode_token(TokenId id, bool show_special = false) const = 0;
+
+  // The same for the next token of a text. `at_start` says that the text has no token yet: its first loses the space
+  // that encoding puts before a text, where the model's kind has that. Set to false once that is settled.
+  virtual std::string decode_next(TokenId id, bool show_special, bool& at_start) const {
+    at_start = false;
+    return decode_token(id, show_special);
+  }
 
   virtual int vocab_size() const = 0;
   virtual TokenId bos() const = 0;            // -1: the model has none
@@ -73,6 +81,7 @@ class StreamDecoder {
  private:
   const Tokenizer* tokenizer_;
   bool show_special_;
+  bool at_start_ = true;
   std::string pending_;  // the bytes of an unfinished character
 };
 

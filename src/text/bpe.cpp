@@ -7,61 +7,88 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/hash.h"
+#include "text/utf8.h"
 
 namespace emelex {
 namespace {
 
-constexpr std::string_view kMergesKey = "tokenizer.ggml.merges";
 constexpr size_t kMostMerges = size_t{1} << 24U;  // the largest vocabularies have 2^19
 
 // Up to this many bytes, looking through all pairs for the best beats keeping a queue of them.
 constexpr size_t kShortWord = 48;
 
-// The index of the one space that parts a merge, or npos.
-size_t parting_space(std::string_view line) {
-  const size_t space = line.find(' ');
-  if (space == 0 || space + 1 >= line.size() || line.find(' ', space + 1) != std::string_view::npos) {
-    return std::string_view::npos;
-  }
-  return space;
+// Appends the text that a name of the file stands for.
+bool append_text(const Vocabulary& vocabulary, std::string_view name, std::string& text) {
+  if (vocabulary.alphabet() == Vocabulary::Alphabet::bytes) return append_byte_level(name, text);
+  text += name;
+  return true;
 }
 
 }  // namespace
 
-Bpe::Bpe(const ByteLevelVocabulary& vocabulary, const Metadata& metadata) : seed_(hash_seed()) {
+struct Bpe::ByList {
+  static Merge find(const Bpe& bpe, std::string_view /*word*/, TokenId left, uint32_t /*begin*/, TokenId right,
+                    uint32_t /*end*/) {
+    return bpe.find(left, right);
+  }
+};
+
+struct Bpe::ByText {
+  static Merge find(const Bpe& bpe, std::string_view word, TokenId /*left*/, uint32_t begin, TokenId /*right*/,
+                    uint32_t end) {
+    if (end - begin > bpe.vocabulary_.longest()) return {};
+    const TokenId product = bpe.vocabulary_.find_mergeable(word.substr(begin, end - begin));
+    if (product < 0) return {};
+    return {-1, -1, product, bpe.ranks_[static_cast<size_t>(product)]};
+  }
+};
+
+Bpe::Bpe(const Vocabulary& vocabulary, Options options)
+    : vocabulary_(vocabulary),
+      options_(std::move(options)),
+      by_bytes_(vocabulary.alphabet() == Vocabulary::Alphabet::bytes),
+      seed_(hash_seed()) {
   for (int byte = 0; byte < 256; ++byte) {
     const char character = static_cast<char>(byte);
-    byte_tokens_[static_cast<size_t>(byte)] = vocabulary.find({&character, 1});
+    byte_tokens_[static_cast<size_t>(byte)] = vocabulary.find_mergeable({&character, 1});
   }
-  const auto* lines = metadata.strings(kMergesKey);
-  if (lines == nullptr || lines->size() > kMostMerges) {
-    throw Error(ErrorCode::corrupt_file,
-                str_cat("[tokenizer] expected ", kMergesKey, " to have at most ", kMostMerges, " merges, got ",
-                        lines == nullptr ? "none" : str_cat(lines->size()), " in ", metadata.source()));
-  }
-  slots_.resize(std::bit_ceil(lines->size() * 2 + 2));
-  read_merges(vocabulary, *lines, metadata.source());
 }
 
-void Bpe::read_merges(const ByteLevelVocabulary& vocabulary, const std::vector<std::string>& lines,
-                      const std::string& source) {
-  std::string bytes;
-  for (size_t rank = 0; rank < lines.size(); ++rank) {
-    const std::string_view line = lines[rank];
-    const auto fail = [&](std::string_view expected) {
-      throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", expected, ", got ", quote_bytes(line),
-                                                   " as merge ", rank, " of ", kMergesKey, " in ", source));
-    };
-    const size_t space = parting_space(line);
-    if (space == std::string_view::npos) fail("two tokens parted by one space");
-    bytes.clear();
-    if (!append_byte_level(line.substr(0, space), bytes)) fail("tokens of the byte-level alphabet");
-    const size_t middle = bytes.size();
-    if (!append_byte_level(line.substr(space + 1), bytes)) fail("tokens of the byte-level alphabet");
+Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<MergeNames>& merges, Options options,
+         const TokenSource& merge_source)
+    : Bpe(vocabulary, std::move(options)) {
+  if (merges.size() > kMostMerges) {
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[tokenizer] expected ", merge_source.key, " to have at most ", kMostMerges, " merges, got ",
+                        merges.size(), " in ", merge_source.file));
+  }
+  slots_.resize(std::bit_ceil(merges.size() * 2 + 2));
+  read_merges(merges, merge_source);
+}
 
-    const std::string_view product = bytes;
-    const Merge merge = {vocabulary.find(product.substr(0, middle)), vocabulary.find(product.substr(middle)),
-                         vocabulary.find(product), static_cast<uint32_t>(rank)};
+Bpe::Bpe(const Vocabulary& vocabulary, std::vector<uint32_t> ranks, Options options)
+    : Bpe(vocabulary, std::move(options)) {
+  ranks_ = std::move(ranks);
+}
+
+void Bpe::read_merges(const std::vector<MergeNames>& merges, const TokenSource& source) {
+  std::string text;
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const auto& [left, right] = merges[rank];
+    const auto fail = [&, left = left, right = right](std::string_view expected) {
+      throw Error(ErrorCode::corrupt_file,
+                  str_cat("[tokenizer] expected ", expected, ", got ", quote_bytes(str_cat(left, " ", right)),
+                          " as merge ", rank, " of ", source.key, " in ", source.file));
+    };
+    text.clear();
+    if (!append_text(vocabulary_, left, text)) fail("tokens of the byte-level alphabet");
+    const size_t middle = text.size();
+    if (!append_text(vocabulary_, right, text)) fail("tokens of the byte-level alphabet");
+
+    const std::string_view product = text;
+    const Merge merge = {vocabulary_.find_mergeable(product.substr(0, middle)),
+                         vocabulary_.find_mergeable(product.substr(middle)), vocabulary_.find_mergeable(product),
+                         static_cast<uint32_t>(rank)};
     if (merge.left < 0 || merge.right < 0) fail("a merge of two tokens of the vocabulary");
     if (merge.product < 0) fail("a merge that makes a token of the vocabulary");
     if (!insert(merge)) fail("each merge once");
@@ -91,59 +118,112 @@ const Bpe::Merge& Bpe::find(TokenId left, TokenId right) const {
   }
 }
 
-void Bpe::merge(std::string_view word, std::vector<TokenId>& ids, Scratch& scratch) const {
-  if (word.size() > kShortWord) return merge_long(word, ids, scratch);
-  std::array<TokenId, kShortWord> symbols;
-  int n = 0;
-  for (const char byte : word) {
-    const TokenId id = byte_tokens_[static_cast<unsigned char>(byte)];
-    if (id >= 0) symbols[static_cast<size_t>(n++)] = id;
+void Bpe::encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const {
+  const bool is_run = options_.whole_run != 0 && word.find_first_not_of(options_.whole_run) == std::string_view::npos;
+  if (options_.whole_words || is_run) {
+    if (const TokenId id = vocabulary_.find_mergeable(word); id >= 0) return ids.push_back(id);
   }
-  merge_short(symbols.data(), n, ids);
+  if (ranks_.empty()) {
+    merge<ByList>(word, ids, scratch);
+  } else {
+    merge<ByText>(word, ids, scratch);
+  }
 }
 
-void Bpe::merge_short(TokenId* ids, int n, std::vector<TokenId>& out) const {
-  std::array<uint32_t, kShortWord> ranks;  // [i]: of merging ids[i] with ids[i + 1]
+template <class Pairs>
+void Bpe::merge(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const {
+  if (word.size() > kShortWord) return merge_long<Pairs>(word, ids, scratch);
+  merge_short<Pairs>(word, ids);
+}
+
+// Calls symbols(id, begin) for each symbol that a word starts as. What has no token, and nothing to stand for it, is left
+// out before merging.
+template <class Symbols>
+void Bpe::start(std::string_view word, Symbols& symbols) const {
+  const bool keeps_unknown = options_.unknown.unknown >= 0 || !options_.unknown.byte_tokens.empty() || !ranks_.empty();
+  for (size_t i = 0; i < word.size();) {
+    const size_t length = by_bytes_ ? 1 : utf8_at(word, i).length;
+    const TokenId id = start_symbol(word.substr(i, length));
+    if (id >= 0 || keeps_unknown) symbols(id, static_cast<uint32_t>(i));
+    i += length;
+  }
+}
+
+TokenId Bpe::start_symbol(std::string_view symbol) const {
+  return symbol.size() == 1 ? byte_tokens_[static_cast<unsigned char>(symbol[0])] : vocabulary_.find_mergeable(symbol);
+}
+
+// A symbol that is left when all is merged.
+void Bpe::put(TokenId id, std::string_view text, bool& after_unknown, std::vector<TokenId>& ids) const {
+  const UnknownRule& rule = options_.unknown;
+  const bool has_none = id < 0 && !rule.append_bytes(text, ids);
+  if (id >= 0) ids.push_back(id);
+  if (has_none && rule.unknown >= 0 && !(rule.fuse && after_unknown)) ids.push_back(rule.unknown);
+  after_unknown = has_none;
+}
+
+template <class Pairs>
+void Bpe::merge_short(std::string_view word, std::vector<TokenId>& out) const {
+  std::array<TokenId, kShortWord> ids;
+  std::array<uint32_t, kShortWord + 1> begins;  // in the word
+  std::array<uint32_t, kShortWord> ranks;       // [i]: of merging ids[i] with ids[i + 1]
   std::array<TokenId, kShortWord> products;
-  const auto look_up = [&](int i) {
-    const Merge& merge = find(ids[i], ids[i + 1]);
-    ranks[static_cast<size_t>(i)] = merge.rank;
-    products[static_cast<size_t>(i)] = merge.product;
+  size_t n = 0;
+  const auto add = [&](TokenId id, uint32_t begin) {
+    ids[n] = id;
+    begins[n++] = begin;
   };
-  for (int i = 0; i + 1 < n; ++i) look_up(i);
+  start(word, add);
+  begins[n] = static_cast<uint32_t>(word.size());
+  const auto look_up = [&](size_t i) {
+    const Merge& merge = Pairs::find(*this, word, ids[i], begins[i], ids[i + 1], begins[i + 2]);
+    ranks[i] = merge.rank;
+    products[i] = merge.product;
+  };
+  for (size_t i = 0; i + 1 < n; ++i) look_up(i);
   while (n > 1) {
-    const auto end = ranks.begin() + (n - 1);
+    const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(n - 1);
     const auto best = std::min_element(ranks.begin(), end);
     if (*best == kNoRank) break;
-    const int at = static_cast<int>(best - ranks.begin());
-    ids[at] = products[static_cast<size_t>(at)];
-    std::copy(ids + at + 2, ids + n, ids + at + 1);
+    const auto at = static_cast<size_t>(best - ranks.begin());
+    ids[at] = products[at];
+    std::copy(ids.begin() + at + 2, ids.begin() + n, ids.begin() + at + 1);
+    std::copy(begins.begin() + at + 2, begins.begin() + n + 1, begins.begin() + at + 1);
     std::copy(best + 1, end, best);
     std::copy(products.begin() + at + 1, products.begin() + (n - 1), products.begin() + at);
     --n;
     if (at > 0) look_up(at - 1);
     if (at + 1 < n) look_up(at);
   }
-  out.insert(out.end(), ids, ids + n);
+  bool after_unknown = false;
+  for (size_t i = 0; i < n; ++i) put(ids[i], word.substr(begins[i], begins[i + 1] - begins[i]), after_unknown, out);
 }
 
-void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, Scratch& scratch) const {
+template <class Pairs>
+void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScratch& scratch) const {
   auto& symbols = scratch.symbols;
   auto& queue = scratch.queue;
   symbols.clear();
   queue.clear();
-  for (const char byte : word) {
-    const TokenId id = byte_tokens_[static_cast<unsigned char>(byte)];
+  const auto add = [&](TokenId id, uint32_t begin) {
     const auto index = static_cast<int32_t>(symbols.size());
-    if (id >= 0) symbols.push_back({id, index - 1, index + 1, kNoRank});
-  }
+    symbols.push_back({id, begin, index - 1, index + 1, kNoRank});
+  };
+  start(word, add);
   if (symbols.empty()) return;
   symbols.back().next = -1;
 
-  const auto at = [&](int32_t i) -> Scratch::Symbol& { return symbols[static_cast<size_t>(i)]; };
+  const auto at = [&](int32_t i) -> ModelScratch::Symbol& { return symbols[static_cast<size_t>(i)]; };
+  const auto end_of = [&](const ModelScratch::Symbol& symbol) {
+    return symbol.next < 0 ? static_cast<uint32_t>(word.size()) : at(symbol.next).begin;
+  };
+  const auto merge_of = [&](const ModelScratch::Symbol& symbol) {
+    const ModelScratch::Symbol& next = at(symbol.next);
+    return Pairs::find(*this, word, symbol.id, symbol.begin, next.id, end_of(next));
+  };
   const auto look_up = [&](int32_t i) {
-    Scratch::Symbol& symbol = at(i);
-    symbol.rank = symbol.next < 0 ? kNoRank : find(symbol.id, at(symbol.next).id).rank;
+    ModelScratch::Symbol& symbol = at(i);
+    symbol.rank = symbol.next < 0 ? kNoRank : merge_of(symbol).rank;
     if (symbol.rank == kNoRank) return false;
     queue.push_back((static_cast<uint64_t>(symbol.rank) << 32U) | static_cast<uint32_t>(i));
     return true;
@@ -156,10 +236,10 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, Scratch& 
     const auto i = static_cast<int32_t>(queue.back() & UINT32_MAX);
     const auto rank = static_cast<uint32_t>(queue.back() >> 32U);
     queue.pop_back();
-    Scratch::Symbol& symbol = at(i);
+    ModelScratch::Symbol& symbol = at(i);
     if (symbol.rank != rank) continue;  // its pair has changed since
-    Scratch::Symbol& gone = at(symbol.next);
-    symbol.id = find(symbol.id, gone.id).product;
+    symbol.id = merge_of(symbol).product;
+    ModelScratch::Symbol& gone = at(symbol.next);
     symbol.next = gone.next;
     gone.rank = kNoRank;
     if (symbol.next >= 0) at(symbol.next).previous = i;
@@ -168,7 +248,11 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, Scratch& 
       std::push_heap(queue.begin(), queue.end(), std::greater<>());
     }
   }
-  for (int32_t i = 0; i >= 0; i = at(i).next) out.push_back(at(i).id);
+  bool after_unknown = false;
+  for (int32_t i = 0; i >= 0; i = at(i).next) {
+    const ModelScratch::Symbol& symbol = at(i);
+    put(symbol.id, word.substr(symbol.begin, end_of(symbol) - symbol.begin), after_unknown, out);
+  }
 }
 
 }  // namespace emelex

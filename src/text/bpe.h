@@ -5,34 +5,35 @@
 #include <string_view>
 #include <vector>
 
-#include "emelex/tokenizer.h"
-#include "text/byte_level_vocabulary.h"
-#include "weights/metadata.h"
+#include "text/token_model.h"
+#include "text/vocabulary.h"
 
 namespace emelex {
 
-// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): a word starts as its bytes, and of all neighbours that
-// merge, those with the lowest rank merge first, the leftmost first among equals. Immutable; safe to use from any
-// thread.
-class Bpe {
+// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): a word starts as its bytes or characters, and of all
+// neighbours that merge, those with the lowest rank merge first, the leftmost first among equals.
+class Bpe final : public TokenModel {
  public:
-  // The merges are tokenizer.ggml.merges. Throws Error(corrupt_file). `vocabulary` must outlive this.
-  Bpe(const ByteLevelVocabulary& vocabulary, const Metadata& metadata);
-
-  // Memory that merge() works in; keep it from word to word.
-  struct Scratch {
-    struct Symbol {
-      TokenId id;
-      int32_t previous;  // -1: none
-      int32_t next;      // -1: none
-      uint32_t rank;     // of the merge with `next`, kNoRank if there is none
-    };
-    std::vector<Symbol> symbols;
-    std::vector<uint64_t> queue;  // rank << 32 | symbol
+  // Two tokens that merge, by their names in the file's alphabet.
+  struct MergeNames {
+    std::string_view left;
+    std::string_view right;
   };
 
-  // Appends the tokens of one word. Bytes that have no token are left out, before merging.
-  void merge(std::string_view word, std::vector<TokenId>& ids, Scratch& scratch) const;
+  struct Options {
+    bool whole_words = false;  // a word that is a token stays whole, whatever the merges say
+    char whole_run = 0;        // so does a run of this character alone; 0: none
+    UnknownRule unknown;
+  };
+
+  // `vocabulary` must outlive this. The rank of a merge is its place in the list. Throws Error(corrupt_file).
+  Bpe(const Vocabulary& vocabulary, const std::vector<MergeNames>& merges, Options options,
+      const TokenSource& merge_source);
+
+  // Any two that make a token merge, and the token's number here is the rank (one for each token).
+  Bpe(const Vocabulary& vocabulary, std::vector<uint32_t> ranks, Options options);
+
+  void encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const override;
 
  private:
   static constexpr uint32_t kNoRank = UINT32_MAX;
@@ -44,17 +45,35 @@ class Bpe {
     uint32_t rank = kNoRank;
   };
 
-  void read_merges(const ByteLevelVocabulary& vocabulary, const std::vector<std::string>& lines,
-                   const std::string& source);
+  // How it is known which neighbours merge: from a list, or from the vocabulary.
+  struct ByList;
+  struct ByText;
+
+  Bpe(const Vocabulary& vocabulary, Options options);
+
+  void read_merges(const std::vector<MergeNames>& merges, const TokenSource& source);
   bool insert(const Merge& merge);
   const Merge& find(TokenId left, TokenId right) const;  // rank is kNoRank when the two don't merge
   size_t slot_of(TokenId left, TokenId right) const;
 
-  void merge_short(TokenId* ids, int n, std::vector<TokenId>& out) const;
-  void merge_long(std::string_view word, std::vector<TokenId>& out, Scratch& scratch) const;
+  template <class Symbols>
+  void start(std::string_view word, Symbols& symbols) const;
+  TokenId start_symbol(std::string_view symbol) const;
 
+  template <class Pairs>
+  void merge(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const;
+  template <class Pairs>
+  void merge_short(std::string_view word, std::vector<TokenId>& ids) const;
+  template <class Pairs>
+  void merge_long(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const;
+  void put(TokenId id, std::string_view text, bool& after_unknown, std::vector<TokenId>& ids) const;
+
+  const Vocabulary& vocabulary_;
+  Options options_;
+  bool by_bytes_;  // words start as bytes
   std::array<TokenId, 256> byte_tokens_;
-  std::vector<Merge> slots_;  // open addressing; a power of two, at most half full
+  std::vector<Merge> slots_;     // open addressing; a power of two, at most half full
+  std::vector<uint32_t> ranks_;  // by product; instead of slots_
   uint64_t seed_;
 };
 

@@ -1,162 +1,239 @@
 #include "text/pre_tokenizer.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
-#include <cstdlib>
+#include <functional>
 
-#include "base/strings.h"
-#include "emelex/error.h"
-#include "text/regex.h"
+#include "text/byte_alphabet.h"
 #include "text/utf8.h"
 
 namespace emelex {
+
+const std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
 namespace {
 
-constexpr std::string_view kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+using Views = std::vector<std::string_view>;
+using Parts = std::vector<Regex::Part>;
 
-// Each digit on its own, then kGpt2 on what is between: in one pass, as a digit ends a run of spaces like the end of
-// the text does.
-constexpr std::string_view kDigitsThenGpt2 =
-    R"(\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+)";
+std::string_view joined(std::string_view a, std::string_view b) { return {a.data(), a.size() + b.size()}; }
 
-constexpr std::string_view kGpt4 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+)"
-    R"(|\s+(?!\S)|\s+)";
-
-constexpr std::string_view kQwen2 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+)"
-    R"(|\s+(?!\S)|\s+)";
-
-constexpr std::string_view kGpt4o =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
-    R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
-    R"(|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-constexpr std::string_view kTekken = R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
-                                     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
-                                     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-// DeepSeek-V3's third pattern; digits by threes and runs of Han and kana come before it.
-constexpr std::string_view kDeepSeekV3 =
-    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"
-    "| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-const std::vector<PreTokenizerRule>& rules() {
-  static const std::vector<PreTokenizerRule> table = {
-      {{"gpt-2", "phi-2"}, {kGpt2}},
-      {{"smollm", "starcoder", "refact"}, {kDigitsThenGpt2}},
-      {{"llama-bpe", "llama3", "llama-v3"}, {kGpt4}, false, true, true},
-      {{"dbrx", "smaug-bpe"}, {kGpt4}},
-      {{"qwen2"}, {kQwen2}, true},
-      {{"gpt-4o", "llama4"}, {kGpt4o}},
-      {{"tekken"}, {kTekken}, false, true, true},
-      {{"deepseek-v3"}, {R"(\p{N}{1,3})", R"([一-龥\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)", kDeepSeekV3}},
-  };
-  return table;
-}
-
-const PreTokenizerRule& find_rule(std::string_view name, const std::string& source) {
-  if (const PreTokenizerRule* rule = find_pre_tokenizer_rule(name)) return *rule;
-  std::string known;
-  for (const PreTokenizerRule& rule : rules()) {
-    for (const std::string_view candidate : rule.names) known += str_cat(known.empty() ? "" : ", ", candidate);
-  }
-  throw Error(ErrorCode::unsupported, str_cat("[tokenizer] expected tokenizer.ggml.pre to be one of (", known,
-                                              "), got ", quote_bytes(name), " in ", source));
-}
-
-// utf8proc takes quadratic time to order a run of combining marks. Nothing that people write has more than this many;
-// text that does is left as it is.
-constexpr int kMostMarksInARow = 1024;
-
-// Whether normalization can change anything, and is safe to do.
-bool needs_normalization(std::string_view text) {
-  bool past_latin = false;  // every character under U+0300 is its own composed form
-  int marks = 0;
-  for (size_t position = 0; position < text.size();) {
-    const Utf8Char character = utf8_at(text, position);
-    position += character.length;
-    if (character.code_point < 0x300) {
-      marks = 0;
-      continue;
+// Each match joins the part before it, unless that is a match itself.
+void merge_with_previous(const Parts& parts, Views& words) {
+  const size_t first = words.size();
+  bool after_match = false;
+  for (const auto& [text, is_match] : parts) {
+    if (is_match && !after_match && words.size() > first) {
+      words.back() = joined(words.back(), text);
+    } else {
+      words.push_back(text);
     }
-    past_latin = true;
-    const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(character.code_point));
-    marks = property->combining_class == 0 ? 0 : marks + 1;
-    if (marks > kMostMarksInARow) return false;
+    after_match = is_match;
   }
-  return past_latin;
 }
 
-// The composed form of one stretch of valid UTF-8.
-std::string compose(std::string_view text) {
-  utf8proc_uint8_t* raw = nullptr;
-  const utf8proc_ssize_t length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &raw, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> composed(raw, &std::free);
-  if (length < 0) {
-    throw Error(ErrorCode::internal, str_cat("[tokenizer] normalization failed: ", utf8proc_errmsg(length)));
+void merge_with_next(const Parts& parts, Views& words) {
+  const auto first = static_cast<std::ptrdiff_t>(words.size());
+  bool before_match = false;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (part->is_match && !before_match && static_cast<std::ptrdiff_t>(words.size()) > first) {
+      words.back() = joined(part->text, words.back());
+    } else {
+      words.push_back(part->text);
+    }
+    before_match = part->is_match;
   }
-  return std::string(reinterpret_cast<const char*>(composed.get()), static_cast<size_t>(length));
+  std::reverse(words.begin() + first, words.end());
 }
+
+void merge_contiguous(const Parts& parts, Views& words) {
+  const size_t first = words.size();
+  bool last = false;
+  for (const auto& [text, is_match] : parts) {
+    if (words.size() > first && is_match == last) {
+      words.back() = joined(words.back(), text);
+    } else {
+      words.push_back(text);
+    }
+    last = is_match;
+  }
+}
+
+class Split final : public PreTokenizer {
+ public:
+  Split(std::unique_ptr<const Regex> pattern, SplitBehavior behavior, bool invert)
+      : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
+
+  void split(std::string_view word, bool /*at_start*/, Views& words, Arena& /*arena*/) const override {
+    if (behavior_ == SplitBehavior::isolated) return pattern_->split(word, words);
+    Parts parts;
+    pattern_->find_parts(word, parts);
+    for (Regex::Part& part : parts) part.is_match ^= invert_;
+    const size_t first = words.size();
+    join(parts, words);
+    const auto is_empty = [](std::string_view text) { return text.empty(); };
+    words.erase(std::remove_if(words.begin() + static_cast<std::ptrdiff_t>(first), words.end(), is_empty), words.end());
+  }
+
+ private:
+  void join(const Parts& parts, Views& words) const {
+    switch (behavior_) {
+      case SplitBehavior::isolated:
+        break;
+      case SplitBehavior::removed:
+        for (const auto& [text, is_match] : parts) {
+          if (!is_match) words.push_back(text);
+        }
+        break;
+      case SplitBehavior::merged_with_previous:
+        return merge_with_previous(parts, words);
+      case SplitBehavior::merged_with_next:
+        return merge_with_next(parts, words);
+      case SplitBehavior::contiguous:
+        return merge_contiguous(parts, words);
+    }
+  }
+
+  std::unique_ptr<const Regex> pattern_;
+  SplitBehavior behavior_;
+  bool invert_;
+};
+
+class Metaspace final : public PreTokenizer {
+ public:
+  Metaspace(std::string mark, PrependScheme scheme, bool split)
+      : mark_(std::move(mark)), scheme_(scheme), split_(split) {}
+
+  void split(std::string_view word, bool at_start, Views& words, Arena& arena) const override {
+    std::string& text = arena.emplace_back();
+    const bool prepends = scheme_ == PrependScheme::always || (scheme_ == PrependScheme::first && at_start);
+    if (prepends && !word.starts_with(' ') && !word.starts_with(mark_)) text = mark_;
+    for (const char c : word) c == ' ' ? text += mark_ : text += c;
+    if (!split_) return words.push_back(text);
+    // Each mark begins a word, together with what follows up to the next.
+    const std::string_view whole = text;
+    for (size_t begin = 0; begin < whole.size();) {
+      const size_t end = std::min(whole.find(mark_, begin + 1), whole.size());
+      words.push_back(whole.substr(begin, end - begin));
+      begin = end;
+    }
+  }
+
+ private:
+  std::string mark_;
+  PrependScheme scheme_;
+  bool split_;
+};
+
+class SpacePrefix final : public PreTokenizer {
+ public:
+  void split(std::string_view word, bool /*at_start*/, Views& words, Arena& arena) const override {
+    if (!word.starts_with(' ')) word = arena.emplace_back(' ' + std::string(word));
+    words.push_back(word);
+  }
+};
+
+class ByteCharacters final : public PreTokenizer {
+ public:
+  void split(std::string_view word, bool /*at_start*/, Views& words, Arena& arena) const override {
+    std::string& text = arena.emplace_back();
+    append_as_byte_level(word, text);
+    words.push_back(text);
+  }
+};
+
+class MarkCut final : public PreTokenizer {
+ public:
+  MarkCut(std::string mark, std::vector<std::string> kept_after)
+      : mark_(std::move(mark)), kept_after_(std::move(kept_after)) {}
+
+  void split(std::string_view word, bool /*at_start*/, Views& words, Arena& /*arena*/) const override {
+    size_t begin = 0;
+    for (size_t at = word.find(mark_, 1); at < word.size(); at = word.find(mark_, at + mark_.size())) {
+      if (is_kept(word.substr(0, at))) continue;
+      words.push_back(word.substr(begin, at - begin));
+      begin = at;
+    }
+    if (begin < word.size()) words.push_back(word.substr(begin));
+  }
+
+ private:
+  bool is_kept(std::string_view before) const {
+    if (before.ends_with(mark_)) return true;
+    return std::any_of(kept_after_.begin(), kept_after_.end(),
+                       [&](const std::string& character) { return before.ends_with(character); });
+  }
+
+  std::string mark_;
+  std::vector<std::string> kept_after_;
+};
+
+class Sequence final : public PreTokenizer {
+ public:
+  explicit Sequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
+
+  void split(std::string_view word, bool at_start, Views& words, Arena& arena) const override {
+    Words now = {{word}, at_start};
+    for (const PreTokenizerPtr& step : steps_) step->split_all(now, arena);
+    words.insert(words.end(), now.views.begin(), now.views.end());
+  }
+
+ private:
+  std::vector<PreTokenizerPtr> steps_;
+};
 
 }  // namespace
 
-PreTokenizerParts parts_of(const PreTokenizerRule& rule) {
-  PreTokenizerParts parts;
-  parts.nfc = rule.nfc;
-  parts.whole_words = rule.whole_words;
-  parts.gpt2 = rule.patterns.front() == kGpt2 || rule.patterns.front() == kDigitsThenGpt2;
-  parts.digits = rule.patterns.front() == kDigitsThenGpt2;
-  if (!parts.gpt2) parts.patterns.assign(rule.patterns.begin(), rule.patterns.end());
-  return parts;
-}
-
-std::string_view pre_tokenizer_named_by(const PreTokenizerParts& parts) {
-  for (const PreTokenizerRule& rule : rules()) {
-    if (parts_of(rule) == parts) return rule.names.front();
+void PreTokenizer::split_all(Words& words, Arena& arena) const {
+  Views smaller;
+  smaller.reserve(words.views.size());
+  bool first = words.at_start;
+  bool still_at_start = false;
+  for (const std::string_view word : words.views) {
+    const size_t before = smaller.size();
+    split(word, first, smaller, arena);
+    if (first && smaller.size() > before) {
+      // A step that leaves out the beginning gives a view into the middle; one that makes strings keeps the beginning.
+      const char* begin = smaller[before].data();
+      const std::less<> before_it;
+      still_at_start = !before_it(word.data(), begin) || !before_it(begin, word.data() + word.size());
+    }
+    first = false;
   }
-  return {};
+  words.views = std::move(smaller);
+  words.at_start = still_at_start;
 }
 
-const PreTokenizerRule* find_pre_tokenizer_rule(std::string_view name) {
-  for (const PreTokenizerRule& rule : rules()) {
-    if (std::find(rule.names.begin(), rule.names.end(), name) != rule.names.end()) return &rule;
-  }
-  return nullptr;
+PreTokenizerPtr make_split(std::unique_ptr<const Regex> pattern, SplitBehavior behavior, bool invert) {
+  return std::make_unique<Split>(std::move(pattern), behavior, invert);
 }
 
-PreTokenizer::PreTokenizer(std::string_view name, const std::string& source) : rule_(&find_rule(name, source)) {
-  for (const std::string_view pattern : rule_->patterns) stages_.push_back(std::make_unique<Regex>(pattern));
+PreTokenizerPtr make_split(std::string_view pattern, SplitBehavior behavior) {
+  return make_split(std::make_unique<Regex>(pattern), behavior, false);
 }
 
-PreTokenizer::~PreTokenizer() = default;
-PreTokenizer::PreTokenizer(PreTokenizer&&) noexcept = default;
-PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
-
-void PreTokenizer::split(std::string_view text, std::vector<std::string_view>& words) const {
-  if (stages_.size() == 1) return stages_.front()->split(text, words);
-  std::vector<std::string_view> pieces = {text};
-  for (const auto& stage : stages_) {
-    std::vector<std::string_view> smaller;
-    for (const std::string_view piece : pieces) stage->split(piece, smaller);
-    pieces = std::move(smaller);
-  }
-  words.insert(words.end(), pieces.begin(), pieces.end());
+PreTokenizerPtr make_metaspace(std::string mark, PrependScheme scheme, bool split) {
+  return std::make_unique<Metaspace>(std::move(mark), scheme, split);
 }
 
-std::string to_nfc(std::string_view text) {
-  if (!needs_normalization(text)) return std::string(text);
-  std::string out;
-  while (!text.empty()) {
-    const size_t valid = valid_utf8_prefix(text);
-    if (valid > 0) out += compose(text.substr(0, valid));
-    if (valid < text.size()) out.push_back(text[valid]);
-    text.remove_prefix(std::min(valid + 1, text.size()));
-  }
-  return out;
+PreTokenizerPtr make_space_prefix() { return std::make_unique<SpacePrefix>(); }
+
+PreTokenizerPtr make_byte_characters() { return std::make_unique<ByteCharacters>(); }
+
+PreTokenizerPtr make_mark_cut(std::string mark, std::vector<std::string> kept_after) {
+  return std::make_unique<MarkCut>(std::move(mark), std::move(kept_after));
+}
+
+PreTokenizerPtr make_bert_words() {
+  std::vector<PreTokenizerPtr> steps;
+  steps.push_back(make_split(R"(\s)", SplitBehavior::removed));
+  steps.push_back(make_split(R"([\p{P}!-/:-@\[-`{-~])", SplitBehavior::isolated));
+  return make_sequence(std::move(steps));
+}
+
+PreTokenizerPtr make_sequence(std::vector<PreTokenizerPtr> steps) {
+  if (steps.size() == 1) return std::move(steps.front());
+  return std::make_unique<Sequence>(std::move(steps));
 }
 
 }  // namespace emelex

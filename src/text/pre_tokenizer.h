@@ -1,64 +1,62 @@
 #pragma once
 
+#include <array>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/regex.h"
+
 namespace emelex {
 
-class Regex;
-
-// How a family of models cuts text into words before BPE merges within each. The rules are those of the models' own
-// tokenizer.json files; GGUF names them in tokenizer.ggml.pre.
-struct PreTokenizerRule {
-  std::vector<std::string_view> names;     // in tokenizer.ggml.pre
-  std::vector<std::string_view> patterns;  // each cuts the pieces of the one before; what none matches is a piece too
-  bool nfc = false;                        // text is brought to Unicode's composed form first
-  bool whole_words = false;                // a word that is in the vocabulary is its token, whatever the merges say
-  bool adds_bos = false;                   // when the file does not say
+// The words of a text so far: views of it, or of strings made on the way.
+struct Words {
+  std::vector<std::string_view> views;
+  bool at_start = false;  // whether the first word begins where the whole text does
 };
 
-// What a tokenizer.json says of the same.
-struct PreTokenizerParts {
-  bool digits = false;  // each digit on its own, first
-  std::vector<std::string> patterns;
-  bool gpt2 = false;  // GPT-2's pattern after them
-  bool nfc = false;
-  bool whole_words = false;
+// Strings that words are views of; they stay where they are.
+using Arena = std::deque<std::string>;
 
-  bool operator==(const PreTokenizerParts&) const = default;
-};
-
-// The name of the rule that does just that; empty when there is none.
-std::string_view pre_tokenizer_named_by(const PreTokenizerParts& parts);
-
-// The rule of a name, or nullptr.
-const PreTokenizerRule* find_pre_tokenizer_rule(std::string_view name);
-
-// How tokenizer.json says a rule.
-PreTokenizerParts parts_of(const PreTokenizerRule& rule);
-
-// Cuts text into words. Immutable; safe to use from any thread.
+// Cuts text into words, which the model then takes one by one. Immutable; safe to use from any thread.
 class PreTokenizer {
  public:
-  // The rule of that name. Throws Error(unsupported), with the names known and `source`, when there is none.
-  explicit PreTokenizer(std::string_view name, const std::string& source);
-  ~PreTokenizer();
-  PreTokenizer(PreTokenizer&&) noexcept;
-  PreTokenizer& operator=(PreTokenizer&&) noexcept;
+  virtual ~PreTokenizer() = default;
 
-  const PreTokenizerRule& rule() const { return *rule_; }
+  // Appends the words that `word`, valid UTF-8, becomes. `at_start`: see Words.
+  virtual void split(std::string_view word, bool at_start, std::vector<std::string_view>& words, Arena& arena) const = 0;
 
-  // Appends the words of `text`, which must be valid UTF-8. They are parts of it, in order, and leave nothing out.
-  void split(std::string_view text, std::vector<std::string_view>& words) const;
-
- private:
-  const PreTokenizerRule* rule_;
-  std::vector<std::unique_ptr<Regex>> stages_;
+  // The same for a list of words.
+  void split_all(Words& words, Arena& arena) const;
 };
 
-// `text` in Unicode's normalization form C; bytes that are not valid UTF-8 stay as they are.
-std::string to_nfc(std::string_view text);
+using PreTokenizerPtr = std::unique_ptr<const PreTokenizer>;
+
+// The pre-tokenizers of tokenizer.json, https://huggingface.co/docs/tokenizers/api/pre-tokenizers
+
+// What becomes of the matches of a pattern.
+enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
+PreTokenizerPtr make_split(std::unique_ptr<const Regex> pattern, SplitBehavior behavior, bool invert);
+PreTokenizerPtr make_split(std::string_view pattern, SplitBehavior behavior);  // a pattern of emelex's own
+
+// Sentencepiece's: spaces become `mark`, one more is put before, and words begin with them.
+enum class PrependScheme { always, first, never };
+PreTokenizerPtr make_metaspace(std::string mark, PrependScheme scheme, bool split);
+
+PreTokenizerPtr make_space_prefix();    // one space before each word that has none
+PreTokenizerPtr make_byte_characters();  // each byte as the character that stands for it
+
+// Cuts before each mark, but after these characters and other marks, where a token may have one inside.
+PreTokenizerPtr make_mark_cut(std::string mark, std::vector<std::string> kept_after);
+
+// BERT's words: what white space parts, and each punctuation mark.
+PreTokenizerPtr make_bert_words();
+
+PreTokenizerPtr make_sequence(std::vector<PreTokenizerPtr> steps);
+
+// GPT-2's way to cut (ByteLevel in tokenizer.json).
+extern const std::string_view kGpt2Pattern;
 
 }  // namespace emelex

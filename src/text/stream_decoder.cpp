@@ -4,7 +4,7 @@
 namespace emelex {
 
 std::string StreamDecoder::push(TokenId id) {
-  pending_ += tokenizer_->decode_token(id, show_special_);
+  pending_ += tokenizer_->decode_next(id, show_special_, at_start_);
   std::string text;
   size_t position = 0;
   while (position < pending_.size()) {

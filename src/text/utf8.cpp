@@ -66,6 +66,17 @@ size_t valid_utf8_prefix(std::string_view text) {
   return position;
 }
 
+size_t utf8_before(std::string_view text, size_t position) {
+  for (size_t length = 1; length <= 4 && length <= position; ++length) {
+    const size_t begin = position - length;
+    if ((static_cast<unsigned char>(text[begin]) & 0xC0U) == 0x80) continue;
+    const Utf8Char character = utf8_at(text, begin);
+    if (character.kind == Utf8Char::Kind::valid && character.length == length) return begin;
+    break;
+  }
+  return position - 1;
+}
+
 size_t utf8_length(std::string_view text) {
   size_t count = 0;
   for (size_t position = 0; position < text.size(); ++count) {

@@ -25,6 +25,10 @@ Utf8Char utf8_at(std::string_view text, size_t position);
 // The length of the longest beginning of `text` that is valid UTF-8.
 size_t valid_utf8_prefix(std::string_view text);
 
+// Where the character begins that ends just before `position`, which must be above 0 and a character's beginning.
+// A byte that is part of none counts as one.
+size_t utf8_before(std::string_view text, size_t position);
+
 // How many characters `text` has; each byte that is not part of one counts as one.
 size_t utf8_length(std::string_view text);
 

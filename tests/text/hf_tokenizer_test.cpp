@@ -92,19 +92,23 @@ TEST_CASE("special tokens, the template and the first token of a text come from 
   CHECK(f.read().string("tokenizer.chat_template") == "J");
 }
 
-TEST_CASE("what is no byte-level BPE is unsupported, and what contradicts itself is corrupt") {
+TEST_CASE("what emelex lacks is unsupported, and what contradicts itself is corrupt") {
   const auto fails = [](ErrorCode code, const std::string& says, const auto& change) {
     CAPTURE(says);
     Folder f;
     change(f);
-    expect_error(code, {"[tokenizer]", says}, [&] { (void)f.read(); });
+    expect_error(code, {"[tokenizer]", says, "tokenizer.json"}, [&] { (void)make_tokenizer(f.read()); });
   };
   using enum ErrorCode;
-  fails(unsupported, "'Unigram'", [](Folder& f) { f.model = R"("type": "Unigram")", f.merges = "null"; });
-  fails(unsupported, "byte_fallback", [](Folder& f) { f.model += R"(, "byte_fallback": true)"; });
-  fails(unsupported, "'Metaspace'", [](Folder& f) { f.pre = R"({"type": "Metaspace"})"; });
-  fails(unsupported, "'Lowercase'", [](Folder& f) { f.more = R"(, "normalizer": {"type": "Lowercase"})"; });
-  fails(unsupported, "space before", [](Folder& f) { f.pre = R"({"type": "ByteLevel", "add_prefix_space": true})"; });
+  fails(unsupported, "'Magic'", [](Folder& f) { f.model = R"("type": "Magic")"; });
+  fails(unsupported, "dropout", [](Folder& f) { f.model += R"(, "dropout": 0.1)"; });
+  fails(unsupported, "end_of_word_suffix", [](Folder& f) { f.model += R"(, "end_of_word_suffix": "</w>")"; });
+  fails(unsupported, "'Knife'", [](Folder& f) { f.pre = R"({"type": "Knife"})"; });
+  fails(unsupported, "'Shout'", [](Folder& f) { f.more = R"(, "normalizer": {"type": "Shout"})"; });
+  fails(unsupported, "'CTC'", [](Folder& f) { f.pre = R"({"type": "Whitespace"})", f.more = R"(, "decoder": {"type": "CTC"})"; });
+  fails(unsupported, "a regular expression", [](Folder& f) {
+    f.pre = R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"})";
+  });
   fails(corrupt_file, "token 2", [](Folder& f) { f.added = R"([{"id": 2, "content": "<x>"}])"; });
   fails(corrupt_file, "16777216", [](Folder& f) { f.vocabulary = R"({"a": 99999999999})"; });
   fails(corrupt_file, "token ids", [](Folder& f) { f.vocabulary = R"({"a": -1})"; });

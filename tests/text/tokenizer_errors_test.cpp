@@ -49,7 +49,8 @@ Metadata with(const Metadata& metadata, const std::string& key, Metadata::Value 
 TEST_CASE("a tokenizer model that is not known is named, with those that are") {
   const auto [code, message] = error_of(with(TinyVocabulary().metadata(), "tokenizer.ggml.model", std::string("rwkv")));
   CHECK(code == ErrorCode::unsupported);
-  CHECK(message == "[tokenizer] expected tokenizer.ggml.model to be one of (gpt2), got 'rwkv' in tiny.gguf");
+  CHECK(message ==
+        "[tokenizer] expected tokenizer.ggml.model to be one of (gpt2, gemma4, llama, t5, bert), got 'rwkv' in tiny.gguf");
 }
 
 TEST_CASE("a pre-tokenizer that is not known is named, with those that are") {

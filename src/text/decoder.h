@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emelex {
+
+// How the name of a token becomes the text that it stands for, one token at a time: the decoders of tokenizer.json as
+// far as they need no look ahead, https://huggingface.co/docs/tokenizers/api/decoders. Immutable.
+class Decoder {
+ public:
+  // What a text's first token loses: spaces that encoding put there.
+  enum class First { nothing, one_space, all_spaces };
+
+  struct Step {
+    enum class Kind {
+      byte_level,     // characters that stand for bytes
+      byte_fallback,  // "<0x0A>" is a byte
+      replace,        // `from` by `to`
+      strip,          // up to `left` and `right` times `from` at the ends
+      word_piece,     // `from` joins a token to the one before; others have a space before them
+      clean_up,       // no space before punctuation and English contractions
+      space_before,   // a space before each token
+    };
+    Kind kind;
+    std::string from;
+    std::string to;
+    size_t left = 0;
+    size_t right = 0;
+  };
+
+  Decoder() = default;
+  explicit Decoder(std::vector<Step> steps, First first = First::nothing) : steps_(std::move(steps)), first_(first) {}
+
+  std::string decode(std::string_view name) const;
+
+  // Takes off `text` what the first token of a text loses.
+  void trim_first(std::string& text) const;
+
+ private:
+  std::vector<Step> steps_;
+  First first_ = First::nothing;
+};
+
+}  // namespace emelex

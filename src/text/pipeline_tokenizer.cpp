@@ -1,0 +1,81 @@
+#include "text/pipeline_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "text/pipeline_run.h"
+
+namespace emelex {
+namespace {
+
+// Control tokens that end a model's turn, whatever the file's keys say.
+constexpr std::array<std::string_view, 10> kEndNames = {
+    "<|im_end|>",      "<|eot_id|>", "<|eom_id|>",    "<|end|>",    "<end_of_turn>",
+    "<|end_of_text|>", "<|eot|>",    "<|endoftext|>", "<|return|>", "<｜end▁of▁sentence｜>",
+};
+
+}  // namespace
+
+PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
+    : parts_(std::move(pipeline)), ends_(static_cast<size_t>(parts_.vocabulary->size())) {
+  if (parts_.eos >= 0) ends_[static_cast<size_t>(parts_.eos)] = true;
+  for (const TokenId id : parts_.ends) ends_[static_cast<size_t>(id)] = true;
+  for (TokenId id = 0; id < vocab_size(); ++id) {
+    if (parts_.vocabulary->type(id) != TokenType::control) continue;
+    const bool known = std::find(kEndNames.begin(), kEndNames.end(), parts_.vocabulary->text(id)) != kEndNames.end();
+    if (known) ends_[static_cast<size_t>(id)] = true;
+  }
+}
+
+std::vector<TokenId> PipelineTokenizer::encode(std::string_view text, SpecialTokens special) const {
+  Stretches stretches;
+  if (special == SpecialTokens::parse && !text.empty()) stretches.emplace_back(0, text.size());
+  return PipelineRun(parts_, text, stretches).encode();
+}
+
+std::vector<TokenId> PipelineTokenizer::encode_segments(std::span<const Segment> segments) const {
+  std::string text;
+  Stretches stretches;
+  for (const Segment& segment : segments) {
+    const size_t begin = text.size();
+    text += segment.text;
+    if (segment.from_message || segment.text.empty()) continue;
+    if (!stretches.empty() && stretches.back().second == begin) {
+      stretches.back().second = text.size();
+    } else {
+      stretches.emplace_back(begin, text.size());
+    }
+  }
+  return PipelineRun(parts_, text, stretches).encode();
+}
+
+bool PipelineTokenizer::is_hidden(TokenId id) const {
+  const TokenType type = parts_.vocabulary->type(id);
+  return type == TokenType::control || type == TokenType::unknown;
+}
+
+std::string PipelineTokenizer::decode_token(TokenId id, bool show_special) const {
+  if (id < 0 || id >= vocab_size()) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[tokenizer] expected a token id from 0 to ", vocab_size() - 1, ", got ", id));
+  }
+  const std::string_view text = parts_.vocabulary->text(id);
+  if (is_hidden(id)) return show_special ? std::string(text) : "";
+  return parts_.decoder.decode(text);
+}
+
+std::string PipelineTokenizer::decode_next(TokenId id, bool show_special, bool& at_start) const {
+  std::string text = decode_token(id, show_special);
+  if (!at_start || (is_hidden(id) && !show_special)) return text;
+  if (!is_hidden(id)) parts_.decoder.trim_first(text);
+  at_start = false;
+  return text;
+}
+
+bool PipelineTokenizer::is_end(TokenId id) const {
+  return id >= 0 && id < vocab_size() && ends_[static_cast<size_t>(id)];
+}
+
+}  // namespace emelex
