@@ -29,11 +29,11 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of `text` (UTF-8). Bytes that are not valid UTF-8 are encoded as bytes where the vocabulary is one of bytes;
-  // in others, sentencepiece's for one, each becomes U+FFFD, as there. A byte that a vocabulary of bytes has no token
-  // for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8 has, six control characters
-  // and two lead bytes of unassigned planes. No begin-of-sequence token is added: see bos() and adds_bos(). Throws
-  // Error(invalid_argument) when `text` has 2 GiB or more.
+  // The ids of `text` (UTF-8). Bytes that are not valid UTF-8 are encoded as bytes where the vocabulary is one of
+  // bytes; in others, sentencepiece's for one, each becomes U+FFFD, as there. A byte that a vocabulary of bytes has no
+  // token for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8 has, six control
+  // characters and two lead bytes of unassigned planes. No begin-of-sequence token is added: see bos() and adds_bos().
+  // Throws Error(invalid_argument) when `text` has 2 GiB or more.
   virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const = 0;
 
   // The ids of the segments' concatenation, where control tokens are found only within what the template wrote.

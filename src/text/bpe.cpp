@@ -136,8 +136,8 @@ void Bpe::merge(std::string_view word, std::vector<TokenId>& ids, ModelScratch& 
   merge_short<Pairs>(word, ids);
 }
 
-// Calls symbols(id, begin) for each symbol that a word starts as. What has no token, and nothing to stand for it, is left
-// out before merging.
+// Calls symbols(id, begin) for each symbol that a word starts as. What has no token, and nothing to stand for it, is
+// left out before merging.
 template <class Symbols>
 void Bpe::start(std::string_view word, Symbols& symbols) const {
   const bool keeps_unknown = options_.unknown.unknown >= 0 || !options_.unknown.byte_tokens.empty() || !ranks_.empty();

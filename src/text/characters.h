@@ -7,13 +7,13 @@ namespace emelex {
 
 // What Unicode says of a character, from utf8proc. Every function takes any number, and says no of what is none.
 
-bool is_white_space(char32_t c);   // property White_Space
-bool is_punctuation(char32_t c);   // categories P, and the signs of ASCII
-bool is_mark(char32_t c);          // categories M
+bool is_white_space(char32_t c);      // property White_Space
+bool is_punctuation(char32_t c);      // categories P, and the signs of ASCII
+bool is_mark(char32_t c);             // categories M
 bool is_nonspacing_mark(char32_t c);  // category Mn
-bool is_other(char32_t c);         // categories C: control, format, private, unassigned
-bool is_word_character(char32_t c);  // \w of regular expressions: letters, marks, digits, connectors
-bool is_han(char32_t c);           // the ideographs that BERT makes words of
+bool is_other(char32_t c);            // categories C: control, format, private, unassigned
+bool is_word_character(char32_t c);   // \w of regular expressions: letters, marks, digits, connectors
+bool is_han(char32_t c);              // the ideographs that BERT makes words of
 
 // Appends the lower case of `c`: in full, whatever is around it.
 void append_lower(std::string& out, char32_t c);

@@ -67,21 +67,26 @@ constexpr std::string_view kYoutu =
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-constexpr std::string_view kYoutuScripts = R"([가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)";
+constexpr std::string_view kYoutuScripts =
+    R"([가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)";
 
 // Kimi K2's: like GPT-4o's, with Han characters apart. Han are those of that script alone.
-#define EMELEX_HAN                                                                                       \
-  R"(\x{2e80}-\x{2e99}\x{2e9b}-\x{2ef3}\x{2f00}-\x{2fd5}\x{3005}\x{3007}\x{3021}-\x{3029}\x{3038}-\x{303b})" \
+#define EMELEX_HAN                                                                                              \
+  R"(\x{2e80}-\x{2e99}\x{2e9b}-\x{2ef3}\x{2f00}-\x{2fd5}\x{3005}\x{3007}\x{3021}-\x{3029}\x{3038}-\x{303b})"    \
   R"(\x{3400}-\x{4dbf}\x{4e00}-\x{9fff}\x{f900}-\x{fa6d}\x{fa70}-\x{fad9}\x{16fe2}\x{16fe3}\x{16ff0}\x{16ff1})" \
-  R"(\x{20000}-\x{2a6df}\x{2a700}-\x{2b739}\x{2b740}-\x{2b81d}\x{2b820}-\x{2cea1}\x{2ceb0}-\x{2ebe0})" \
+  R"(\x{20000}-\x{2a6df}\x{2a700}-\x{2b739}\x{2b740}-\x{2b81d}\x{2b820}-\x{2cea1}\x{2ceb0}-\x{2ebe0})"          \
   R"(\x{2f800}-\x{2fa1d}\x{30000}-\x{3134a}\x{31350}-\x{323af})"
-constexpr std::string_view kKimiK2 =
-    "[" EMELEX_HAN "]+"
-    "|[^\\r\\n\\p{L}\\p{N}]?(?:(?![" EMELEX_HAN "])[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}])*"
-    "(?:(?![" EMELEX_HAN "])[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}])+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    "|[^\\r\\n\\p{L}\\p{N}]?(?:(?![" EMELEX_HAN "])[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}])+"
-    "(?:(?![" EMELEX_HAN "])[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}])*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr std::string_view kKimiK2 = "[" EMELEX_HAN
+                                     "]+"
+                                     "|[^\\r\\n\\p{L}\\p{N}]?(?:(?![" EMELEX_HAN
+                                     "])[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}])*"
+                                     "(?:(?![" EMELEX_HAN
+                                     "])[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}])+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+                                     "|[^\\r\\n\\p{L}\\p{N}]?(?:(?![" EMELEX_HAN
+                                     "])[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}])+"
+                                     "(?:(?![" EMELEX_HAN
+                                     "])[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}])*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+                                     "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 #undef EMELEX_HAN
 
 // DeepSeek-V3's third pattern; digits by threes and runs of Han and kana come before it.
@@ -127,7 +132,8 @@ constexpr std::string_view kLines = R"([^\n]+|[\n]+)";
 
 std::vector<PreTokenizerRule> make_rules() {
   std::vector<PreTokenizerRule> table;
-  const auto add = [&](std::vector<std::string_view> names, std::vector<std::string_view> patterns) -> PreTokenizerRule& {
+  const auto add = [&](std::vector<std::string_view> names,
+                       std::vector<std::string_view> patterns) -> PreTokenizerRule& {
     return table.emplace_back(PreTokenizerRule{std::move(names), std::move(patterns)});
   };
   const auto add_whole = [&](std::vector<std::string_view> names, std::vector<std::string_view> patterns) {
@@ -139,9 +145,9 @@ std::vector<PreTokenizerRule> make_rules() {
       {kGpt2Pattern});
   add({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"},
       {kDigitsThenGpt2});
-  PreTokenizerRule& llama3 = add({"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0",
-                                  "lfm2", "jina-v5-nano"},
-                                 {kGpt4});
+  PreTokenizerRule& llama3 =
+      add({"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+          {kGpt4});
   llama3.whole_words = llama3.adds_bos = true;
   add({"dbrx", "smaug-bpe", "chatglm-bpe"}, {kGpt4});
   add_whole({"glm4", "glm5"}, {kGpt4});

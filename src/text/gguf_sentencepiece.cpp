@@ -31,8 +31,9 @@ std::vector<float> read_scores(const Metadata& metadata, const Vocabulary& vocab
   std::vector<float> scores(numbers->begin(), numbers->end());
   const auto bad = std::find_if(scores.begin(), scores.end(), [](float score) { return !std::isfinite(score); });
   if (bad != scores.end()) {
-    throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", kScoresKey, " to be finite, got ", *bad,
-                                                 " for token ", bad - scores.begin(), " in ", tokenizer_source(metadata)));
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[tokenizer] expected ", kScoresKey, " to be finite, got ", *bad, " for token ",
+                        bad - scores.begin(), " in ", tokenizer_source(metadata)));
   }
   return scores;
 }
@@ -60,8 +61,8 @@ std::vector<uint32_t> ranks_of(const std::vector<float>& scores) {
   return ranks;
 }
 
-// Builds a pipeline of either of sentencepiece's models. Where GGUF's rules (llama.cpp's) differ from sentencepiece's own,
-// `original` tells which to follow.
+// Builds a pipeline of either of sentencepiece's models. Where GGUF's rules (llama.cpp's) differ from sentencepiece's
+// own, `original` tells which to follow.
 class Builder {
  public:
   explicit Builder(const Metadata& metadata)
@@ -78,7 +79,8 @@ class Builder {
       parts_.model = make_unigram();
     } else {
       parts_.pre_tokenizer = make_mark_cut_for(*parts_.vocabulary);
-      parts_.model = std::make_unique<Bpe>(*parts_.vocabulary, ranks_of(scores_), Bpe::Options{false, 0, unknown_rule()});
+      parts_.model =
+          std::make_unique<Bpe>(*parts_.vocabulary, ranks_of(scores_), Bpe::Options{false, 0, unknown_rule()});
     }
     using Kind = Decoder::Step::Kind;
     parts_.decoder = Decoder({{Kind::replace, kSpaceMark, " "}, {Kind::byte_fallback, "", ""}}, first_token());
@@ -91,8 +93,8 @@ class Builder {
   bool adds_space() const { return flag("tokenizer.ggml.add_space_prefix", true); }
   bool removes_spaces() const { return flag("tokenizer.ggml.remove_extra_whitespaces", false); }
 
-  // Sentencepiece looks for user-defined symbols in what the normalizer made; in a unigram model they compete with other
-  // tokens. llama.cpp takes them out of the text first.
+  // Sentencepiece looks for user-defined symbols in what the normalizer made; in a unigram model they compete with
+  // other tokens. llama.cpp takes them out of the text first.
   void find_added_tokens() {
     std::vector<AddedToken> in_text;
     std::vector<AddedToken> in_normalized;

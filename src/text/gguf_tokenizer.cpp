@@ -74,8 +74,9 @@ std::unique_ptr<const TokenModel> make_bpe(const Metadata& metadata, const Vocab
 std::string read_pre_tokenizer_name(const Metadata& metadata) {
   if (auto name = metadata.string(kPreKey)) return *name;
   if (metadata.string("tokenizer.ggml.model") == "gemma4") return "gemma4";
-  throw Error(ErrorCode::unsupported, str_cat("[tokenizer] expected ", kPreKey,
-                                              " to name how text is cut into words, got none in ", tokenizer_source(metadata)));
+  throw Error(ErrorCode::unsupported,
+              str_cat("[tokenizer] expected ", kPreKey, " to name how text is cut into words, got none in ",
+                      tokenizer_source(metadata)));
 }
 
 // GGUF's tokens of words begin with the mark of a space; those of rests have nothing.
@@ -119,8 +120,9 @@ void read_gguf_ends(const Metadata& metadata, bool adds_bos, Pipeline& parts) {
   parts.eos = read_gguf_id(metadata, "tokenizer.ggml.eos_token_id", *parts.vocabulary);
   const auto says = metadata.boolean("tokenizer.ggml.add_bos_token");
   if (says == true && parts.bos < 0) {
-    throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", kBosKey, ", as add_bos_token is true, got none in ",
-                                                 tokenizer_source(metadata)));
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[tokenizer] expected ", kBosKey, ", as add_bos_token is true, got none in ",
+                        tokenizer_source(metadata)));
   }
   parts.adds_bos = says.value_or(adds_bos && parts.bos >= 0);
   for (const std::string_view key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {

@@ -7,7 +7,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/chat_template_files.h"
-#include "text/tokenizer_json.h"
+#include "text/tokenizer_files.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -78,14 +78,9 @@ void add_special_ids(const Json& config, Metadata& metadata) {
 }  // namespace
 
 void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
-  const fs::path path = folder / "tokenizer.json";
-  if (!is_there(path)) {
-    throw Error(ErrorCode::unsupported,
-                str_cat("[tokenizer] expected tokenizer.json beside the model, got none in ", path_text(folder)));
-  }
   const auto architecture = metadata.string("general.architecture").value_or("");
   const int64_t vocab_size = metadata.integer(str_cat(architecture, ".vocab_size")).value_or(0);
-  add_tokenizer_json(read_tokenizer_json(read_text(path), path_text(path)), vocab_size, metadata);
+  add_tokenizer_files(folder, vocab_size, metadata);
   if (is_there(folder / "tokenizer_config.json")) {
     const JsonFile config(folder / "tokenizer_config.json", kConfigLimits);
     add_special_ids(config.root(), metadata);

@@ -14,9 +14,8 @@ std::shared_ptr<const Weights> open_model(const std::filesystem::path& path);
 
 inline constexpr const char* kTokenizerProblemKey = "emelex.tokenizer_problem";
 
-// Adds what tokenizer.json, tokenizer_config.json and chat_template.jinja of that folder say to the metadata of its
-// config.json. Byte-level BPE is what is read. Throws Error: corrupt_file or unsupported, naming the file.
-// https://huggingface.co/docs/tokenizers/api/models
+// Adds what the tokenizer's file (see tokenizer_files.h), tokenizer_config.json and chat_template.jinja of that folder
+// say to the metadata of its config.json. Throws Error: corrupt_file or unsupported, naming the file.
 void add_hf_tokenizer(const std::filesystem::path& folder, Metadata& metadata);
 
 }  // namespace emelex

@@ -75,8 +75,9 @@ std::string stripped(std::string_view text, bool left, bool right) {
 
 void append_nmt(char32_t c, std::string& out) {
   if ((c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) return;
-  const bool is_space = c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
-                        c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+  const bool is_space = c == '\t' || c == '\n' || c == '\f' || c == '\r' || c == 0x1680 ||
+                        (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+                        c == 0xFFFD;
   append_utf8(out, is_space ? U' ' : c);
 }
 
@@ -146,14 +147,13 @@ NormalizerPtr make_prepend(std::string prefix) {
 }
 
 NormalizerPtr make_replace(std::string from, std::string to) {
-  return make_step([from = std::move(from), to = std::move(to)](std::string text) {
-    return replaced(std::move(text), from, to);
-  });
+  return make_step(
+      [from = std::move(from), to = std::move(to)](std::string text) { return replaced(std::move(text), from, to); });
 }
 
 NormalizerPtr make_replace_matches(std::unique_ptr<const Regex> pattern, std::string to) {
-  return make_step([pattern = std::shared_ptr<const Regex>(std::move(pattern)), to = std::move(to)](
-                       const std::string& text) { return pattern->replace(text, to); });
+  return make_step([pattern = std::shared_ptr<const Regex>(std::move(pattern)),
+                    to = std::move(to)](const std::string& text) { return pattern->replace(text, to); });
 }
 
 NormalizerPtr make_nmt() { return make_character_step(append_nmt); }

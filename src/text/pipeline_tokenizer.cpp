@@ -69,7 +69,8 @@ std::string PipelineTokenizer::decode_token(TokenId id, bool show_special) const
 std::string PipelineTokenizer::decode_next(TokenId id, bool show_special, bool& at_start) const {
   std::string text = decode_token(id, show_special);
   if (!at_start || (is_hidden(id) && !show_special)) return text;
-  if (!is_hidden(id)) parts_.decoder.trim_first(text);
+  const bool is_word = !is_hidden(id) && parts_.vocabulary->type(id) != TokenType::byte;
+  if (is_word) parts_.decoder.trim_first(text);
   at_start = false;
   return text;
 }

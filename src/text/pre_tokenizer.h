@@ -26,7 +26,8 @@ class PreTokenizer {
   virtual ~PreTokenizer() = default;
 
   // Appends the words that `word`, valid UTF-8, becomes. `at_start`: see Words.
-  virtual void split(std::string_view word, bool at_start, std::vector<std::string_view>& words, Arena& arena) const = 0;
+  virtual void split(std::string_view word, bool at_start, std::vector<std::string_view>& words,
+                     Arena& arena) const = 0;
 
   // The same for a list of words.
   void split_all(Words& words, Arena& arena) const;
@@ -45,7 +46,7 @@ PreTokenizerPtr make_split(std::string_view pattern, SplitBehavior behavior);  /
 enum class PrependScheme { always, first, never };
 PreTokenizerPtr make_metaspace(std::string mark, PrependScheme scheme, bool split);
 
-PreTokenizerPtr make_space_prefix();    // one space before each word that has none
+PreTokenizerPtr make_space_prefix();     // one space before each word that has none
 PreTokenizerPtr make_byte_characters();  // each byte as the character that stands for it
 
 // Cuts before each mark, but after these characters and other marks, where a token may have one inside.

@@ -55,23 +55,24 @@ struct Regex::Compiled {
   }
 
   [[noreturn]] void fail(int found) const {
-    throw Error(from == From::file ? ErrorCode::unsupported : ErrorCode::internal,
-                str_cat("[tokenizer] expected a regular expression to match within its bounds, got: ",
-                        message_of(found)));
+    throw Error(
+        from == From::file ? ErrorCode::unsupported : ErrorCode::internal,
+        str_cat("[tokenizer] expected a regular expression to match within its bounds, got: ", message_of(found)));
   }
 };
 
 Regex::Regex(std::string_view pattern, From from, std::string_view source) : compiled_(std::make_unique<Compiled>()) {
   const auto refuse = [&](std::string_view why) {
     throw Error(from == From::file ? ErrorCode::unsupported : ErrorCode::internal,
-                str_cat("[tokenizer] expected a regular expression that emelex can use, got ", quote_bytes(pattern), " (",
-                        why, ")", source.empty() ? "" : " in ", source));
+                str_cat("[tokenizer] expected a regular expression that emelex can use, got ", quote_bytes(pattern),
+                        " (", why, ")", source.empty() ? "" : " in ", source));
   };
   if (pattern.size() > kLongestPattern) refuse("too long");
   const auto translated = translate_regex(pattern);
   if (!translated) refuse("classes within classes");
   // In Oniguruma's syntax ^ and $ are about lines.
-  const uint32_t options = PCRE2_UTF | PCRE2_UCP | (from == From::file ? PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C : 0U);
+  const uint32_t options =
+      PCRE2_UTF | PCRE2_UCP | (from == From::file ? PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C : 0U);
   int code = 0;
   PCRE2_SIZE offset = 0;
   compiled_->from = from;

@@ -25,8 +25,10 @@ class Translator {
       } else if (depth_ > 0) {
         if (!take_in_class()) return std::nullopt;
       } else {
-        if (rest_[0] == '[') open_class();
-        else take(1);
+        if (rest_[0] == '[')
+          open_class();
+        else
+          take(1);
       }
     }
     return std::move(out_);

@@ -22,9 +22,8 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
-    Kind{"gpt2", make_gguf_bpe},         Kind{"gemma4", make_gguf_bpe},
-    Kind{"llama", make_gguf_sentencepiece}, Kind{"t5", make_gguf_sentencepiece},
-    Kind{"bert", make_gguf_wordpiece},
+    Kind{"gpt2", make_gguf_bpe},         Kind{"gemma4", make_gguf_bpe},     Kind{"llama", make_gguf_sentencepiece},
+    Kind{"t5", make_gguf_sentencepiece}, Kind{"bert", make_gguf_wordpiece},
 };
 
 }  // namespace

@@ -24,7 +24,8 @@ class Builder {
   explicit Builder(const Metadata& metadata)
       : metadata_(metadata),
         parts_of_json_(tokenizer_source(metadata)),
-        root_(parse_json(metadata.require_string(kTokenizerJsonKey), kRestLimits, "tokenizer", tokenizer_source(metadata))),
+        root_(parse_json(metadata.require_string(kTokenizerJsonKey), kRestLimits, "tokenizer",
+                         tokenizer_source(metadata))),
         model_(*find_member(root_, "model")) {}
 
   Pipeline build() {
@@ -197,11 +198,13 @@ class Builder {
     WordPiece::Options options;
     options.unknown = unknown_named("unk_token");
     options.next_prefix = "##";
-    if (const Json* prefix = find_member(model_, "continuing_subword_prefix"); prefix != nullptr && prefix->is_string()) {
+    if (const Json* prefix = find_member(model_, "continuing_subword_prefix");
+        prefix != nullptr && prefix->is_string()) {
       options.next_prefix = prefix->get<std::string>();
     }
     options.most_characters = 100;
-    if (const Json* most = find_member(model_, "max_input_chars_per_word"); most != nullptr && most->is_number_unsigned()) {
+    if (const Json* most = find_member(model_, "max_input_chars_per_word");
+        most != nullptr && most->is_number_unsigned()) {
       options.most_characters = most->get<size_t>();
     }
     return std::make_unique<WordPiece>(*parts_.vocabulary, options);

@@ -13,13 +13,13 @@ namespace emelex {
 // tokenizer.json in two halves: the vocabulary as arrays, which are large, and the rest as a document, which is small.
 // https://huggingface.co/docs/tokenizers/api/tokenizer
 struct TokenizerJson {
-  std::string source;                       // the file
-  Json rest;                                // without model.vocab and model.merges
-  std::vector<std::string> names;           // of model.vocab
-  std::vector<uint64_t> ids;                // of names, where model.vocab is an object
-  std::vector<double> scores;               // of names, where it is an array
+  std::string source;              // the file
+  Json rest;                       // without model.vocab and model.merges
+  std::vector<std::string> names;  // of model.vocab
+  std::vector<uint64_t> ids;       // of names, where model.vocab is an object
+  std::vector<double> scores;      // of names, where it is an array
   bool has_merges = false;
-  std::vector<std::string> merges;          // left and right names in turn
+  std::vector<std::string> merges;  // left and right names in turn
 };
 
 // Throws Error(corrupt_file).
@@ -41,7 +41,8 @@ const Json* find_member(const Json& object, std::string_view key);
 bool flag_of(const Json& object, std::string_view key, bool otherwise);
 std::string text_of(const Json& object, std::string_view key);
 
-// The steps of a part of the file: those of a Sequence in order, a single one, or none. `list`: what a Sequence calls it.
+// The steps of a part of the file: those of a Sequence in order, a single one, or none. `list`: what a Sequence calls
+// it.
 std::vector<const Json*> steps_of(const Json& root, std::string_view part, std::string_view list);
 
 }  // namespace emelex

@@ -47,8 +47,9 @@ std::unique_ptr<const Regex> JsonParts::pattern_of(const Json& step) const {
   if (pattern != nullptr && find_member(*pattern, "Regex") != nullptr) {
     return std::make_unique<Regex>(text_of(*pattern, "Regex"), Regex::From::file, source_);
   }
-  const std::string text = pattern == nullptr ? "" : pattern->is_string() ? pattern->get<std::string>()
-                                                                          : text_of(*pattern, "String");
+  const std::string text = pattern == nullptr     ? ""
+                           : pattern->is_string() ? pattern->get<std::string>()
+                                                  : text_of(*pattern, "String");
   if (text.empty()) fail_corrupt("a pattern of a text or a Regex", "none");
   return std::make_unique<Regex>(literal_pattern(text), Regex::From::file, source_);
 }

@@ -234,7 +234,8 @@ std::string_view gguf_rule_of(const Json& root) {
   if (normalizers.size() > 1 || (!normalizers.empty() && text_of(*normalizers.front(), "type") != "NFC")) return {};
   parts.nfc = !normalizers.empty();
   const Json* model = find_member(root, "model");
-  if (model == nullptr || flag_of(*model, "byte_fallback", false) || find_member(*model, "unk_token") != nullptr) return {};
+  if (model == nullptr || flag_of(*model, "byte_fallback", false) || find_member(*model, "unk_token") != nullptr)
+    return {};
   parts.whole_words = flag_of(*model, "ignore_merges", false);
   return pre_tokenizer_named_by(parts);
 }

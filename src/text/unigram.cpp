@@ -59,8 +59,7 @@ void Unigram::encode(std::string_view word, std::vector<TokenId>& ids, ModelScra
   for (auto end = way.rbegin(); end != way.rend(); ++end) {
     const ModelScratch::Node& node = nodes[*end];
     const UnknownRule& rule = options_.unknown;
-    const bool is_unknown =
-        node.id == kUnknown && !rule.append_bytes(word.substr(node.begin, *end - node.begin), ids);
+    const bool is_unknown = node.id == kUnknown && !rule.append_bytes(word.substr(node.begin, *end - node.begin), ids);
     if (node.id != kUnknown) ids.push_back(node.id);
     if (is_unknown && rule.unknown >= 0 && !(rule.fuse && after_unknown)) ids.push_back(rule.unknown);
     after_unknown = is_unknown;

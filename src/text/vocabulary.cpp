@@ -78,10 +78,9 @@ void Vocabulary::add_tokens(const std::vector<std::string>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     total += tokens[i].size();
     if (tokens[i].size() > kMostTokenBytes || total >= kMostBytes) {
-      throw Error(ErrorCode::corrupt_file,
-                  str_cat("[tokenizer] expected tokens of at most ", kMostTokenBytes, " bytes and ", kMostBytes,
-                          " in all, got ", tokens[i].size(), " for token ", i, " of ", source_.key, " in ",
-                          source_.file));
+      throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected tokens of at most ", kMostTokenBytes,
+                                                   " bytes and ", kMostBytes, " in all, got ", tokens[i].size(),
+                                                   " for token ", i, " of ", source_.key, " in ", source_.file));
     }
   }
   bytes_.reserve(total);

@@ -13,9 +13,9 @@ class WordPiece final : public TokenModel {
  public:
   struct Options {
     TokenId unknown = -1;
-    std::string first_prefix;             // before a word: "▁" in GGUF files
-    std::string next_prefix;              // before each rest of a word: "##"
-    size_t most_characters = SIZE_MAX;    // a longer word is unknown
+    std::string first_prefix;           // before a word: "▁" in GGUF files
+    std::string next_prefix;            // before each rest of a word: "##"
+    size_t most_characters = SIZE_MAX;  // a longer word is unknown
   };
 
   // `vocabulary` must outlive this.

@@ -14,8 +14,7 @@ bool JsonBuilder::key(std::string& name) {
   return true;
 }
 
-bool JsonBuilder::parse_error(size_t position, const std::string& last,
-                              const nlohmann::detail::exception& /*error*/) {
+bool JsonBuilder::parse_error(size_t position, const std::string& last, const nlohmann::detail::exception& /*error*/) {
   fail("JSON", str_cat("something else near ", quote_bytes(last.substr(0, 40)), " at byte ", position));
 }
 

@@ -17,8 +17,8 @@ struct JsonLimits {
   size_t values;  // keys do not count; a value takes at most about 100 bytes of memory beside its text
 };
 
-// Builds the document of a JSON text itself, so that limits hold while it grows and a repeated key is seen. What derives
-// from it may take parts of a large text for itself, before a document of them would be made.
+// Builds the document of a JSON text itself, so that limits hold while it grows and a repeated key is seen. What
+// derives from it may take parts of a large text for itself, before a document of them would be made.
 class JsonBuilder : public nlohmann::json_sax<Json> {
  public:
   JsonBuilder(const JsonLimits& limits, std::string_view component, std::string_view source)

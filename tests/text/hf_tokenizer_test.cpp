@@ -105,10 +105,10 @@ TEST_CASE("what emelex lacks is unsupported, and what contradicts itself is corr
   fails(unsupported, "end_of_word_suffix", [](Folder& f) { f.model += R"(, "end_of_word_suffix": "</w>")"; });
   fails(unsupported, "'Knife'", [](Folder& f) { f.pre = R"({"type": "Knife"})"; });
   fails(unsupported, "'Shout'", [](Folder& f) { f.more = R"(, "normalizer": {"type": "Shout"})"; });
-  fails(unsupported, "'CTC'", [](Folder& f) { f.pre = R"({"type": "Whitespace"})", f.more = R"(, "decoder": {"type": "CTC"})"; });
-  fails(unsupported, "a regular expression", [](Folder& f) {
-    f.pre = R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"})";
-  });
+  fails(unsupported, "'CTC'",
+        [](Folder& f) { f.pre = R"({"type": "Whitespace"})", f.more = R"(, "decoder": {"type": "CTC"})"; });
+  fails(unsupported, "a regular expression",
+        [](Folder& f) { f.pre = R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"})"; });
   fails(corrupt_file, "token 2", [](Folder& f) { f.added = R"([{"id": 2, "content": "<x>"}])"; });
   fails(corrupt_file, "16777216", [](Folder& f) { f.vocabulary = R"({"a": 99999999999})"; });
   fails(corrupt_file, "token ids", [](Folder& f) { f.vocabulary = R"({"a": -1})"; });

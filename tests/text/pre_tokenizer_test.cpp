@@ -1,8 +1,7 @@
-#include "text/gguf_rules.h"
-
 #include <doctest/doctest.h>
 
 #include "emelex/error.h"
+#include "text/gguf_rules.h"
 
 using emelex::NormalizationForm;
 using emelex::normalized;

@@ -2,9 +2,11 @@
 //
 //   tokenize_tool MODEL MODE STRINGS IDS [PRE]
 //
+// MODEL is a .gguf file, a folder with a tokenizer, or a tokenizer's file.
 // STRINGS holds strings, each after its length (32 bits, little endian); IDS gets for each the number of its ids and
-// the ids, 32 bits each. MODE is "parse" or "text" (see SpecialTokens). PRE takes the place of tokenizer.ggml.pre.
-// Prints the seconds that loading the vocabulary and encoding took.
+// the ids, 32 bits each. MODE is "parse" or "text" (see SpecialTokens), or "decode": then STRINGS are lists of ids of
+// 32 bits, and IDS gets the text of each, after its length. PRE takes the place of tokenizer.ggml.pre. Prints the
+// seconds that loading the vocabulary and encoding took.
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -15,7 +17,7 @@
 #include <vector>
 
 #include "text/tokenizer_factory.h"
-#include "weights/weights.h"
+#include "text/tokenizer_files.h"
 
 namespace {
 
@@ -45,15 +47,30 @@ std::vector<std::string> read_strings(const char* path) {
   return strings;
 }
 
-int run(char** arguments, int n) {
-  const auto weights = emelex::open_weights(arguments[1]);
-  const bool parse = std::string(arguments[2]) == "parse";
-  const std::vector<std::string> strings = read_strings(arguments[3]);
-  const Metadata metadata = n > 5 ? with_pre_tokenizer(weights->metadata(), arguments[5]) : weights->metadata();
+int decode(const emelex::Tokenizer& tokenizer, const std::vector<std::string>& lists, const char* path) {
+  std::ofstream file(path, std::ios::binary);
+  for (const std::string& list : lists) {
+    std::vector<int32_t> ids(list.size() / sizeof(int32_t));
+    std::memcpy(ids.data(), list.data(), ids.size() * sizeof(int32_t));
+    const std::string text = tokenizer.decode(ids);
+    const auto length = static_cast<uint32_t>(text.size());
+    file.write(reinterpret_cast<const char*>(&length), sizeof length);
+    file << text;
+  }
+  std::cout << '\n';
+  return file ? 0 : 1;
+}
 
+int run(char** arguments, int n) {
+  const std::string mode = arguments[2];
+  const std::vector<std::string> strings = read_strings(arguments[3]);
   const auto load_start = Clock::now();
+  Metadata metadata = emelex::read_tokenizer_metadata(arguments[1]);
+  if (n > 5) metadata = with_pre_tokenizer(metadata, arguments[5]);
   const auto tokenizer = emelex::make_tokenizer(metadata);
   std::cout << "load " << seconds_since(load_start);
+  if (mode == "decode") return decode(*tokenizer, strings, arguments[4]);
+  const bool parse = mode == "parse";
 
   std::vector<int32_t> out;
   const auto encode_start = Clock::now();
@@ -73,7 +90,7 @@ int run(char** arguments, int n) {
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::cerr << "tokenize_tool MODEL parse|text STRINGS IDS [PRE]\n";
+    std::cerr << "tokenize_tool MODEL parse|text|decode STRINGS IDS [PRE]\n";
     return 2;
   }
   try {

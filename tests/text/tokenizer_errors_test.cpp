@@ -50,7 +50,8 @@ TEST_CASE("a tokenizer model that is not known is named, with those that are") {
   const auto [code, message] = error_of(with(TinyVocabulary().metadata(), "tokenizer.ggml.model", std::string("rwkv")));
   CHECK(code == ErrorCode::unsupported);
   CHECK(message ==
-        "[tokenizer] expected tokenizer.ggml.model to be one of (gpt2, gemma4, llama, t5, bert), got 'rwkv' in tiny.gguf");
+        "[tokenizer] expected tokenizer.ggml.model to be one of (gpt2, gemma4, llama, t5, bert), got 'rwkv' in "
+        "tiny.gguf");
 }
 
 TEST_CASE("a pre-tokenizer that is not known is named, with those that are") {
