@@ -98,7 +98,7 @@ class Builder {
   void find_added_tokens() {
     std::vector<AddedToken> in_text;
     std::vector<AddedToken> in_normalized;
-    for (AddedToken& token : special_tokens_of(*parts_.vocabulary)) {
+    for (AddedToken& token : special_tokens_of(*parts_.vocabulary, metadata_)) {
       if (token.control || !original_) {
         in_text.push_back(std::move(token));
       } else {

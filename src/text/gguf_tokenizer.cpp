@@ -1,8 +1,11 @@
 #include "text/gguf_tokenizer.h"
 
+#include <cctype>
+
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/bpe.h"
+#include "text/control_names.h"
 #include "text/gguf_rules.h"
 #include "text/word_piece.h"
 
@@ -79,6 +82,14 @@ std::string read_pre_tokenizer_name(const Metadata& metadata) {
                       tokenizer_source(metadata)));
 }
 
+// The special tokens of Phi-3 take the white space after them, which GGUF has no key for. Known by name, as in
+// llama.cpp.
+bool is_phi3(const Metadata& metadata) {
+  std::string name = metadata.string("general.name").value_or("");
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+}
+
 // GGUF's tokens of words begin with the mark of a space; those of rests have nothing.
 std::vector<Decoder::Step> mark_steps() {
   using Kind = Decoder::Step::Kind;
@@ -104,13 +115,19 @@ TokenId read_gguf_id(const Metadata& metadata, std::string_view key, const Vocab
   return static_cast<TokenId>(metadata.require_integer(key, 0, vocabulary.size() - 1));
 }
 
-std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary) {
+std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary, const Metadata& metadata) {
+  const bool strips = is_phi3(metadata);
   std::vector<AddedToken> tokens;
   for (TokenId id = 0; id < vocabulary.size(); ++id) {
     const TokenType type = vocabulary.type(id);
     const bool is_control = type == TokenType::control || type == TokenType::unknown;
     if (!is_control && type != TokenType::user_defined) continue;
-    tokens.push_back({std::string(vocabulary.text(id)), id, is_control});
+    AddedToken token;
+    token.text = vocabulary.text(id);
+    token.id = id;
+    token.control = is_control || is_control_name(token.text);
+    token.rstrip = strips && token.text != "<unk>" && token.text != "<s>" && token.text != "<|endoftext|>";
+    tokens.push_back(std::move(token));
   }
   return tokens;
 }
@@ -138,7 +155,7 @@ Pipeline make_gguf_bpe(const Metadata& metadata) {
       pattern ? no_rule : require_pre_tokenizer_rule(read_pre_tokenizer_name(metadata), tokenizer_source(metadata));
   using Alphabet = Vocabulary::Alphabet;
   parts.vocabulary = read_gguf_vocabulary(metadata, rule.marks_spaces ? Alphabet::characters : Alphabet::bytes);
-  parts.added = AddedTokens(special_tokens_of(*parts.vocabulary));
+  parts.added = AddedTokens(special_tokens_of(*parts.vocabulary, metadata));
   parts.normalizer = make_normalizer(rule);
   if (pattern) {
     parts.pre_tokenizer = make_split(std::make_unique<Regex>(*pattern, Regex::From::file, tokenizer_source(metadata)),
@@ -163,7 +180,7 @@ Pipeline make_gguf_bpe(const Metadata& metadata) {
 Pipeline make_gguf_wordpiece(const Metadata& metadata) {
   Pipeline parts;
   parts.vocabulary = read_gguf_vocabulary(metadata, Vocabulary::Alphabet::characters);
-  parts.added = AddedTokens(special_tokens_of(*parts.vocabulary));
+  parts.added = AddedTokens(special_tokens_of(*parts.vocabulary, metadata));
   BertOptions bert;
   bert.lowercase = metadata.boolean("tokenizer.ggml.normalizer.lowercase").value_or(true);
   bert.strip_accents = metadata.boolean("tokenizer.ggml.normalizer.strip_accents").value_or(bert.lowercase);

@@ -27,7 +27,7 @@ inline constexpr const char* kTokenizerFileKey = "emelex.tokenizer_file";  // th
 std::string tokenizer_source(const Metadata& metadata);
 std::unique_ptr<const Vocabulary> read_gguf_vocabulary(const Metadata& metadata, Vocabulary::Alphabet alphabet);
 TokenId read_gguf_id(const Metadata& metadata, std::string_view key, const Vocabulary& vocabulary);
-std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary);
+std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary, const Metadata& metadata);
 void read_gguf_ends(const Metadata& metadata, bool adds_bos, Pipeline& parts);
 
 }  // namespace emelex

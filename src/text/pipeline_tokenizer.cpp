@@ -1,31 +1,18 @@
 #include "text/pipeline_tokenizer.h"
 
-#include <algorithm>
-#include <array>
-
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "text/control_names.h"
 #include "text/pipeline_run.h"
 
 namespace emelex {
-namespace {
-
-// Control tokens that end a model's turn, whatever the file's keys say.
-constexpr std::array<std::string_view, 10> kEndNames = {
-    "<|im_end|>",      "<|eot_id|>", "<|eom_id|>",    "<|end|>",    "<end_of_turn>",
-    "<|end_of_text|>", "<|eot|>",    "<|endoftext|>", "<|return|>", "<｜end▁of▁sentence｜>",
-};
-
-}  // namespace
-
 PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
     : parts_(std::move(pipeline)), ends_(static_cast<size_t>(parts_.vocabulary->size())) {
   if (parts_.eos >= 0) ends_[static_cast<size_t>(parts_.eos)] = true;
   for (const TokenId id : parts_.ends) ends_[static_cast<size_t>(id)] = true;
   for (TokenId id = 0; id < vocab_size(); ++id) {
     if (parts_.vocabulary->type(id) != TokenType::control) continue;
-    const bool known = std::find(kEndNames.begin(), kEndNames.end(), parts_.vocabulary->text(id)) != kEndNames.end();
-    if (known) ends_[static_cast<size_t>(id)] = true;
+    if (ends_turn(parts_.vocabulary->text(id))) ends_[static_cast<size_t>(id)] = true;
   }
 }
 

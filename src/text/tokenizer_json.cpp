@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/bpe.h"
+#include "text/control_names.h"
 #include "text/gguf_rules.h"
 #include "text/gguf_tokenizer.h"
 #include "text/mark_cut.h"
@@ -91,11 +92,11 @@ class Builder {
       AddedToken token;
       token.text = text_of(json, "content");
       token.id = static_cast<TokenId>(find_member(json, "id")->get<uint64_t>());
-      token.control = flag_of(json, "special", false);
+      token.control = flag_of(json, "special", false) || is_control_name(token.text);
       token.single_word = flag_of(json, "single_word", false);
       token.lstrip = flag_of(json, "lstrip", false);
       token.rstrip = flag_of(json, "rstrip", false);
-      if (!flag_of(json, "normalized", !token.control)) {
+      if (!flag_of(json, "normalized", !flag_of(json, "special", false))) {
         in_text.push_back(std::move(token));
         continue;
       }
