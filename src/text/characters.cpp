@@ -125,10 +125,7 @@ bool is_mark(char32_t c) {
 
 bool is_nonspacing_mark(char32_t c) { return category_of(c) == UTF8PROC_CATEGORY_MN; }
 
-bool is_other(char32_t c) {
-  const auto category = category_of(c);
-  return category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
-}
+bool is_other(char32_t c) { return category_of(c) >= UTF8PROC_CATEGORY_CC; }
 
 bool is_word_character(char32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -142,9 +139,9 @@ bool is_word_character(char32_t c) {
 }
 
 bool is_han(char32_t c) {
-  // BERT's own list. That 0x2B920 leaves out 0x2B820 is how its implementations have it.
+  // BERT's list, as Hugging Face has it: 0x2B920 where 0x2B820 was meant.
   return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) ||
+         (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) ||
          (c >= 0x2F800 && c <= 0x2FA1F);
 }
 

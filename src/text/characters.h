@@ -11,7 +11,7 @@ bool is_white_space(char32_t c);      // property White_Space
 bool is_punctuation(char32_t c);      // categories P, and the signs of ASCII
 bool is_mark(char32_t c);             // categories M
 bool is_nonspacing_mark(char32_t c);  // category Mn
-bool is_other(char32_t c);            // categories C: control, format, private, unassigned
+bool is_other(char32_t c);            // categories C but the unassigned: control, format, private
 bool is_word_character(char32_t c);   // \w of regular expressions: letters, marks, digits, connectors
 bool is_han(char32_t c);              // the ideographs that BERT makes words of
 

@@ -21,7 +21,7 @@ void clean_up(std::string& text) {
   for (const auto& [from, to] : kRules) text = replaced(std::move(text), from, to);
 }
 
-void apply(const Decoder::Step& step, std::string& text) {
+void apply(const Decoder::Step& step, bool is_first, std::string& text) {
   using Kind = Decoder::Step::Kind;
   switch (step.kind) {
     case Kind::byte_level: {
@@ -39,6 +39,7 @@ void apply(const Decoder::Step& step, std::string& text) {
       strip(text, step.from, step.left, step.right);
       break;
     case Kind::word_piece:
+      if (is_first) break;
       if (text.starts_with(step.from)) {
         text.erase(0, step.from.size());
       } else {
@@ -49,22 +50,19 @@ void apply(const Decoder::Step& step, std::string& text) {
       clean_up(text);
       break;
     case Kind::space_before:
-      text.insert(0, " ");
+      if (!is_first) text.insert(0, " ");
       break;
   }
 }
 
 }  // namespace
 
-std::string Decoder::decode(std::string_view name) const {
+std::string Decoder::decode(std::string_view name, bool is_first) const {
   std::string text(name);
-  for (const Step& step : steps_) apply(step, text);
+  for (const Step& step : steps_) apply(step, is_first, text);
+  if (is_first && first_ == First::one_space && text.starts_with(' ')) text.erase(0, 1);
+  if (is_first && first_ == First::all_spaces) text.erase(0, text.find_first_not_of(' '));
   return text;
-}
-
-void Decoder::trim_first(std::string& text) const {
-  if (first_ == First::one_space && text.starts_with(' ')) text.erase(0, 1);
-  if (first_ == First::all_spaces) text.erase(0, text.find_first_not_of(' '));
 }
 
 }  // namespace emelex

@@ -19,9 +19,9 @@ class Decoder {
       byte_fallback,  // "<0x0A>" is a byte
       replace,        // `from` by `to`
       strip,          // up to `left` and `right` times `from` at the ends
-      word_piece,     // `from` joins a token to the one before; others have a space before them
+      word_piece,     // `from` joins a token to the one before; others but the first have a space before them
       clean_up,       // no space before punctuation and English contractions
-      space_before,   // a space before each token
+      space_before,   // a space before each token but the first
     };
     Kind kind;
     std::string from;
@@ -33,10 +33,8 @@ class Decoder {
   Decoder() = default;
   explicit Decoder(std::vector<Step> steps, First first = First::nothing) : steps_(std::move(steps)), first_(first) {}
 
-  std::string decode(std::string_view name) const;
-
-  // Takes off `text` what the first token of a text loses.
-  void trim_first(std::string& text) const;
+  // `is_first`: nothing of the text is before this token.
+  std::string decode(std::string_view name, bool is_first) const;
 
  private:
   std::vector<Step> steps_;

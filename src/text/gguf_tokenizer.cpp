@@ -107,7 +107,12 @@ std::unique_ptr<const Vocabulary> read_gguf_vocabulary(const Metadata& metadata,
   const TokenSource source = {std::string(kTokensKey), tokenizer_source(metadata)};
   static const std::vector<std::string> kNone;
   auto types = tokens == nullptr ? std::vector<TokenType>() : read_types(metadata, tokens->size());
-  return std::make_unique<const Vocabulary>(tokens == nullptr ? kNone : *tokens, std::move(types), alphabet, source);
+  std::vector<TokenId> only_added;
+  for (const int64_t id : metadata.integers(kOnlyAddedKey).value_or(std::vector<int64_t>())) {
+    if (id >= 0 && static_cast<size_t>(id) < types.size()) only_added.push_back(static_cast<TokenId>(id));
+  }
+  return std::make_unique<const Vocabulary>(tokens == nullptr ? kNone : *tokens, std::move(types), alphabet, source,
+                                            only_added);
 }
 
 TokenId read_gguf_id(const Metadata& metadata, std::string_view key, const Vocabulary& vocabulary) {

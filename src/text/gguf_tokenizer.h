@@ -21,6 +21,7 @@ inline constexpr const char* kSpaceIsSuffixKey = "emelex.space_is_suffix";  // o
 inline constexpr const char* kRanksAreIdsKey = "emelex.ranks_are_ids";      // true: merges go by the order of the ids
 inline constexpr const char* kPatternKey = "emelex.split_pattern";          // in place of tokenizer.ggml.pre
 
+inline constexpr const char* kOnlyAddedKey = "emelex.only_added_ids";      // of tokens that the model itself lacks
 inline constexpr const char* kTokenizerFileKey = "emelex.tokenizer_file";  // that was read, for messages
 
 // What the three have in common.

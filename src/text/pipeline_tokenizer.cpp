@@ -43,22 +43,24 @@ bool PipelineTokenizer::is_hidden(TokenId id) const {
   return type == TokenType::control || type == TokenType::unknown;
 }
 
-std::string PipelineTokenizer::decode_token(TokenId id, bool show_special) const {
+std::string PipelineTokenizer::decode(TokenId id, bool show_special, bool is_first) const {
   if (id < 0 || id >= vocab_size()) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[tokenizer] expected a token id from 0 to ", vocab_size() - 1, ", got ", id));
   }
   const std::string_view text = parts_.vocabulary->text(id);
   if (is_hidden(id)) return show_special ? std::string(text) : "";
-  return parts_.decoder.decode(text);
+  // A space that is a byte's token was in the text.
+  return parts_.decoder.decode(text, is_first && parts_.vocabulary->type(id) != TokenType::byte);
+}
+
+std::string PipelineTokenizer::decode_token(TokenId id, bool show_special) const {
+  return decode(id, show_special, false);
 }
 
 std::string PipelineTokenizer::decode_next(TokenId id, bool show_special, bool& at_start) const {
-  std::string text = decode_token(id, show_special);
-  if (!at_start || (is_hidden(id) && !show_special)) return text;
-  const bool is_word = !is_hidden(id) && parts_.vocabulary->type(id) != TokenType::byte;
-  if (is_word) parts_.decoder.trim_first(text);
-  at_start = false;
+  std::string text = decode(id, show_special, at_start);
+  if (show_special || !is_hidden(id)) at_start = false;
   return text;
 }
 

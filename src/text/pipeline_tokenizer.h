@@ -27,6 +27,7 @@ class PipelineTokenizer final : public Tokenizer {
 
  private:
   bool is_hidden(TokenId id) const;
+  std::string decode(TokenId id, bool show_special, bool is_first) const;
 
   Pipeline parts_;
   std::vector<bool> ends_;  // by id

@@ -167,7 +167,7 @@ PreTokenizerPtr JsonParts::pre_tokenizer(const std::vector<const Json*>& steps, 
 
 Decoder JsonParts::decoder(const std::vector<const Json*>& steps) const {
   // Without one, the library joins tokens by spaces.
-  if (steps.empty()) return Decoder({{Kind::space_before, "", ""}}, Decoder::First::one_space);
+  if (steps.empty()) return Decoder({{Kind::space_before, "", ""}});
   std::vector<Decoder::Step> made;
   Decoder::First first = Decoder::First::nothing;
   bool fused = false;  // from here on a step sees the text as a whole
@@ -200,7 +200,6 @@ Decoder JsonParts::decoder(const std::vector<const Json*>& steps) const {
     } else if (type == "WordPiece") {
       made.push_back({Kind::word_piece, text_of(*step, "prefix"), ""});
       if (flag_of(*step, "cleanup", true)) made.push_back({Kind::clean_up, "", ""});
-      first = Decoder::First::one_space;
     } else {
       fail_unsupported("a decoder that emelex has", quote_bytes(type));
     }

@@ -174,7 +174,9 @@ class Tokens {
       for (const Json& token : *added) {
         const Json* id = find_member(token, "id");
         if (id == nullptr || !id->is_number_unsigned()) fail("an id for each of added_tokens", "none");
-        put(id->get<uint64_t>(), text_of(token, "content"), flag_of(token, "special", false) ? kControl : kUserDefined);
+        const auto at = id->get<uint64_t>();
+        if (at >= names_.size() || kinds_[at] == kUnused) only_added_.push_back(static_cast<int64_t>(at));
+        put(at, text_of(token, "content"), flag_of(token, "special", false) ? kControl : kUserDefined);
       }
     }
     // Rows of the embedding that have no token get one that no text has, as in GGUF files.
@@ -188,6 +190,7 @@ class Tokens {
 
   std::vector<std::string>& names() { return names_; }
   std::vector<int64_t>& kinds() { return kinds_; }
+  std::vector<int64_t>& only_added() { return only_added_; }
 
  private:
   void put(uint64_t id, std::string name, TokenKind kind) {
@@ -211,6 +214,7 @@ class Tokens {
   std::string source_;
   std::vector<std::string> names_;
   std::vector<int64_t> kinds_;
+  std::vector<int64_t> only_added_;  // ids that model.vocab lacks
 };
 
 // What the file does as GGUF's rules say it, if they can.
@@ -344,6 +348,7 @@ void add_tokenizer_json(TokenizerJson json, int64_t least_size, Metadata& metada
   }
   metadata.add("tokenizer.ggml.tokens", std::move(tokens.names()));
   metadata.add("tokenizer.ggml.token_type", std::move(tokens.kinds()), 4);
+  metadata.add(kOnlyAddedKey, std::move(tokens.only_added()), 4);
   metadata.add(kTokenizerJsonKey, json.rest.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

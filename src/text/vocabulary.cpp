@@ -61,7 +61,7 @@ TokenId Vocabulary::Table::find(std::string_view text, const Vocabulary& vocabul
 }
 
 Vocabulary::Vocabulary(const std::vector<std::string>& tokens, std::vector<TokenType> types, Alphabet alphabet,
-                       TokenSource source)
+                       TokenSource source, const std::vector<TokenId>& only_added)
     : types_(std::move(types)), alphabet_(alphabet), source_(std::move(source)) {
   if (tokens.empty() || tokens.size() > kMostTokens) {
     throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", source_.key, " to have 1 to ", kMostTokens,
@@ -69,7 +69,10 @@ Vocabulary::Vocabulary(const std::vector<std::string>& tokens, std::vector<Token
   }
   ordinary_.reserve(tokens.size());
   user_defined_.reserve(static_cast<size_t>(std::count(types_.begin(), types_.end(), TokenType::user_defined)));
+  only_added_.resize(tokens.size());
+  for (const TokenId id : only_added) only_added_[static_cast<size_t>(id)] = true;
   add_tokens(tokens);
+  only_added_ = {};
   check_special_names();
 }
 
@@ -100,7 +103,7 @@ void Vocabulary::add(TokenId id, std::string_view token) {
   if (ordinary) {
     longest_ = std::max(longest_, bytes_.size() - begin);
     if (const TokenId other = ordinary_.insert(id, *this); other >= 0) fail_twice(other, id);
-  } else if (type(id) == TokenType::user_defined) {
+  } else if (type(id) == TokenType::user_defined && !only_added_[static_cast<size_t>(id)]) {
     longest_ = std::max(longest_, bytes_.size() - begin);
     user_defined_.insert(id, *this);
   }

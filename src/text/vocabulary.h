@@ -31,9 +31,9 @@ class Vocabulary {
   // In which alphabet the file writes ordinary tokens: as they are, or as GPT-2 writes bytes.
   enum class Alphabet { characters, bytes };
 
-  // Throws Error(corrupt_file).
+  // `only_added`: user-defined tokens that the model itself lacks. Throws Error(corrupt_file).
   Vocabulary(const std::vector<std::string>& tokens, std::vector<TokenType> types, Alphabet alphabet,
-             TokenSource source);
+             TokenSource source, const std::vector<TokenId>& only_added = {});
 
   int size() const { return static_cast<int>(types_.size()); }
   TokenType type(TokenId id) const { return types_[static_cast<size_t>(id)]; }
@@ -50,7 +50,7 @@ class Vocabulary {
   // The ordinary token of exactly this text, or -1. No control, user-defined, unknown or byte token is ever found.
   TokenId find(std::string_view text) const { return ordinary_.find(text, *this); }
 
-  // The same, and user-defined tokens too: what merges may be made of.
+  // The same, and the model's user-defined tokens too: what merges may be made of.
   TokenId find_mergeable(std::string_view text) const {
     const TokenId id = find(text);
     return id >= 0 ? id : user_defined_.find(text, *this);
@@ -90,6 +90,7 @@ class Vocabulary {
   std::string bytes_;             // of all tokens, one after the other
   std::vector<uint32_t> begins_;  // in bytes_, and the end of the last
   size_t longest_ = 0;
+  std::vector<bool> only_added_;  // by id; only while tokens are added
   Table ordinary_;
   Table user_defined_;
 };

@@ -147,10 +147,10 @@ def run_decode(tool, model, lists):
     return texts
 
 
-def report(name, strings, expected, got, seconds="", most=5):
+def report(name, strings, expected, got, seconds="", most=3):
     """Prints how many differ and the first of them; returns how many."""
     different = [i for i in range(len(strings)) if got[i] != expected[i]]
     for i in different[:most]:
-        print(f"  {strings[i]!r}\n    expected {expected[i]}\n    got      {got[i]}")
+        print(f"  {strings[i]!r}"[:300], f"    expected {expected[i]}"[:300], f"    got      {got[i]}"[:300], sep="\n")
     print(f"{name}: {len(strings)} strings, {len(different)} differ{seconds}", flush=True)
     return len(different)
