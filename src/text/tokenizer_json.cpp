@@ -1,6 +1,7 @@
 #include "text/tokenizer_json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/strings.h"
@@ -182,7 +183,7 @@ class Builder {
     for (size_t i = 0; i < n; ++i) {
       const TokenType type = parts_.vocabulary->type(static_cast<TokenId>(i));
       const bool is_piece = type == TokenType::normal || type == TokenType::user_defined;
-      if (type != TokenType::unused) least = std::min(least, scores[i]);
+      if (!std::isnan(scores[i])) least = std::min(least, scores[i]);  // NaN: the model itself lacks it
       if (!is_piece) scores[i] = std::numeric_limits<double>::quiet_NaN();
     }
     UnknownRule rule = unknown_rule();

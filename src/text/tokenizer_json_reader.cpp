@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -331,7 +332,7 @@ void add_tokenizer_json(TokenizerJson json, int64_t least_size, Metadata& metada
   tokens.read(json, least_size);
   if (json.has_merges) add_merges(std::move(json.merges), metadata);
   if (!json.scores.empty()) {
-    json.scores.resize(tokens.names().size(), 0.0);
+    json.scores.resize(tokens.names().size(), std::numeric_limits<double>::quiet_NaN());
     metadata.add("tokenizer.ggml.scores", std::move(json.scores), 4);
   }
   if (const std::string_view rule = gguf_rule_of(json.rest); !rule.empty()) {

@@ -146,7 +146,6 @@ TokenId Vocabulary::find_name(std::string_view name) const {
 std::vector<TokenId> Vocabulary::byte_tokens() const {
   std::vector<TokenId> tokens(256, -1);
   for (TokenId id = 0; id < size(); ++id) {
-    if (is_special(type(id))) continue;
     if (const int byte = byte_of_name(text(id)); byte >= 0) tokens[static_cast<size_t>(byte)] = id;
   }
   return tokens;
