@@ -40,6 +40,7 @@ demo: setup  ## build, fetch a small model and let it answer a question
 test-tools: setup
 	@if [ -e tests/requirements.txt ]; then $(MAKE) --no-print-directory .venv/emelex-test-requirements; fi
 	@scripts/fetch-demo-model >/dev/null
+	@scripts/fetch-tokenizers >/dev/null
 
 test: setup test-tools  ## build and run all tests but those against other implementations
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)

@@ -60,7 +60,8 @@ void apply(const Decoder::Step& step, bool is_first, std::string& text) {
 std::string Decoder::decode(std::string_view name, bool is_first) const {
   std::string text(name);
   for (const Step& step : steps_) apply(step, is_first, text);
-  if (is_first && first_ == First::one_space && text.starts_with(' ')) text.erase(0, 1);
+  const bool loses_one = first_ == First::one_space || first_ == First::one_space_each;
+  if (is_first && loses_one && text.starts_with(' ')) text.erase(0, 1);
   if (is_first && first_ == First::all_spaces) text.erase(0, text.find_first_not_of(' '));
   return text;
 }

@@ -11,7 +11,12 @@ namespace emelex {
 class Decoder {
  public:
   // What a text's first token loses: spaces that encoding put there.
-  enum class First { nothing, one_space, all_spaces };
+  enum class First {
+    nothing,
+    one_space,
+    one_space_each,  // and so does the next, while there is no text
+    all_spaces,
+  };
 
   struct Step {
     enum class Kind {
@@ -35,6 +40,9 @@ class Decoder {
 
   // `is_first`: nothing of the text is before this token.
   std::string decode(std::string_view name, bool is_first) const;
+
+  // Whether the token after a first one of this text is a first one, too.
+  bool stays_first(std::string_view text) const { return first_ == First::one_space_each && text.empty(); }
 
  private:
   std::vector<Step> steps_;

@@ -122,7 +122,7 @@ class Builder {
   }
 
   Decoder::First first_token() const {
-    if (removes_spaces()) return Decoder::First::all_spaces;
+    if (removes_spaces()) return Decoder::First::one_space_each;
     return adds_space() ? Decoder::First::one_space : Decoder::First::nothing;
   }
 

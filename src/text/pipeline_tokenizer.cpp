@@ -60,7 +60,7 @@ std::string PipelineTokenizer::decode_token(TokenId id, bool show_special) const
 
 std::string PipelineTokenizer::decode_next(TokenId id, bool show_special, bool& at_start) const {
   std::string text = decode(id, show_special, at_start);
-  if (show_special || !is_hidden(id)) at_start = false;
+  if (show_special || !is_hidden(id)) at_start = at_start && parts_.decoder.stays_first(text);
   return text;
 }
 

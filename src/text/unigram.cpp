@@ -34,11 +34,11 @@ void Unigram::encode(std::string_view word, std::vector<TokenId>& ids, ModelScra
   nodes.assign(word.size() + 1, {0, kNotReached, kUnknown});
   nodes[0].begin = 0;
   const auto reach = [&](size_t begin, size_t end, TokenId id, double score) {
-    const double total = score + nodes[begin].score;
+    double total = score + nodes[begin].score;
+    if (options_.single_precision) total = static_cast<float>(total);
     ModelScratch::Node& node = nodes[end];
     if (node.begin != kNotReached && !(total > node.score)) return;
-    node = {options_.single_precision ? static_cast<double>(static_cast<float>(total)) : total,
-            static_cast<uint32_t>(begin), id};
+    node = {total, static_cast<uint32_t>(begin), id};
   };
   for (size_t at = 0; at < word.size();) {
     const size_t length = utf8_at(word, at).length;

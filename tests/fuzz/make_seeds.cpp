@@ -17,6 +17,9 @@ int main(int argc, char** argv) {
       {"safetensors_index", emelex::safetensors_index_seeds()},
       {"hf_config", emelex::hf_config_seeds()},
       {"safetensors_folder", emelex::safetensors_folder_seeds()},
+      {"tokenizer_json", emelex::tokenizer_json_seeds()},
+      {"sentencepiece", emelex::sentencepiece_seeds()},
+      {"tekken", emelex::tekken_seeds()},
   };
   for (const auto& [fuzzer, seeds] : all) {
     const std::filesystem::path folder = std::filesystem::path(argv[1]) / fuzzer;

@@ -14,5 +14,8 @@ Seeds safetensors_seeds();
 Seeds safetensors_index_seeds();
 Seeds hf_config_seeds();
 Seeds safetensors_folder_seeds();
+Seeds tokenizer_json_seeds();
+Seeds sentencepiece_seeds();
+Seeds tekken_seeds();
 
 }  // namespace emelex

@@ -1,0 +1,142 @@
+#include <bit>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fuzz/seeds.h"
+
+namespace emelex {
+namespace {
+
+// tokenizer.json with these parts; `more` are other members of the whole.
+std::string json(const std::string& model, const std::string& more) {
+  return R"({"added_tokens": [{"id": 0, "content": "<s>", "special": true, "normalized": false},)"
+         R"({"id": 9, "content": "<tool>", "special": false, "lstrip": true, "rstrip": true, "single_word": true}], )" +
+         more + R"("model": )" + model + "}";
+}
+
+const char* const kBpe = R"({"type": "BPE", "vocab": {"<s>": 0, "a": 1, "b": 2, "ab": 3, "Ġ": 4, "Ġa": 5},
+  "merges": [["a", "b"], ["Ġ", "a"]]})";
+const char* const kMarkedBpe = R"({"type": "BPE", "unk_token": "<s>", "fuse_unk": true, "byte_fallback": true,
+  "vocab": {"<s>": 0, "a": 1, "b": 2, "ab": 3, "▁": 4, "▁a": 5, "<0xFF>": 6}, "merges": ["a b", "▁ a"]})";
+const char* const kUnigram = R"({"type": "Unigram", "unk_id": 0, "vocab": [["<s>", 0], ["a", -1.5], ["ab", -2],
+  ["b", -3], ["▁", -2.5], ["▁a", -3.25]]})";
+const char* const kWordPiece = R"({"type": "WordPiece", "unk_token": "<s>", "continuing_subword_prefix": "##",
+  "max_input_chars_per_word": 100, "vocab": {"<s>": 0, "a": 1, "##b": 2, "ab": 3}})";
+
+// The parts of protocol buffers.
+std::string number(uint64_t value) {
+  std::string out;
+  for (; value >= 0x80; value >>= 7U) out.push_back(static_cast<char>(value | 0x80U));
+  out.push_back(static_cast<char>(value));
+  return out;
+}
+std::string field(int no, uint64_t value) { return number(static_cast<uint64_t>(no) << 3U) + number(value); }
+std::string field(int no, const std::string& text) {
+  return number((static_cast<uint64_t>(no) << 3U) | 2U) + number(text.size()) + text;
+}
+std::string score(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  std::string out = number((2U << 3U) | 5U);
+  for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(bits >> (8U * static_cast<unsigned>(i))));
+  return out;
+}
+
+std::string sentencepiece(uint64_t type, const std::string& normalizer) {
+  struct Piece {
+    const char* text;
+    float score;
+    uint64_t type;
+  };
+  std::string out;
+  for (const Piece& piece : std::vector<Piece>{{"<unk>", 0, 2},
+                                               {"<s>", 0, 3},
+                                               {"</s>", 0, 3},
+                                               {"<0x0A>", 0, 6},
+                                               {"ab", 0, 4},
+                                               {"\u2581", -1, 1},
+                                               {"l", -2, 1},
+                                               {"ll", -3, 1},
+                                               {"o", -4, 1},
+                                               {"\u2581a", -5, 1},
+                                               {"unused", -6, 5}}) {
+    out += field(1, field(1, std::string(piece.text)) + score(piece.score) + field(3, piece.type));
+  }
+  return out + field(2, field(3, type)) + field(3, normalizer);
+}
+
+// One unit of a trie that matches nothing, and a replacement.
+std::string charsmap() { return std::string("\4\0\0\0\0\4\0\0x\0", 10); }
+
+}  // namespace
+
+Seeds tokenizer_json_seeds() {
+  const auto sequence = [](const char* key, const std::string& steps) {
+    return R"({"type": "Sequence", ")" + std::string(key) + R"(": [)" + steps + "]}";
+  };
+  const std::string byte_level = R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": true})";
+  const auto split = [](const std::string& pattern, const std::string& behavior) {
+    return R"({"type": "Split", "pattern": {"Regex": ")" + pattern + R"("}, "behavior": ")" + behavior +
+           R"(", "invert": false})";
+  };
+  return {
+      {"byte-level", json(kBpe, R"("pre_tokenizer": )" + byte_level + R"(, "decoder": )" + byte_level + ", ")},
+      {"text", json(kBpe, R"("pre_tokenizer": )" + byte_level + ", ") + std::string("\0ab <s> \xFF", 10)},
+      {"splits",
+       json(kBpe, R"("pre_tokenizer": )" +
+                      sequence("pretokenizers", split("\\\\d", "Removed") + "," + split("[aeiou]", "MergedWithNext") +
+                                                    "," + split("\\\\s+", "Contiguous") + "," + byte_level) +
+                      ", ")},
+      {"middle",
+       json(kBpe, R"("pre_tokenizer": )" + sequence("pretokenizers", byte_level + R"(, {"type": "Digits"})") + ", ")},
+      {"marked",
+       json(kMarkedBpe, R"("normalizer": )" +
+                            sequence("normalizers", R"({"type": "Prepend", "prepend": "▁"}, {"type": "Replace",
+                            "pattern": {"String": " "}, "content": "▁"}, {"type": "NFKC"})") +
+                            R"(, "decoder": )" + sequence("decoders", R"({"type": "ByteFallback"}, {"type": "Fuse"},
+                            {"type": "Strip", "content": " ", "start": 1, "stop": 0})") +
+                            ", ")},
+      {"unigram", json(kUnigram, R"("pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"},
+         "normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAEAAB4AA=="}, )")},
+      {"word-piece", json(kWordPiece, R"("normalizer": {"type": "BertNormalizer"}, "pre_tokenizer":
+         {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##"}, )")},
+      {"word-level", json(R"({"type": "WordLevel", "unk_token": "<s>", "vocab": {"<s>": 0, "ab": 1}})",
+                          R"("pre_tokenizer": {"type": "Whitespace"}, )")},
+      {"slow-pattern",
+       json(kBpe, R"("pre_tokenizer": )" + split("(a|a)*b", "Isolated") + ", ") + '\0' + std::string(2000, 'a')},
+      {"huge-id", R"({"model": {"type": "BPE", "vocab": {"a": 18446744073709551615}, "merges": []}})"},
+      {"no-vocabulary", R"({"model": {"type": "BPE"}})"},
+      {"vocabulary-of-pairs", R"({"model": {"type": "BPE", "vocab": [["a"]], "merges": [["a", "b", "c"]]}})"},
+  };
+}
+
+Seeds sentencepiece_seeds() {
+  return {
+      {"bpe", sentencepiece(2, field(3, 1))},
+      {"unigram", sentencepiece(1, field(2, charsmap()) + field(4, 1))},
+      {"word", sentencepiece(3, "")},
+      {"no-pieces", field(2, field(3, 2))},
+      {"short-charsmap", sentencepiece(1, field(2, std::string("\xFF\xFF\xFF\x7F", 4)))},
+      {"piece-of-no-type", sentencepiece(2, "") + field(1, field(1, std::string("x")) + field(3, 77))},
+      {"long-length", field(1, std::string("x")).substr(0, 1) + "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"},
+  };
+}
+
+Seeds tekken_seeds() {
+  const auto tekken = [](const std::string& config, const std::string& vocabulary) {
+    return R"({"config": {"pattern": "\\p{L}+|[^\\p{L}]", "version": "v3", )" + config + R"(}, "vocab": [)" +
+           vocabulary + "]}";
+  };
+  const std::string two = R"({"rank": 0, "token_bytes": "YQ=="}, {"rank": 1, "token_bytes": "YWE="})";
+  return {
+      {"small", tekken(R"("default_vocab_size": 5, "default_num_special_tokens": 3)", two)},
+      {"gap",
+       tekken(R"("default_vocab_size": 9, "default_num_special_tokens": 3)", R"({"rank": 4, "token_bytes": "YQ=="})")},
+      {"twice", tekken(R"("default_vocab_size": 9, "default_num_special_tokens": 3)", two + "," + two)},
+      {"huge", tekken(R"("default_vocab_size": 99999999999, "default_num_special_tokens": 3)", two)},
+      {"no-base64",
+       tekken(R"("default_vocab_size": 5, "default_num_special_tokens": 3)", R"({"rank": 0, "token_bytes": "?"})")},
+  };
+}
+
+}  // namespace emelex
