@@ -225,6 +225,20 @@ TEST_CASE("numbers that no scale can hold are named, with their row") {
   CHECK_NOTHROW(run(70000.0F, "bf16"));
 }
 
+TEST_CASE("a tokenizer that GGUF has no name for is refused, not left out") {
+  const TemporaryFolder folder;
+  const fs::path model = folder.path() / "model";
+  fs::create_directories(model);
+  std::ofstream(model / "config.json") << tiny_llama_config();
+  std::ofstream(model / "model.safetensors", std::ios::binary) << safetensors(tiny_llama_tensors());
+  std::ofstream(model / "tokenizer.json")
+      << R"({"model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "?": 2}, "unk_token": "?"}})";
+  const fs::path target = folder.path() / "out.gguf";
+  expect_error(ErrorCode::unsupported, {"[quantize]", "tokenizer.json", "--mlx"},
+               [&] { quantize_to_gguf(model, target, "f16", {}); });
+  CHECK(!fs::exists(target));
+}
+
 TEST_CASE("a Hugging Face folder becomes a GGUF file with its rows in GGUF's order") {
   const TemporaryFolder folder;
   const fs::path model = folder.path() / "model";

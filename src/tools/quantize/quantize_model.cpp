@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "quant/quantize.h"
+#include "text/gguf_tokenizer.h"
 #include "text/hf_tokenizer.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/mixture.h"
@@ -39,10 +40,22 @@ void refuse_rounded(const std::vector<PlannedTensor>& plan) {
   }
 }
 
+// What a tokenizer's own file says beyond GGUF's keys would be lost without a word.
+void refuse_tokenizer_without_gguf_name(const Metadata& metadata) {
+  const auto model = metadata.string("tokenizer.ggml.model");
+  const bool said = model && !metadata.contains(kPatternKey) && !metadata.contains(kRanksAreIdsKey) &&
+                    (*model != "gpt2" || metadata.contains("tokenizer.ggml.merges"));
+  if (said || !metadata.contains(kTokenizerFileKey)) return;
+  throw Error(ErrorCode::unsupported,
+              str_cat("[quantize] expected a tokenizer that GGUF has a name for, got that of ",
+                      tokenizer_source(metadata), "; --mlx writes a folder with the tokenizer's own files"));
+}
+
 // GGUF's metadata: the model's own, but what is about its files.
 void add_metadata(GgufWriter& file, const Weights& weights, const Mixture& mixture) {
   const Metadata& metadata = weights.metadata();
   if (const auto problem = metadata.string(kTokenizerProblemKey)) throw Error(ErrorCode::unsupported, *problem);
+  refuse_tokenizer_without_gguf_name(metadata);
   for (const auto& [key, value] : metadata.values()) {
     if (key == "general.alignment" || key == "general.file_type" || key == "general.quantization_version" ||
         key.starts_with("split.") || key.starts_with("emelex.")) {
