@@ -106,7 +106,8 @@ std::unique_ptr<const Vocabulary> read_gguf_vocabulary(const Metadata& metadata,
   const auto* tokens = metadata.strings(kTokensKey);
   const TokenSource source = {std::string(kTokensKey), tokenizer_source(metadata)};
   static const std::vector<std::string> kNone;
-  auto types = tokens == nullptr ? std::vector<TokenType>() : read_types(metadata, tokens->size());
+  const bool none = tokens == nullptr || tokens->empty();  // which the vocabulary refuses
+  auto types = none ? std::vector<TokenType>() : read_types(metadata, tokens->size());
   std::vector<TokenId> only_added;
   for (const int64_t id : metadata.integers(kOnlyAddedKey).value_or(std::vector<int64_t>())) {
     if (id >= 0 && static_cast<size_t>(id) < types.size()) only_added.push_back(static_cast<TokenId>(id));

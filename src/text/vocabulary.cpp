@@ -99,6 +99,11 @@ void Vocabulary::add(TokenId id, std::string_view token) {
   if (ordinary && alphabet_ == Alphabet::bytes) ordinary = append_byte_level(token, bytes_);
   if (!ordinary || alphabet_ == Alphabet::characters) bytes_.replace(begin, std::string::npos, token);
   begins_.push_back(static_cast<uint32_t>(bytes_.size()));
+  if (type(id) == TokenType::byte && byte_of_name(token) < 0) {
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[tokenizer] expected tokens for bytes named <0x00> to <0xFF> in ", source_.key, ", got ",
+                        quote_bytes(token), " as token ", id, " in ", source_.file));
+  }
   if (token.empty()) return;
   if (ordinary) {
     longest_ = std::max(longest_, bytes_.size() - begin);
