@@ -46,10 +46,11 @@ def tiny_file():
     return raw(header, data(n))
 
 
-def folder(name, kind, says, file=None, config=None, **options):
+def folder(name, kind, says, file=None, config=None, commands=("run",), **options):
+    """There is no tokenizer in it, so commands that need no weights do not come to the flaw."""
     config = json.dumps(CONFIG if config is None else config).encode() if not isinstance(config, bytes) else config
     files = {"config.json": config, "model.safetensors": tiny_file() if file is None else file}
-    return Case("safetensors-" + name, kind, files, says, open="model.safetensors", **options)
+    return Case("safetensors-" + name, kind, files, says, open="model.safetensors", commands=commands, **options)
 
 
 def changed(change):
@@ -186,7 +187,7 @@ def sharded(name, kind, says, change=None, text=None):
     if change is not None:
         change(index, files)
     files["model.safetensors.index.json"] = json.dumps(index).encode() if text is None else text
-    return Case("index-" + name, kind, files, says, open=SHARDS[0])
+    return Case("index-" + name, kind, files, says, open=SHARDS[0], commands=("run",))
 
 
 def index_cases():
