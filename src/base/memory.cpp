@@ -18,26 +18,25 @@ constexpr size_t kAlignment = 64;
 
 constexpr size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
-// The bytes that follow `key` in a file of lines "key number [kB]"; the largest number without.
-[[maybe_unused]] size_t read_limit(const char* path, const std::string& key, size_t unit) {
-  std::ifstream file(path);
-  for (std::string word; file >> word;) {
-    size_t number = 0;
-    if (key.empty() && word == "max") break;
-    if (key.empty()) return std::stoull(word);
-    if (word == key && file >> number) return number * unit;
-  }
-  return std::numeric_limits<size_t>::max();
+#if defined(__linux__)
+// The largest number where there is none.
+size_t container_limit() {
+  size_t limit = 0;
+  std::ifstream file("/sys/fs/cgroup/memory.max");  // a number, or "max"
+  return file >> limit ? limit : std::numeric_limits<size_t>::max();
 }
+#endif
 
 }  // namespace
 
 size_t available_memory() {
 #if defined(__linux__)
-  const size_t machine = read_limit("/proc/meminfo", "MemAvailable:", 1024);
-  const size_t container = read_limit("/sys/fs/cgroup/memory.max", "", 1);
-  const size_t least = std::min(machine, container);
-  return least == std::numeric_limits<size_t>::max() ? 0 : least;
+  size_t machine = 0;
+  std::ifstream meminfo("/proc/meminfo");  // lines as "MemAvailable:   23829504 kB"
+  for (std::string word; meminfo >> word;) {
+    if (word == "MemAvailable:" && meminfo >> machine) return std::min(machine * 1024, container_limit());
+  }
+  return 0;
 #else
   return 0;
 #endif

@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "text/tokenizer_json.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -21,17 +22,6 @@ constexpr size_t kMostTemplates = 64;
 constexpr uintmax_t kMostTemplateBytes = 1 << 20;  // as jinja/limits.h has it, so that nothing larger is read
 
 using Templates = std::map<std::string, std::string>;
-
-const Json* find(const Json& object, std::string_view key) {
-  if (!object.is_object()) return nullptr;
-  const auto at = object.find(key);
-  return at == object.end() || at->is_null() ? nullptr : &*at;
-}
-
-std::string text_of(const Json& object, std::string_view key) {
-  const Json* value = find(object, key);
-  return value != nullptr && value->is_string() ? value->get<std::string>() : "";
-}
 
 std::optional<Json> read_json(const fs::path& path) {
   if (!is_there(path)) return std::nullopt;
@@ -51,7 +41,7 @@ std::string read_template(const fs::path& path) {
 // A string, or a list of named ones.
 Templates templates_in(const Json& config) {
   Templates templates;
-  const Json* value = find(config, "chat_template");
+  const Json* value = find_member(config, "chat_template");
   if (value == nullptr) return templates;
   if (value->is_string()) templates["default"] = value->get<std::string>();
   for (const Json& named : value->is_array() ? *value : Json::array()) {
@@ -75,7 +65,7 @@ Templates templates_in_files(const fs::path& folder) {
 void add_special_tokens(const Json& config, Metadata& metadata) {
   for (const char* name :
        {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-    const Json* value = find(config, name);
+    const Json* value = find_member(config, name);
     if (value == nullptr) continue;
     const std::string text = value->is_string() ? value->get<std::string>() : text_of(*value, "content");
     metadata.add(str_cat(kSpecialTokenPrefix, name), text);

@@ -8,6 +8,7 @@
 #include "emelex/error.h"
 #include "text/chat_template_files.h"
 #include "text/tokenizer_files.h"
+#include "text/tokenizer_json.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -17,47 +18,20 @@ namespace fs = std::filesystem;
 
 constexpr JsonLimits kConfigLimits{16 << 20, 32, 1'000'000};
 
-// The JSON text of one file, and errors that name it.
-class JsonFile {
- public:
-  JsonFile(const fs::path& path, const JsonLimits& limits)
-      : source_(path_text(path)), root_(parse_json(read_text(path), limits, "tokenizer", source_)) {
-    if (!root_.is_object()) fail(ErrorCode::corrupt_file, "a JSON object", root_.type_name());
+Json read_config(const fs::path& path) {
+  Json config = parse_json(read_text(path), kConfigLimits, "tokenizer", path_text(path));
+  if (!config.is_object()) {
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[tokenizer] expected a JSON object, got ", config.type_name(), " in ", path_text(path)));
   }
-
-  const Json& root() const { return root_; }
-
-  // A member that is no null; nullptr without.
-  static const Json* find(const Json& object, std::string_view key) {
-    if (!object.is_object()) return nullptr;
-    const auto at = object.find(key);
-    return at == object.end() || at->is_null() ? nullptr : &*at;
-  }
-  const Json* find(std::string_view key) const { return find(root_, key); }
-
-  static bool flag(const Json& object, std::string_view key, bool otherwise) {
-    const Json* value = find(object, key);
-    return value != nullptr && value->is_boolean() ? value->get<bool>() : otherwise;
-  }
-  static std::string text(const Json& object, std::string_view key) {
-    const Json* value = find(object, key);
-    return value != nullptr && value->is_string() ? value->get<std::string>() : "";
-  }
-
-  [[noreturn]] void fail(ErrorCode code, std::string_view expected, std::string_view got) const {
-    throw Error(code, str_cat("[tokenizer] expected ", expected, ", got ", got, " in ", source_));
-  }
-
- private:
-  std::string source_;
-  Json root_;
-};
+  return config;
+}
 
 // "<s>", or {"content": "<s>", …}.
 std::string token_text(const Json& config, std::string_view key) {
-  const Json* value = JsonFile::find(config, key);
+  const Json* value = find_member(config, key);
   if (value == nullptr) return "";
-  return value->is_string() ? value->get<std::string>() : JsonFile::text(*value, "content");
+  return value->is_string() ? value->get<std::string>() : text_of(*value, "content");
 }
 
 // The ids of tokens that tokenizer_config.json names, where config.json gave none.
@@ -82,9 +56,9 @@ void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
   const int64_t vocab_size = metadata.integer(str_cat(architecture, ".vocab_size")).value_or(0);
   add_tokenizer_files(folder, vocab_size, metadata);
   if (is_there(folder / "tokenizer_config.json")) {
-    const JsonFile config(folder / "tokenizer_config.json", kConfigLimits);
-    add_special_ids(config.root(), metadata);
-    if (const Json* adds = config.find("add_bos_token");
+    const Json config = read_config(folder / "tokenizer_config.json");
+    add_special_ids(config, metadata);
+    if (const Json* adds = find_member(config, "add_bos_token");
         adds != nullptr && adds->is_boolean() && !metadata.contains("tokenizer.ggml.add_bos_token")) {
       metadata.add("tokenizer.ggml.add_bos_token", adds->get<bool>());
     }
