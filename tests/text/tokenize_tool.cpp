@@ -51,7 +51,8 @@ int decode(const emelex::Tokenizer& tokenizer, const std::vector<std::string>& l
   std::ofstream file(path, std::ios::binary);
   for (const std::string& list : lists) {
     std::vector<int32_t> ids(list.size() / sizeof(int32_t));
-    std::memcpy(ids.data(), list.data(), ids.size() * sizeof(int32_t));
+    // An empty list has no bytes, and memcpy takes no null.
+    if (!ids.empty()) std::memcpy(ids.data(), list.data(), ids.size() * sizeof(int32_t));
     const std::string text = tokenizer.decode(ids);
     const auto length = static_cast<uint32_t>(text.size());
     file.write(reinterpret_cast<const char*>(&length), sizeof length);
