@@ -163,6 +163,10 @@ struct Avx2 {
     const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
     return {_mm256_and_si256(_mm256_srl_epi16(a.lo, n), m), _mm256_and_si256(_mm256_srl_epi16(a.hi, n), m)};
   }
+  [[gnu::always_inline]] static U or_field(U low, U a, int shift, uint8_t mask) {
+    const U up = shift < 0 ? shift_up(a, -shift) : a;
+    return or_(low, field(up, shift < 0 ? 0 : shift, mask));
+  }
   [[gnu::always_inline]] static U shift_up(U a, int shift) {
     const __m128i n = _mm_cvtsi32_si128(shift);
     return {_mm256_sll_epi16(a.lo, n), _mm256_sll_epi16(a.hi, n)};
@@ -172,6 +176,14 @@ struct Avx2 {
     return {_mm256_shuffle_epi8(t, index.lo), _mm256_shuffle_epi8(t, index.hi)};
   }
   [[gnu::always_inline]] static I words(U a) { return {a.lo, a.hi}; }
+  [[gnu::always_inline]] static I load_bytes(const void* p) {
+    const __m128i raw = load16(p);
+    return {_mm256_cvtepu8_epi32(raw), _mm256_cvtepu8_epi32(_mm_srli_si128(raw, 8))};
+  }
+  [[gnu::always_inline]] static I load_signed_bytes(const void* p) {
+    const __m128i raw = load16(p);
+    return {_mm256_cvtepi8_epi32(raw), _mm256_cvtepi8_epi32(_mm_srli_si128(raw, 8))};
+  }
   [[gnu::always_inline]] static I bits(I a, int shift, int32_t mask) {
     const __m128i n = _mm_cvtsi32_si128(shift);
     const __m256i m = _mm256_set1_epi32(mask);

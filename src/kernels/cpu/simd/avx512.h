@@ -117,11 +117,18 @@ struct Avx512 {
     return {
         _mm512_and_si512(_mm512_srl_epi16(a.v, _mm_cvtsi32_si128(shift)), _mm512_set1_epi8(static_cast<char>(mask)))};
   }
+  [[gnu::always_inline]] static U or_field(U low, U a, int shift, uint8_t mask) {
+    // What a rotation brings in from the word's other bytes is masked.
+    const __m512i moved = _mm512_rorv_epi32(a.v, _mm512_set1_epi32(shift));
+    return {_mm512_ternarylogic_epi32(low.v, moved, _mm512_set1_epi8(static_cast<char>(mask)), 0xF8)};
+  }
   [[gnu::always_inline]] static U shift_up(U a, int shift) { return {_mm512_sll_epi16(a.v, _mm_cvtsi32_si128(shift))}; }
   [[gnu::always_inline]] static U lookup(const uint8_t table[16], U index) {
     return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(load16(table)), index.v)};
   }
   [[gnu::always_inline]] static I words(U a) { return a.v; }
+  [[gnu::always_inline]] static I load_bytes(const void* p) { return _mm512_cvtepu8_epi32(load16(p)); }
+  [[gnu::always_inline]] static I load_signed_bytes(const void* p) { return _mm512_cvtepi8_epi32(load16(p)); }
   [[gnu::always_inline]] static I bits(I a, int shift, int32_t mask) {
     return _mm512_and_si512(_mm512_srl_epi32(a, _mm_cvtsi32_si128(shift)), _mm512_set1_epi32(mask));
   }

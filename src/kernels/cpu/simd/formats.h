@@ -15,6 +15,8 @@
 //   kOffsetShift           value = scale · (w - 2^kOffsetShift) + min, w unsigned; 0: no offset
 //   kHasMin                whether there is a min
 //   kMost                  the largest w
+//   kTogether              blocks of 32 columns that share what was read: a loop that does so many at once knows which
+//                          of them it is at, and keeps all in registers
 //   Rows<S, Reader>        S::kRows rows at once, {base, reader}: get(b, block) unpacks their block b. Asked for in
 //                          order. What it reads is the same for any values (row_readers.h).
 // Here are the plain types and those of 32 values; k_quants.h has those of 256.
@@ -65,6 +67,7 @@ struct Q4_0Format {
   static constexpr int kOffsetShift = 3;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 15;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -94,6 +97,7 @@ struct Q4_1Format {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -123,6 +127,7 @@ struct Q5_0Format {
   static constexpr int kOffsetShift = 4;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 31;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -146,6 +151,7 @@ struct Q5_1Format {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -169,6 +175,7 @@ struct Iq4NlFormat {
   static constexpr int kOffsetShift = 7;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
+  static constexpr size_t kTogether = 1;
   // The format's values -127, -104, -83, … 113, plus 128.
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
@@ -195,6 +202,7 @@ struct Mxfp4Format {
   static constexpr int kOffsetShift = 4;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
+  static constexpr size_t kTogether = 1;
   static constexpr uint8_t kTable[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
   template <class S, class Reader>
@@ -223,6 +231,7 @@ struct Q8_0Format {
   static constexpr int kOffsetShift = 7;  // the kernel's w is unsigned
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 255;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {

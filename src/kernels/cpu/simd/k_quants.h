@@ -23,30 +23,35 @@ template <class S, class Reader>
 // The scales and mins of Q4_K and Q5_K: 8 of each with 6 bits, in 12 bytes behind d and dmin. In words of 4 bytes: the
 // low 6 bits of the first word's bytes are scales 0 … 3, of the second's mins 0 … 3; the third has the low halves of
 // scales and mins 4 … 7, whose upper 2 bits are the upper bits of the first two.
-template <class S>
+template <class S, class Reader>
 struct SixBitScales {
   using F = typename S::F;
   using I = typename S::I;
-  F d, dmin;
+  F d, minus_dmin;
   I words[3];
+  typename Reader::Bytes bytes;  // the scales, then the mins
 
-  template <class Reader>
   [[gnu::always_inline]] void load(Reader& rows, const uint8_t* p, size_t stride) {
-    typename S::U header[4];
-    rows.transposed(p, stride, header);
-    S::halves(S::words(header[0]), d, dmin);
+    typename S::U header[4]{};
+    rows.look(p, stride, header);
+    F dmin;
+    S::halves(rows.keep(S::words(header[0])), d, dmin);
+    minus_dmin = S::sub(S::zero(), dmin);
     for (int i = 0; i < 3; ++i) words[i] = S::words(header[i + 1]);
+    bytes = rows.template keep_bytes<16>([this](int i) { return six_bits(i); });
+  }
+  // scale i, min i - 8
+  [[gnu::always_inline]] I six_bits(int i) const {
+    const int at = 8 * (i % 4);
+    const bool is_min = i >= 8;
+    if (i % 8 < 4) return S::bits(words[is_min ? 1 : 0], at, 63);
+    return S::or_words(S::bits(words[2], at + (is_min ? 4 : 0), 15),
+                       S::shift_words(S::bits(words[is_min ? 1 : 0], at + 6, 3), 4));
   }
   [[gnu::always_inline]] void get(int i, F& scale, F& min) const {
-    const int at = 8 * (i % 4);
-    I s = S::bits(words[0], at, 63);
-    I m = S::bits(words[1], at, 63);
-    if (i >= 4) {
-      s = S::or_words(S::bits(words[2], at, 15), S::shift_words(S::bits(words[0], at + 6, 3), 4));
-      m = S::or_words(S::bits(words[2], at + 4, 15), S::shift_words(S::bits(words[1], at + 6, 3), 4));
-    }
-    scale = S::mul(d, S::to_float(s));
-    min = S::sub(S::zero(), S::mul(dmin, S::to_float(m)));
+    const auto make = [this](int j) { return six_bits(j); };
+    scale = S::mul(d, S::to_float(bytes.get(i, make)));
+    min = S::mul(minus_dmin, S::to_float(bytes.get(8 + i, make)));
   }
 };
 
@@ -59,20 +64,25 @@ struct Q4KFormat {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
+  static constexpr size_t kTogether = 2;
 
   template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
     Reader rows{};
-    SixBitScales<S> scales{};
+    SixBitScales<S, Reader> scales{};
     typename S::U packed[8]{};
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) scales.load(rows, p, stride);
       if (i % 2 == 0) load_32<S>(rows, p + 16 + 16 * i, stride, packed);
-      for (int g = 0; g < 8; ++g) out.values[g] = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
+      if (i % 2 == 0) {
+        for (int g = 0; g < 8; ++g) out.values[g] = S::low_nibbles(packed[g]);
+      } else {
+        for (int g = 0; g < 8; ++g) out.values[g] = S::high_nibbles(packed[g]);
+      }
       scales.get(i, out.scales[0], out.mins[0]);
     }
   };
@@ -86,13 +96,14 @@ struct Q5KFormat {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
+  static constexpr size_t kTogether = 2;
 
   template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
     Reader rows{};
-    SixBitScales<S> scales{};
+    SixBitScales<S, Reader> scales{};
     typename S::U fifth[8]{};
     typename S::U packed[8]{};
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
@@ -105,7 +116,7 @@ struct Q5KFormat {
       if (i % 2 == 0) load_32<S>(rows, p + 48 + 16 * i, stride, packed);
       for (int g = 0; g < 8; ++g) {
         const auto low = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
-        out.values[g] = S::or_(low, S::shift_up(S::field(fifth[g], i, 1), 4));
+        out.values[g] = S::or_field(low, fifth[g], i - 4, 1 << 4);
       }
       scales.get(i, out.scales[0], out.mins[0]);
     }
@@ -122,6 +133,7 @@ struct Q6KFormat {
   static constexpr int kOffsetShift = 5;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 63;
+  static constexpr size_t kTogether = 4;
 
   template <class S, class Reader>
   struct Rows {
@@ -130,14 +142,17 @@ struct Q6KFormat {
     Reader rows{};
     typename S::F d{};
     typename S::U scales[4]{};
+    typename Reader::Bytes bytes{};
     typename S::U upper[8]{};
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int half = static_cast<int>(b % 8) / 4;
       const int i = static_cast<int>(b % 4);
+      const auto scale = [this](int j) { return S::signed_byte(S::words(scales[j / 4]), j % 4); };
       if (b % 8 == 0) {
-        d = rows.exact_half(p + 208, stride);
-        rows.transposed(p + 192, stride, scales);
+        d = rows.keep(rows.look_half(p + 208, stride));
+        rows.look(p + 192, stride, scales);
+        bytes = rows.template keep_bytes<16>(scale);
       }
       if (i == 0) load_32<S>(rows, p + 128 + 32 * half, stride, upper);
       typename S::U packed[8];
@@ -151,11 +166,10 @@ struct Q6KFormat {
       }
       for (int g = 0; g < 8; ++g) {
         const auto four = i < 2 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
-        out.values[g] = S::or_(four, S::shift_up(S::field(upper[g], 2 * i, 3), 4));
+        out.values[g] = S::or_field(four, upper[g], 2 * i - 4, 3 << 4);
       }
       for (int j = 0; j < 2; ++j) {
-        const int at = static_cast<int>(2 * (b % 8)) + j;
-        out.scales[j] = S::mul(d, S::to_float(S::signed_byte(S::words(scales[at / 4]), at % 4)));
+        out.scales[j] = S::mul(d, S::to_float(bytes.get_signed(static_cast<int>(2 * (b % 8)) + j, scale)));
       }
     }
   };
@@ -171,6 +185,7 @@ struct Q3KFormat {
   static constexpr int kOffsetShift = 2;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 7;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -179,25 +194,29 @@ struct Q3KFormat {
     Reader rows{};
     typename S::F d{};
     typename S::I words[3]{};
+    typename Reader::Bytes bytes{};
     typename S::U third[8]{};
     typename S::U packed[8]{};
+    [[gnu::always_inline]] typename S::I six_bits(int i) const {
+      const auto low = S::bits(words[i % 8 / 4], 8 * (i % 4) + 4 * (i / 8), 15);
+      return S::or_words(low, S::shift_words(S::bits(words[2], 8 * (i % 4) + 2 * (i / 4), 3), 4));
+    }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
+      const auto scale = [this](int j) { return six_bits(j); };
       if (i == 0) {
-        d = rows.exact_half(p + 108, stride);
-        for (int k = 0; k < 3; ++k) words[k] = rows.exact_words(p + 96 + 4 * k, stride);
+        d = rows.keep(rows.look_half(p + 108, stride));
+        for (int k = 0; k < 3; ++k) words[k] = rows.look_words(p + 96 + 4 * k, stride);
+        bytes = rows.template keep_bytes<16>(scale);
         load_32<S>(rows, p, stride, third);
       }
       if (i % 4 == 0) load_32<S>(rows, p + 32 + 8 * i, stride, packed);
       for (int g = 0; g < 8; ++g) {
-        out.values[g] = S::or_(S::field(packed[g], 2 * (i % 4), 3), S::shift_up(S::field(third[g], i, 1), 2));
+        out.values[g] = S::or_field(S::field(packed[g], 2 * (i % 4), 3), third[g], i - 2, 1 << 2);
       }
       for (int j = 0; j < 2; ++j) {
-        const int at = 2 * i + j;
-        const auto low = S::bits(words[at % 8 / 4], 8 * (at % 4) + 4 * (at / 8), 15);
-        const auto high = S::shift_words(S::bits(words[2], 8 * (at % 4) + 2 * (at / 4), 3), 4);
-        out.scales[j] = S::mul(d, S::sub(S::to_float(S::or_words(low, high)), S::set(32.0F)));
+        out.scales[j] = S::mul(d, S::sub(S::to_float(bytes.get(2 * i + j, scale)), S::set(32.0F)));
       }
     }
   };
@@ -212,6 +231,7 @@ struct Q2KFormat {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 3;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -219,23 +239,27 @@ struct Q2KFormat {
     size_t stride;
     Reader rows{};
     typename S::F d{};
-    typename S::F dmin{};
+    typename S::F minus_dmin{};
     typename S::U scales[4]{};
+    typename Reader::Bytes bytes{};
     typename S::U packed[8]{};
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 2>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
+      const auto scale_and_min = [this](int j) { return S::bits(S::words(scales[j / 4]), 8 * (j % 4), 255); };
       if (i == 0) {
+        typename S::F dmin;
         S::halves(rows.exact_words(p + 80, stride), d, dmin);
-        rows.transposed(p, stride, scales);
+        minus_dmin = S::sub(S::zero(), dmin);
+        rows.look(p, stride, scales);
+        bytes = rows.template keep_bytes<16>(scale_and_min);
       }
       if (i % 4 == 0) load_32<S>(rows, p + 16 + 8 * i, stride, packed);
       for (int g = 0; g < 8; ++g) out.values[g] = S::field(packed[g], 2 * (i % 4), 3);
       for (int j = 0; j < 2; ++j) {
-        const int at = 2 * i + j;
-        const auto words = S::words(scales[at / 4]);
-        out.scales[j] = S::mul(d, S::to_float(S::bits(words, 8 * (at % 4), 15)));
-        out.mins[j] = S::sub(S::zero(), S::mul(dmin, S::to_float(S::bits(words, 8 * (at % 4) + 4, 15))));
+        const auto both = bytes.get(2 * i + j, scale_and_min);
+        out.scales[j] = S::mul(d, S::to_float(S::bits(both, 0, 15)));
+        out.mins[j] = S::mul(minus_dmin, S::to_float(S::bits(both, 4, 15)));
       }
     }
   };
@@ -251,6 +275,7 @@ struct Iq4XsFormat {
   static constexpr int kOffsetShift = 7;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -260,18 +285,23 @@ struct Iq4XsFormat {
     typename S::F d{};
     typename S::I upper{};
     typename S::I low{};
+    typename Reader::Bytes bytes{};
+    [[gnu::always_inline]] typename S::I six_bits(int i) const {
+      return S::or_words(S::bits(low, 4 * i, 15), S::shift_words(S::bits(upper, 16 + 2 * i, 3), 4));
+    }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
+      const auto scale = [this](int j) { return six_bits(j); };
       if (i == 0) {
-        d = rows.exact_half(p, stride);
-        upper = rows.exact_words(p, stride);  // in the upper 16 bits
-        low = rows.exact_words(p + 4, stride);
+        d = rows.keep(rows.look_half(p, stride));
+        upper = rows.look_words(p, stride);  // in the upper 16 bits
+        low = rows.look_words(p + 4, stride);
+        bytes = rows.template keep_bytes<8>(scale);
       }
       load_nibbles<S>(rows, p + 8 + 16 * i, stride, out);
       for (int g = 0; g < 8; ++g) out.values[g] = S::lookup(Iq4NlFormat::kTable, out.values[g]);
-      const auto scale = S::or_words(S::bits(low, 4 * i, 15), S::shift_words(S::bits(upper, 16 + 2 * i, 3), 4));
-      out.scales[0] = S::mul(d, S::sub(S::to_float(scale), S::set(32.0F)));
+      out.scales[0] = S::mul(d, S::sub(S::to_float(bytes.get(i, scale)), S::set(32.0F)));
     }
   };
 };

@@ -94,20 +94,20 @@ struct Int8Matmul {
     }
     // In a file, the same share of the rows that are next: they follow these in memory, but rows are read side by side,
     // which no hardware prefetcher sees through. A packed matrix is read straight on, and is asked for a page ahead,
-    // where the hardware stops; blocks of 256 values come in bursts that it follows better alone. Into the second
-    // cache: the first is too small to hold rows until they are needed.
+    // where the hardware stops; an even share for each block, whatever the format reads at once. Into the second cache:
+    // the first is too small to hold rows until they are needed.
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
-      constexpr bool kPacked = std::is_same_v<Reader, PackedReader<S>>;
-      if constexpr (kPacked && Format::kBlock > kActivationBlock) return;
-      const void* next;
-      if constexpr (kPacked) {
-        next = rows.rows.at + 4096;
+      const std::byte* next;
+      if constexpr (std::is_same_v<Reader, PackedReader<S>>) {
+        next = packed + block * packed_block_bytes + 4096;
       } else {
-        next = rows.base + S::kFileGroups * kRows * rows.stride + block * kBytes;
+        next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride + block * kBytes;
       }
-      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(static_cast<const std::byte*>(next) + i, 0, 2);
+      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 2);
     }
+    const std::byte* packed = nullptr;  // the group's packed form, of which each block has that much on average
+    size_t packed_block_bytes = 0;
   };
   using FileSource = RowSource<FileReader<S>>;
   using PackedSource = RowSource<PackedReader<S>>;
@@ -171,7 +171,9 @@ struct Int8Matmul {
   }
   static PackedSource packed_source(const MatmulArgs& args, int row) {
     PackedSource packed = source<PackedReader<S>>(args, row, 1);
-    packed.rows.rows.at = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
+    packed.packed = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
+    packed.packed_block_bytes = args.packed_group_bytes / static_cast<size_t>(args.columns / kActivationBlock);
+    packed.rows.rows.at = packed.packed;
     return packed;
   }
 
@@ -189,10 +191,14 @@ struct Int8Matmul {
 
   template <class Source>
   static UnpackedSource unpack(Source from, size_t n_blocks, std::byte* memory) {
-    for (size_t b = 0; b < n_blocks; ++b) {
-      FileBlock block;
-      from.get(b, block);
-      UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
+    for (size_t i = 0; i < n_blocks / Format::kTogether; ++i) {
+      EMELEX_UNROLL
+      for (size_t j = 0; j < Format::kTogether; ++j) {
+        const size_t b = i * Format::kTogether + j;
+        FileBlock block;
+        from.get(b, block);
+        UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
+      }
     }
     return {memory};
   }
@@ -346,39 +352,49 @@ struct Int8Matmul {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
     }
-    for (size_t b = 0; b < n_blocks; ++b) {
-      const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
-      typename Source::Block blocks[R];
+    // Blocks that share registers are done together where that is all the work there is.
+    constexpr size_t kTogether = T == 1 && !std::is_same_v<Source, UnpackedSource> ? Format::kTogether : 1;
+    for (size_t b = 0; b < n_blocks / kTogether; ++b) {
       EMELEX_UNROLL
-      for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
-      F part[R][T];  // Σ w q with the weights' scales
-      EMELEX_UNROLL
-      for (int i = 0; i < kScales; ++i) {
-        I products[R][T];
-        all_products(blocks, i, x, at, products);
-        EMELEX_UNROLL
-        for (int r = 0; r < R; ++r) {
-          EMELEX_UNROLL
-          for (int t = 0; t < T; ++t) {
-            const F product = S::to_float(products[r][t]);
-            part[r][t] = i == 0 ? S::mul(product, blocks[r].scale(i)) : S::fma(product, blocks[r].scale(i), part[r][t]);
-          }
-        }
-      }
+      for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, first, b * kTogether + i, acc);
+    }
+  }
+
+  template <int R, int T, class Source>
+  [[gnu::always_inline]] static void add_block(Source (&sources)[R], const QuantizedActivations& x, int first, size_t b,
+                                               F (&acc)[R][T]) {
+    const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
+    const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
+    typename Source::Block blocks[R];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
+    F part[R][T];  // Σ w q with the weights' scales
+    EMELEX_UNROLL
+    for (int i = 0; i < kScales; ++i) {
+      I products[R][T];
+      all_products(blocks, i, x, at, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) {
-          acc[r][t] = S::fma(part[r][t], S::set(x.scales[at + t]), acc[r][t]);
-          if constexpr (Format::kHasMin) {
-            EMELEX_UNROLL
-            for (int i = 0; i < kScales; ++i) {
-              const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
-              acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
-            }
-          }
-          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
+          const F product = S::to_float(products[r][t]);
+          part[r][t] = i == 0 ? S::mul(product, blocks[r].scale(i)) : S::fma(product, blocks[r].scale(i), part[r][t]);
         }
+      }
+    }
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) {
+        acc[r][t] = S::fma(part[r][t], S::set(x.scales[at + t]), acc[r][t]);
+        if constexpr (Format::kHasMin) {
+          EMELEX_UNROLL
+          for (int i = 0; i < kScales; ++i) {
+            const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
+            acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
+          }
+        }
+        acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
       }
     }
   }

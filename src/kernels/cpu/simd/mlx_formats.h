@@ -159,6 +159,7 @@ struct MlxAffineFormat {
   static constexpr int kOffsetShift = 0;
   static constexpr bool kHasMin = true;
   static constexpr int kMost = (1 << kBits) - 1;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {
@@ -217,6 +218,7 @@ struct MlxFp4Format {
   static constexpr int kOffsetShift = 4;
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
+  static constexpr size_t kTogether = 1;
 
   template <class S, class Reader>
   struct Rows {

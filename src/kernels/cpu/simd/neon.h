@@ -180,12 +180,26 @@ struct NeonRows : NeonVectors<1> {
   [[gnu::always_inline]] static U field(U a, int shift, uint8_t mask) {
     return {vandq_u8(a.v >> vdupq_n_u8(static_cast<uint8_t>(shift)), vdupq_n_u8(mask))};
   }
+  [[gnu::always_inline]] static U or_field(U low, U a, int shift, uint8_t mask) {
+    const uint8x16_t moved = vshlq_u8(a.v, vdupq_n_s8(static_cast<int8_t>(-shift)));
+    return or_(low, {vandq_u8(moved, vdupq_n_u8(mask))});
+  }
   [[gnu::always_inline]] static U shift_up(U a, int shift) { return {a.v << vdupq_n_u8(static_cast<uint8_t>(shift))}; }
   [[gnu::always_inline]] static U lookup(const uint8_t table[16], U index) {
     return {vqtbl1q_u8(vld1q_u8(table), index.v)};
   }
 
   [[gnu::always_inline]] static I words(U a) { return {{vreinterpretq_u32_u8(a.v)}}; }
+  [[gnu::always_inline]] static I load_bytes(const void* p) {
+    uint32_t raw;
+    std::memcpy(&raw, p, 4);
+    return {{vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(raw))))}};
+  }
+  [[gnu::always_inline]] static I load_signed_bytes(const void* p) {
+    uint32_t raw;
+    std::memcpy(&raw, p, 4);
+    return from_signed(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(raw)))));
+  }
   [[gnu::always_inline]] static I bits(const I& a, int shift, int32_t mask) {
     return {{vandq_u32(One::right(a.v[0], shift), vdupq_n_u32(static_cast<uint32_t>(mask)))}};
   }

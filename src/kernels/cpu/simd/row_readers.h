@@ -22,6 +22,15 @@
 //   half(p)               a float16, where 16 bytes may be read
 //   exact_half(p)         a float16
 //   bfloat(p)             a bfloat16
+// Small numbers that lie in a file's bits in pieces cost a format more to put together than to multiply with, so the
+// packed form has them whole: the format looks at the file and says what is to be kept. Of a packed matrix what it looks
+// at is zeros, and what it keeps is what it once kept.
+//   look(p, out)          as transposed
+//   look_words(p)         as exact_words
+//   look_half(p)          as exact_half
+//   keep(x)               x, words or floats of each row
+//   keep_bytes<N>(make)   N numbers of each row, 0 … 255 or -128 … 127, of which make(i) gives the ith: returns Bytes,
+//                         whose get(i, make) or get_signed(i, make) is that number again
 
 namespace emelex::cpu {
 namespace {
@@ -63,6 +72,28 @@ struct FileReader {
     for (size_t r = 0; r < S::kRows; ++r) std::memcpy(&raw[r], p + r * stride, 2);
     return S::load_bf16(raw);
   }
+
+  struct Bytes {
+    template <class Make>
+    [[gnu::always_inline]] I get(int i, const Make& make) const {
+      return make(i);
+    }
+    template <class Make>
+    [[gnu::always_inline]] I get_signed(int i, const Make& make) const {
+      return make(i);
+    }
+  };
+  [[gnu::always_inline]] void look(const uint8_t* p, size_t stride, U out[4]) const { transposed(p, stride, out); }
+  [[gnu::always_inline]] I look_words(const uint8_t* p, size_t stride) const { return exact_words(p, stride); }
+  [[gnu::always_inline]] F look_half(const uint8_t* p, size_t stride) const { return exact_half(p, stride); }
+  template <class T>
+  [[gnu::always_inline]] T keep(T x) const {
+    return x;
+  }
+  template <int kCount, class Make>
+  [[gnu::always_inline]] Bytes keep_bytes(const Make& /*make*/) const {
+    return {};
+  }
 };
 
 template <class S>
@@ -93,6 +124,27 @@ struct PackedReader {
   [[gnu::always_inline]] F half(const uint8_t* /*p*/, size_t /*stride*/) { return S::load(next_halves()); }
   [[gnu::always_inline]] F exact_half(const uint8_t* p, size_t stride) { return half(p, stride); }
   [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) { return S::load_bf16(next_halves()); }
+
+  struct Bytes {
+    const std::byte* first = nullptr;
+    template <class Make>
+    [[gnu::always_inline]] I get(int i, const Make& /*make*/) const {
+      return S::load_bytes(first + i * S::kRows);
+    }
+    template <class Make>
+    [[gnu::always_inline]] I get_signed(int i, const Make& /*make*/) const {
+      return S::load_signed_bytes(first + i * S::kRows);
+    }
+  };
+  [[gnu::always_inline]] void look(const uint8_t* /*p*/, size_t /*stride*/, U /*out*/[4]) const {}
+  [[gnu::always_inline]] I look_words(const uint8_t* /*p*/, size_t /*stride*/) const { return S::set_i(0); }
+  [[gnu::always_inline]] F look_half(const uint8_t* /*p*/, size_t /*stride*/) const { return S::zero(); }
+  [[gnu::always_inline]] I keep(I /*nothing*/) { return words(); }
+  [[gnu::always_inline]] F keep(F /*nothing*/) { return S::load(reinterpret_cast<const float*>(next(4))); }
+  template <int kCount, class Make>
+  [[gnu::always_inline]] Bytes keep_bytes(const Make& /*make*/) {
+    return {next(kCount)};
+  }
 
  private:
   // `bytes` of each row.
@@ -139,6 +191,27 @@ struct RowPacker {
   F bfloat(const uint8_t* p, size_t stride) {
     put_halves(p, stride);
     return file.bfloat(p, stride);
+  }
+
+  using Bytes = typename FileReader<S>::Bytes;
+  [[gnu::always_inline]] void look(const uint8_t* p, size_t stride, U out[4]) const { file.look(p, stride, out); }
+  [[gnu::always_inline]] I look_words(const uint8_t* p, size_t stride) const { return file.look_words(p, stride); }
+  [[gnu::always_inline]] F look_half(const uint8_t* p, size_t stride) const { return file.look_half(p, stride); }
+  [[gnu::always_inline]] I keep(I x) { return put(x); }
+  [[gnu::always_inline]] F keep(F x) {
+    S::store(reinterpret_cast<float*>(next(4)), x);
+    return x;
+  }
+  template <int kCount, class Make>
+  Bytes keep_bytes(const Make& make) {
+    for (int i = 0; i < kCount; ++i) {
+      const I number = make(i);
+      int32_t lanes[S::kRows];
+      std::memcpy(lanes, &number, sizeof lanes);
+      std::byte* to = next(1);
+      for (int r = 0; r < S::kRows; ++r) to[r] = static_cast<std::byte>(lanes[r]);
+    }
+    return {};
   }
 
  private:

@@ -226,6 +226,16 @@ struct Scalar {
     for (int i = 0; i < 64; ++i) r.v[i] = static_cast<uint8_t>((a.v[i] >> shift) & mask);
     return r;
   }
+  // low | ((byte >> shift) & mask); a shift below 0 is one to the left. No bit of the mask lies where bits of another
+  // byte would come to if bytes were shifted together.
+  static U or_field(const U& low, const U& a, int shift, uint8_t mask) {
+    U r;
+    for (int i = 0; i < 64; ++i) {
+      const int moved = shift < 0 ? a.v[i] << -shift : a.v[i] >> shift;
+      r.v[i] = static_cast<uint8_t>(low.v[i] | (moved & mask));
+    }
+    return r;
+  }
   // byte << shift, for bytes that stay below 256
   static U shift_up(const U& a, int shift) {
     U r;
@@ -241,6 +251,19 @@ struct Scalar {
   static I words(const U& a) {
     I r;
     std::memcpy(r.v, a.v, 64);
+    return r;
+  }
+  // kRows bytes, a word each: 0 … 255, and -128 … 127
+  static I load_bytes(const void* p) {
+    I r;
+    const auto* bytes = static_cast<const uint8_t*>(p);
+    for (int i = 0; i < 16; ++i) r.v[i] = bytes[i];
+    return r;
+  }
+  static I load_signed_bytes(const void* p) {
+    I r;
+    const auto* bytes = static_cast<const int8_t*>(p);
+    for (int i = 0; i < 16; ++i) r.v[i] = bytes[i];
     return r;
   }
   static I bits(const I& a, int shift, int32_t mask) {
