@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/byte_reader.h"
+#include "text/growth.h"
 
 namespace emelex {
 namespace {
@@ -23,6 +24,14 @@ Charsmap::Charsmap(std::string_view blob, const std::string& source) {
   std::memcpy(units_.data(), trie.data(), trie.size());
   replacements_ = reader.text(reader.remaining(), "the charsmap's replacements");
   replacements_.push_back('\0');
+  for (size_t begin = 0; begin < replacements_.size();) {
+    const size_t end = replacements_.find('\0', begin);
+    if (end - begin > kLongestInserted) {
+      reader.fail("replacements of at most " + std::to_string(kLongestInserted) + " bytes in a charsmap",
+                  std::to_string(end - begin));
+    }
+    begin = end + 1;
+  }
 }
 
 std::string_view Charsmap::replacement_at(size_t place) const {

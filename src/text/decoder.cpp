@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "text/growth.h"
 #include "text/normalizer.h"
 #include "text/vocabulary.h"
 
@@ -9,6 +10,7 @@ namespace emelex {
 namespace {
 
 void strip(std::string& text, std::string_view what, size_t left, size_t right) {
+  if (what.empty()) return;
   for (; left > 0 && text.starts_with(what); --left) text.erase(0, what.size());
   for (; right > 0 && text.ends_with(what); --right) text.resize(text.size() - what.size());
 }
@@ -59,7 +61,10 @@ void apply(const Decoder::Step& step, bool is_first, std::string& text) {
 
 std::string Decoder::decode(std::string_view name, bool is_first) const {
   std::string text(name);
-  for (const Step& step : steps_) apply(step, is_first, text);
+  for (const Step& step : steps_) {
+    apply(step, is_first, text);
+    check_growth(name.size(), text.size());
+  }
   const bool loses_one = first_ == First::one_space || first_ == First::one_space_each;
   if (is_first && loses_one && text.starts_with(' ')) text.erase(0, 1);
   if (is_first && first_ == First::all_spaces) text.erase(0, text.find_first_not_of(' '));

@@ -1,6 +1,7 @@
 #include "text/normalizer.h"
 
 #include "text/byte_alphabet.h"
+#include "text/growth.h"
 #include "text/utf8.h"
 
 namespace emelex {
@@ -49,7 +50,11 @@ class Sequence final : public Normalizer {
  public:
   explicit Sequence(std::vector<NormalizerPtr> steps) : steps_(std::move(steps)) {}
   std::string apply(std::string text, Before before) const override {
-    for (const NormalizerPtr& step : steps_) text = step->apply(std::move(text), before);
+    const size_t size = text.size();
+    for (const NormalizerPtr& step : steps_) {
+      text = step->apply(std::move(text), before);
+      check_growth(size, text.size());
+    }
     return text;
   }
 
@@ -117,6 +122,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   for (; at != std::string::npos; at = text.find(from, copied)) {
     out.append(text, copied, at - copied);
     out += to;
+    check_growth(text.size(), out.size());
     copied = at + from.size();
   }
   out.append(text, copied);

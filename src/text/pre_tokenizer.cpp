@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "text/byte_alphabet.h"
+#include "text/growth.h"
 #include "text/utf8.h"
 
 namespace emelex {
@@ -16,6 +17,12 @@ using Views = std::vector<std::string_view>;
 using Parts = std::vector<Regex::Part>;
 
 std::string_view joined(std::string_view a, std::string_view b) { return {a.data(), a.size() + b.size()}; }
+
+size_t bytes_of(const Views& words) {
+  size_t bytes = 0;
+  for (const std::string_view word : words) bytes += word.size();
+  return bytes;
+}
 
 // Each match joins the part before it, unless that is a match itself.
 void merge_with_previous(const Parts& parts, Views& words) {
@@ -173,7 +180,11 @@ class Sequence final : public PreTokenizer {
 
   void split(std::string_view word, bool at_start, Views& words, Arena& arena) const override {
     Words now = {{word}, at_start};
-    for (const PreTokenizerPtr& step : steps_) step->split_all(now, arena);
+    for (const PreTokenizerPtr& step : steps_) {
+      const size_t n_made = arena.size();
+      step->split_all(now, arena);
+      if (arena.size() > n_made) check_growth(word.size(), bytes_of(now.views));
+    }
     words.insert(words.end(), now.views.begin(), now.views.end());
   }
 

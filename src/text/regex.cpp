@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "text/growth.h"
 #include "text/regex_syntax.h"
 #include "text/utf8.h"
 
@@ -132,7 +133,10 @@ void Regex::find_parts(std::string_view text, std::vector<Part>& parts) const {
 
 std::string Regex::replace(std::string_view text, std::string_view to) const {
   std::string out;
-  visit(text, [&](std::string_view piece, bool is_match) { out += is_match ? to : piece; });
+  visit(text, [&](std::string_view piece, bool is_match) {
+    out += is_match ? to : piece;
+    check_growth(text.size(), out.size());
+  });
   return out;
 }
 

@@ -15,6 +15,7 @@ namespace emelex {
 namespace {
 
 constexpr size_t kMostTokens = size_t{1} << 24U;
+constexpr size_t kMostSpecialTokens = size_t{1} << 16U;  // of a tekken.json, which need not list them; in use: 1000
 constexpr JsonLimits kTekkenLimits{64 << 20, 16, 2'000'000};  // 150,000 tokens of three values each, in 20 MB
 
 enum TokenKind : int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
@@ -26,10 +27,11 @@ enum TokenKind : int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused 
 // A vocabulary in the making: tokens by id.
 class Tokens {
  public:
-  explicit Tokens(std::string source) : source_(std::move(source)) {}
+  // `most`: more tokens than the file can have, so that one large id takes no memory for all below it.
+  Tokens(size_t most, std::string source) : most_(std::min(most, kMostTokens)), source_(std::move(source)) {}
 
   void put(size_t id, std::string name, TokenKind kind) {
-    if (id >= kMostTokens) fail(ErrorCode::corrupt_file, str_cat("ids below ", kMostTokens), str_cat(id), source_);
+    if (id >= most_) fail(ErrorCode::corrupt_file, str_cat("ids below ", most_), str_cat(id), source_);
     if (id >= names_.size()) {
       names_.resize(id + 1);
       kinds_.resize(id + 1, kUnused);
@@ -63,6 +65,7 @@ class Tokens {
   }
 
  private:
+  size_t most_;
   std::string source_;
   std::vector<std::string> names_;
   std::vector<int64_t> kinds_;
@@ -163,10 +166,10 @@ void read_lines(std::string_view text, const std::string& source, Tokens& tokens
 }
 
 // A number of tekken.json's config.
-size_t count_of(const Json& config, const char* key, const std::string& source) {
+size_t count_of(const Json& config, const char* key, size_t most, const std::string& source) {
   const Json* value = find_member(config, key);
-  if (value == nullptr || !value->is_number_unsigned() || value->get<uint64_t>() > kMostTokens) {
-    fail(ErrorCode::corrupt_file, str_cat("config.", key, " to be a number up to ", kMostTokens),
+  if (value == nullptr || !value->is_number_unsigned() || value->get<uint64_t>() > most) {
+    fail(ErrorCode::corrupt_file, str_cat("config.", key, " to be a number up to ", most),
          value == nullptr ? "none" : "something else", source);
   }
   return static_cast<size_t>(value->get<uint64_t>());
@@ -219,7 +222,9 @@ void put_tekken_specials(const Json& root, size_t count, const std::string& sour
 }  // namespace
 
 void add_tiktoken(std::string_view text, const std::string& source, Metadata& metadata) {
-  Tokens tokens(source);
+  constexpr size_t kMostNames = 4096;  // of control tokens, which the file does not list
+  constexpr size_t kLeastLine = 5;     // bytes of "YQ 0" and its end
+  Tokens tokens(text.size() / kLeastLine + kMostNames, source);
   read_lines(text, source, tokens);
   const Family& family = family_of(tokens.size(), source);
   size_t id = tokens.size();
@@ -239,17 +244,18 @@ void add_tekken(std::string_view text, const std::string& source, Metadata& meta
   if (config == nullptr || vocabulary == nullptr || !vocabulary->is_array()) {
     fail(ErrorCode::corrupt_file, "config and a list vocab", "none", source);
   }
-  const size_t size = count_of(*config, "default_vocab_size", source);
-  const size_t n_special = count_of(*config, "default_num_special_tokens", source);
+  const size_t size = count_of(*config, "default_vocab_size", kMostTokens, source);
+  const size_t n_special = count_of(*config, "default_num_special_tokens", kMostSpecialTokens, source);
   const std::string pattern = text_of(*config, "pattern");
   if (pattern.empty()) fail(ErrorCode::corrupt_file, "config.pattern", "none", source);
-  Tokens tokens(source);
+  Tokens tokens(n_special + vocabulary->size(), source);
   put_tekken_specials(root, std::min(n_special, size), source, tokens);
   for (const Json& token : *vocabulary) {
     const Json* rank = find_member(token, "rank");
     if (rank == nullptr || !rank->is_number_unsigned()) fail(ErrorCode::corrupt_file, "ranks in vocab", "none", source);
-    if (rank->get<uint64_t>() + n_special >= size) continue;  // the file has more than the model
-    tokens.put_bytes(rank->get<size_t>() + n_special, text_of(token, "token_bytes"));
+    const auto at = rank->get<uint64_t>();
+    if (at >= size || at + n_special >= size) continue;  // the file has more than the model
+    tokens.put_bytes(static_cast<size_t>(at) + n_special, text_of(token, "token_bytes"));
   }
   metadata.add(kPatternKey, pattern);
   add_id(metadata, "tokenizer.ggml.unknown_token_id", 0);

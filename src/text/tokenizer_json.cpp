@@ -202,7 +202,7 @@ class Builder {
     options.next_prefix = "##";
     if (const Json* prefix = find_member(model_, "continuing_subword_prefix");
         prefix != nullptr && prefix->is_string()) {
-      options.next_prefix = prefix->get<std::string>();
+      options.next_prefix = parts_of_json_.inserted(model_, "continuing_subword_prefix");
     }
     options.most_characters = 100;
     if (const Json* most = find_member(model_, "max_input_chars_per_word");

@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/base64.h"
+#include "text/growth.h"
 #include "text/sentencepiece_normalizer.h"
 #include "text/tokenizer_json.h"
 
@@ -22,11 +23,6 @@ std::string literal_pattern(std::string_view text) {
   return pattern;
 }
 
-std::string mark_of(const Json& step) {
-  const std::string mark = text_of(step, "replacement");
-  return mark.empty() ? kSpaceMark : mark;
-}
-
 size_t count_of(const Json& step, std::string_view key) {
   const Json* value = find_member(step, key);
   return value != nullptr && value->is_number_unsigned() ? static_cast<size_t>(value->get<uint64_t>()) : 0;
@@ -40,6 +36,22 @@ void JsonParts::fail_unsupported(std::string_view expected, std::string_view got
 
 void JsonParts::fail_corrupt(std::string_view expected, std::string_view got) const {
   throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", expected, ", got ", got, " in ", source_));
+}
+
+std::string JsonParts::inserted(const Json& step, std::string_view key) const {
+  std::string text = text_of(step, key);
+  if (text.size() <= kLongestInserted) return text;
+  fail_unsupported(str_cat(key, " of at most ", kLongestInserted, " bytes"), str_cat(text.size()));
+}
+
+std::string JsonParts::mark_of(const Json& step) const {
+  const std::string mark = inserted(step, "replacement");
+  return mark.empty() ? kSpaceMark : mark;
+}
+
+void JsonParts::check_steps(const std::vector<const Json*>& steps, std::string_view part) const {
+  if (steps.size() > kMostSteps)
+    fail_unsupported(str_cat("at most ", kMostSteps, " steps of a ", part), str_cat(steps.size()));
 }
 
 std::unique_ptr<const Regex> JsonParts::pattern_of(const Json& step) const {
@@ -70,13 +82,13 @@ NormalizerPtr JsonParts::normalizer_step(const Json& step) const {
   if (type == "Lowercase") return make_lowercase();
   if (type == "StripAccents") return make_strip_accents();
   if (type == "Strip") return make_strip(flag_of(step, "strip_left", true), flag_of(step, "strip_right", true));
-  if (type == "Prepend") return make_prepend(text_of(step, "prepend"));
+  if (type == "Prepend") return make_prepend(inserted(step, "prepend"));
   if (type == "Nmt") return make_nmt();
   if (type == "ByteLevel") return make_byte_level();
   if (type == "Precompiled") return precompiled_step(step);
   if (type == "Replace") {
     const Json* pattern = find_member(step, "pattern");
-    const std::string content = text_of(step, "content");
+    const std::string content = inserted(step, "content");
     if (pattern != nullptr && find_member(*pattern, "String") != nullptr) {
       return make_replace(text_of(*pattern, "String"), content);
     }
@@ -94,6 +106,7 @@ NormalizerPtr JsonParts::normalizer_step(const Json& step) const {
 }
 
 NormalizerPtr JsonParts::normalizer(const std::vector<const Json*>& steps) const {
+  check_steps(steps, "normalizer");
   if (steps.empty()) return nullptr;
   std::vector<NormalizerPtr> made;
   for (const Json* step : steps) made.push_back(normalizer_step(*step));
@@ -159,6 +172,7 @@ void JsonParts::add_pre_tokenizer(const Json& step, bool is_last_bytes, std::vec
 }
 
 PreTokenizerPtr JsonParts::pre_tokenizer(const std::vector<const Json*>& steps, bool bytes_last) const {
+  check_steps(steps, "pre_tokenizer");
   std::vector<PreTokenizerPtr> made;
   for (const Json* step : steps) add_pre_tokenizer(*step, bytes_last && step == steps.back(), made);
   if (made.empty()) return nullptr;
@@ -166,6 +180,7 @@ PreTokenizerPtr JsonParts::pre_tokenizer(const std::vector<const Json*>& steps, 
 }
 
 Decoder JsonParts::decoder(const std::vector<const Json*>& steps) const {
+  check_steps(steps, "decoder");
   // Without one, the library joins tokens by spaces.
   if (steps.empty()) return Decoder({{Kind::space_before, "", ""}});
   std::vector<Decoder::Step> made;
@@ -183,7 +198,7 @@ Decoder JsonParts::decoder(const std::vector<const Json*>& steps) const {
       const Json* pattern = find_member(*step, "pattern");
       const std::string from = pattern == nullptr ? "" : text_of(*pattern, "String");
       if (from.empty()) fail_unsupported("a decoder that replaces a text", "a pattern");
-      made.push_back({Kind::replace, from, text_of(*step, "content")});
+      made.push_back({Kind::replace, from, inserted(*step, "content")});
     } else if (type == "Strip") {
       const size_t left = count_of(*step, "start");
       const size_t right = count_of(*step, "stop");

@@ -23,10 +23,15 @@ class JsonParts {
 
   Decoder decoder(const std::vector<const Json*>& steps) const;
 
+  // A text that is put into others, which may not be long.
+  std::string inserted(const Json& step, std::string_view key) const;
+
   [[noreturn]] void fail_unsupported(std::string_view expected, std::string_view got) const;
   [[noreturn]] void fail_corrupt(std::string_view expected, std::string_view got) const;
 
  private:
+  std::string mark_of(const Json& step) const;
+  void check_steps(const std::vector<const Json*>& steps, std::string_view part) const;
   NormalizerPtr normalizer_step(const Json& step) const;
   void add_pre_tokenizer(const Json& step, bool is_last_bytes, std::vector<PreTokenizerPtr>& steps) const;
   PreTokenizerPtr split_step(const Json& step) const;

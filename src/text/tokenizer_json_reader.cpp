@@ -168,10 +168,17 @@ class Tokens {
   explicit Tokens(std::string source) : source_(std::move(source)) {}
 
   void read(TokenizerJson& json, int64_t least_size) {
+    const Json* added = find_member(json.rest, "added_tokens");
+    if (added != nullptr && !added->is_array()) added = nullptr;
+    // Files leave ids out, but one large id shall not take memory for all below it.
+    constexpr uint64_t kMostLeftOut = 1U << 16U;
+    const uint64_t n = json.names.size() + (added == nullptr ? 0 : added->size());
+    const auto n_rows = static_cast<uint64_t>(std::clamp<int64_t>(least_size, 0, kMostTokens));
+    most_ = std::min<uint64_t>(std::max(n * 2 + kMostLeftOut, n_rows), kMostTokens);
     for (size_t i = 0; i < json.names.size(); ++i) {
       put(json.ids.empty() ? i : json.ids[i], std::move(json.names[i]), kNormal);
     }
-    if (const Json* added = find_member(json.rest, "added_tokens"); added != nullptr && added->is_array()) {
+    if (added != nullptr) {
       for (const Json& token : *added) {
         const Json* id = find_member(token, "id");
         if (id == nullptr || !id->is_number_unsigned()) fail("an id for each of added_tokens", "none");
@@ -181,7 +188,7 @@ class Tokens {
       }
     }
     // Rows of the embedding that have no token get one that no text has, as in GGUF files.
-    const auto size = std::max(names_.size(), static_cast<size_t>(std::clamp<int64_t>(least_size, 0, kMostTokens)));
+    const auto size = std::max(names_.size(), static_cast<size_t>(n_rows));
     names_.resize(size);
     kinds_.resize(size, kUnused);
     for (size_t i = 0; i < size; ++i) {
@@ -195,7 +202,7 @@ class Tokens {
 
  private:
   void put(uint64_t id, std::string name, TokenKind kind) {
-    if (id >= kMostTokens) fail(str_cat("token ids below ", kMostTokens), str_cat(id));
+    if (id >= most_) fail(str_cat("token ids below ", most_), str_cat(id));
     const auto at = static_cast<size_t>(id);
     if (at >= names_.size()) {
       names_.resize(at + 1);
@@ -213,6 +220,7 @@ class Tokens {
   }
 
   std::string source_;
+  uint64_t most_ = 0;  // ids
   std::vector<std::string> names_;
   std::vector<int64_t> kinds_;
   std::vector<int64_t> only_added_;  // ids that model.vocab lacks

@@ -11,6 +11,9 @@ namespace {
 constexpr TokenId kUnknown = -1;
 constexpr uint32_t kNotReached = UINT32_MAX;
 
+// Longer tokens are never found, so that a vocabulary of very long ones can't make this slow.
+constexpr size_t kMostPieceBytes = 512;
+
 size_t bytes_of(const Vocabulary& vocabulary) {
   size_t bytes = 0;
   for (TokenId id = 0; id < vocabulary.size(); ++id) bytes += vocabulary.text(id).size();
@@ -25,7 +28,8 @@ Unigram::Unigram(const Vocabulary& vocabulary, std::vector<double> scores, doubl
       unknown_score_(unknown_score),
       options_(std::move(options)) {
   for (TokenId id = 0; id < vocabulary.size(); ++id) {
-    if (!std::isnan(scores_[static_cast<size_t>(id)])) tree_.insert(vocabulary.text(id), id);
+    const std::string_view text = vocabulary.text(id);
+    if (!std::isnan(scores_[static_cast<size_t>(id)]) && text.size() <= kMostPieceBytes) tree_.insert(text, id);
   }
 }
 

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
       {"safetensors_folder", emelex::safetensors_folder_seeds()},
       {"tokenizer_json", emelex::tokenizer_json_seeds()},
       {"sentencepiece", emelex::sentencepiece_seeds()},
+      {"tiktoken", emelex::tiktoken_seeds()},
       {"tekken", emelex::tekken_seeds()},
   };
   for (const auto& [fuzzer, seeds] : all) {

@@ -16,6 +16,7 @@ Seeds hf_config_seeds();
 Seeds safetensors_folder_seeds();
 Seeds tokenizer_json_seeds();
 Seeds sentencepiece_seeds();
+Seeds tiktoken_seeds();
 Seeds tekken_seeds();
 
 }  // namespace emelex

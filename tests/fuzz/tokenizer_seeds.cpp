@@ -79,6 +79,13 @@ Seeds tokenizer_json_seeds() {
     return R"({"type": "Split", "pattern": {"Regex": ")" + pattern + R"("}, "behavior": ")" + behavior +
            R"(", "invert": false})";
   };
+  std::string doublings;
+  std::string byte_levels;
+  for (int i = 0; i < 40; ++i) {
+    const std::string comma = i == 0 ? "" : ",";
+    doublings += comma + R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"})";
+    byte_levels += comma + byte_level;
+  }
   return {
       {"byte-level", json(kBpe, R"("pre_tokenizer": )" + byte_level + R"(, "decoder": )" + byte_level + ", ")},
       {"text", json(kBpe, R"("pre_tokenizer": )" + byte_level + ", ") + std::string("\0ab <s> \xFF", 10)},
@@ -102,6 +109,23 @@ Seeds tokenizer_json_seeds() {
          {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece", "prefix": "##"}, )")},
       {"word-level", json(R"({"type": "WordLevel", "unk_token": "<s>", "vocab": {"<s>": 0, "ab": 1}})",
                           R"("pre_tokenizer": {"type": "Whitespace"}, )")},
+      {"cleaned",
+       json(kWordPiece, R"("normalizer": )" + sequence("normalizers", R"({"type": "NFD"}, {"type": "StripAccents"},
+          {"type": "Lowercase"}, {"type": "Nmt"}, {"type": "Strip", "strip_left": true, "strip_right": false},
+          {"type": "Replace", "pattern": {"Regex": "a|b+"}, "content": "ab"}, {"type": "Prepend", "prepend": "a"})") +
+                            R"(, "pre_tokenizer": )" + sequence("pretokenizers", R"({"type": "WhitespaceSplit"},
+          {"type": "Punctuation", "behavior": "MergedWithPrevious"}, {"type": "Digits", "individual_digits": false},
+          {"type": "CharDelimiterSplit", "delimiter": "l"}, {"type": "Metaspace", "replacement": "▁"})") +
+                            ", ")},
+      {"decoders",
+       json(kUnigram, R"("decoder": )" + sequence("decoders", R"({"type": "Metaspace", "prepend_scheme": "always"},
+          {"type": "Replace", "pattern": {"String": "a"}, "content": ""}, {"type": "ByteLevel"},
+          {"type": "Strip", "content": "", "start": 18446744073709551615, "stop": 1})") +
+                          R"(, "post_processor": {"type": "TemplateProcessing", "single":
+          [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]}, )")},
+      {"doubling", json(kBpe, R"("normalizer": )" + sequence("normalizers", doublings) + R"(, "pre_tokenizer": )" +
+                                  sequence("pretokenizers", byte_levels) + R"(, "decoder": )" +
+                                  sequence("decoders", doublings) + ", ")},
       {"slow-pattern",
        json(kBpe, R"("pre_tokenizer": )" + split("(a|a)*b", "Isolated") + ", ") + '\0' + std::string(2000, 'a')},
       {"huge-id", R"({"model": {"type": "BPE", "vocab": {"a": 18446744073709551615}, "merges": []}})"},
@@ -116,9 +140,22 @@ Seeds sentencepiece_seeds() {
       {"unigram", sentencepiece(1, field(2, charsmap()) + field(4, 1))},
       {"word", sentencepiece(3, "")},
       {"no-pieces", field(2, field(3, 2))},
+      {"long-replacement", sentencepiece(1, field(2, std::string("\4\0\0\0\0\4\0\0", 8) + std::string(1000, 'x')))},
       {"short-charsmap", sentencepiece(1, field(2, std::string("\xFF\xFF\xFF\x7F", 4)))},
       {"piece-of-no-type", sentencepiece(2, "") + field(1, field(1, std::string("x")) + field(3, 77))},
       {"long-length", field(1, std::string("x")).substr(0, 1) + "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"},
+  };
+}
+
+Seeds tiktoken_seeds() {
+  return {
+      {"lines", "YQ== 0\r\nYWI= 1\n\nYg== 2\n"},
+      {"no-base64", "?Q== 0\n"},
+      {"no-rank", "YQ==\n"},
+      {"huge-rank", "YQ== 18446744073709551615\n"},
+      {"far-rank", "YQ== 16777215\n"},
+      {"twice", "YQ== 0\nYg== 0\n"},
+      {"no-token", " 0\n"},
   };
 }
 
@@ -134,6 +171,14 @@ Seeds tekken_seeds() {
        tekken(R"("default_vocab_size": 9, "default_num_special_tokens": 3)", R"({"rank": 4, "token_bytes": "YQ=="})")},
       {"twice", tekken(R"("default_vocab_size": 9, "default_num_special_tokens": 3)", two + "," + two)},
       {"huge", tekken(R"("default_vocab_size": 99999999999, "default_num_special_tokens": 3)", two)},
+      {"huge-rank", tekken(R"("default_vocab_size": 9, "default_num_special_tokens": 3)",
+                           R"({"rank": 18446744073709551615, "token_bytes": "YQ=="})")},
+      {"many-specials", tekken(R"("default_vocab_size": 16777216, "default_num_special_tokens": 16777215)", two)},
+      {"named", R"({"config": {"pattern": "\\s*\\S+", "default_vocab_size": 6, "default_num_special_tokens": 4},
+          "vocab": [)" +
+                    two + R"(], "special_tokens": [{"rank": 0, "token_str": "<unk>", "is_control": true},
+          {"rank": 1, "token_str": "<s>", "is_control": true}, {"rank": 2, "token_str": "</s>", "is_control": true},
+          {"rank": 3, "token_str": "<x>", "is_control": false}]})"},
       {"no-base64",
        tekken(R"("default_vocab_size": 5, "default_num_special_tokens": 3)", R"({"rank": 0, "token_bytes": "?"})")},
   };

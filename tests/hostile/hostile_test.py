@@ -23,6 +23,7 @@ from mlx_cases import folder as mlx_folder
 from program import EMELEX, SANITIZED
 from safetensors_cases import folder as safetensors_folder
 from split_cases import split
+from tokenizer_cases import whole_cases
 
 MEGABYTE = 1 << 20
 MEMORY = 400 * MEGABYTE  # of addresses for a tiny model: 300 are too many already
@@ -86,6 +87,9 @@ class Hostile(unittest.TestCase):
                 self.assertEqual(code, 0, stderr)
         code, stderr = self.emelex("bench", write(mlx_folder("whole", "", ""), self.root))
         self.assertEqual(code, 0, stderr)
+        for case in whole_cases():
+            code, stderr = self.emelex("tokenize", write(case, self.root))
+            self.assertEqual(code, 0, stderr)
         # The folder's weights are good; there is no tokenizer in it.
         code, stderr = self.emelex("tokenize", write(safetensors_folder("whole", "", ""), self.root))
         self.assertEqual(code, 1)

@@ -16,11 +16,13 @@ import mlx_cases
 import model_cases
 import safetensors_cases
 import split_cases
+import tokenizer_cases
 from case import KINDS
 
 
 def all_cases():
-    result = [case for module in (gguf_cases, model_cases, split_cases, safetensors_cases, mlx_cases) for case in module.cases()]
+    result = [case for module in (gguf_cases, model_cases, split_cases, safetensors_cases, mlx_cases,
+                                   tokenizer_cases) for case in module.cases()]
     names = [case.name for case in result]
     repeated = {name for name in names if names.count(name) > 1}
     assert not repeated, repeated

@@ -110,7 +110,7 @@ TEST_CASE("what emelex lacks is unsupported, and what contradicts itself is corr
   fails(unsupported, "a regular expression",
         [](Folder& f) { f.pre = R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"})"; });
   fails(corrupt_file, "token 2", [](Folder& f) { f.added = R"([{"id": 2, "content": "<x>"}])"; });
-  fails(corrupt_file, "16777216", [](Folder& f) { f.vocabulary = R"({"a": 99999999999})"; });
+  fails(corrupt_file, "token ids below 65542", [](Folder& f) { f.vocabulary = R"({"a": 99999999999})"; });
   fails(corrupt_file, "token ids", [](Folder& f) { f.vocabulary = R"({"a": -1})"; });
   fails(corrupt_file, "two names", [](Folder& f) { f.merges = R"([["a"]])"; });
   fails(corrupt_file, "tokenizer.json", [](Folder& f) { f.more = "}"; });

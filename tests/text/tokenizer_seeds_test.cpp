@@ -39,12 +39,20 @@ void run_files(const std::string& folder, Fuzz fuzz) {
 }  // namespace
 
 TEST_CASE("the seeds of tokenizers' fuzzers give a tokenizer or an error, and nothing worse") {
-  CHECK(run_all(tokenizer_json_seeds(), fuzz_tokenizer_json) >= 7);
+  CHECK(run_all(tokenizer_json_seeds(), fuzz_tokenizer_json) >= 9);
   CHECK(run_all(sentencepiece_seeds(), fuzz_sentencepiece) >= 2);
-  CHECK(run_all(tekken_seeds(), fuzz_tekken) >= 1);
+  CHECK(run_all(tekken_seeds(), fuzz_tekken) >= 2);
+  CHECK(run_all(tiktoken_seeds(), fuzz_tiktoken) == 0);  // those that are read have 128,000 tokens
   run_files("tokenizer_json", fuzz_tokenizer_json);
   run_files("sentencepiece", fuzz_sentencepiece);
+  run_files("tiktoken", fuzz_tiktoken);
   run_files("tekken", fuzz_tekken);
+}
+
+TEST_CASE("a file whose steps each double a text takes no memory without end") {
+  const Seeds seeds = tokenizer_json_seeds();
+  const std::string& bytes = seeds.at("doubling");
+  CHECK_FALSE(fuzz_tokenizer_json(std::as_bytes(std::span(bytes))));
 }
 
 TEST_CASE("cut short anywhere, a tokenizer's file gives an error") {
