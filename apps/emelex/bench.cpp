@@ -10,6 +10,7 @@
 #include "emelex/bench_table.h"
 #include "emelex/commands.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 #include "emelex/options.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
@@ -36,7 +37,7 @@ int bench(const BenchFlags& flags) {
   if (options.prompt.empty() && options.generate.empty()) throw UsageError("expected something to measure in -p or -n");
 
   const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
-  const BenchReport report = run_bench(resolve_model(flags.model), options, progress);
+  const BenchReport report = run_bench(model_to_run(flags.model), options, progress);
   const BuildInfo build = build_info();
   standard_output().write(flags.format == "json"  ? bench_json(report, build)
                           : flags.format == "csv" ? bench_csv(report, build)

@@ -10,6 +10,7 @@
 #include "emelex/format.h"
 #include "emelex/hub.h"
 #include "emelex/input.h"
+#include "emelex/model.h"
 #include "emelex/options.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
@@ -35,7 +36,7 @@ std::string time_text(double seconds) {
 
 EvaluateOptions options_of(const EvalFlags& flags) {
   EvaluateOptions options = flags.options;
-  if (!flags.against.empty()) options.against = resolve_model(flags.against);
+  if (!flags.against.empty()) options.against = model_to_run(flags.against);
   options.against_kernels = kernels_named(flags.against_kernels);
   options.threads = flags.runtime.threads;
   options.device = flags.runtime.device_value();
@@ -47,7 +48,7 @@ EvaluateOptions options_of(const EvalFlags& flags) {
 
 int eval(const EvalFlags& flags) {
   watch_interrupts();
-  const std::filesystem::path model = resolve_model(flags.model);
+  const std::filesystem::path model = model_to_run(flags.model);
   const EvaluateOptions options = options_of(flags);
   const std::string text = flags.file.empty() ? read_stdin() : read_text_file(flags.file);
   StatusLine line;

@@ -31,7 +31,7 @@ int import(const ImportFlags& flags) {
 void add_import_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("import", "Give a model file a name; prints the name");
   const auto flags = std::make_shared<ImportFlags>();
-  command->add_option("PATH", flags->path, "A .gguf file")->required();
+  command->add_option("PATH", flags->path, "A .gguf file, or a folder of SafeTensors")->required();
   command->add_option("--name", flags->options.name, "Its name [made from the file's name]");
   command->add_flag("--copy", flags->options.copy, "Copy the file; else it is used where it lies");
   command->callback([flags, &action] { action = [flags] { return import(*flags); }; });

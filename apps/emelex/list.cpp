@@ -32,7 +32,12 @@ std::string models_json(const std::vector<InstalledModel>& models) {
       files.push_back({{"path", path.string()}, {"size", file.size}, {"sha256", file.sha256}});
     }
     list.push_back({{"name", model.name},
-                    {"path", files[0]["path"]},
+                    {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
+                    {"source",
+                     {{"kind", model.source.kind},
+                      {"repo", model.source.repo},
+                      {"revision", model.source.revision},
+                      {"commit", model.source.commit}}},
                     {"format", model.format},
                     {"architecture", model.architecture},
                     {"parameters", model.parameters},
@@ -51,7 +56,7 @@ int list(bool json) {
   if (json) {
     standard_output().write(models_json(models));
   } else if (models.empty()) {
-    report_note("no models in " + registry.root().string() + "; 'emelex import FILE.gguf' adds one");
+    report_note("no models in " + registry.root().string() + "; 'emelex pull' and 'emelex import' add one");
   } else {
     standard_output().write(models_table(models));
   }

@@ -46,8 +46,10 @@ int run_main(int argc, char** argv) {
   add_eval_command(app, action);
   add_quantize_command(app, action);
   add_import_command(app, action);
+  add_pull_command(app, action);
   add_list_command(app, action);
   add_show_command(app, action);
+  add_keep_commands(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -11,6 +11,7 @@
 #include "emelex/error.h"
 #include "emelex/format.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
 #include "emelex/signal.h"
@@ -95,7 +96,7 @@ int quantize(QuantizeFlags flags) {
   flags.options.cancel = &interrupt_flag();
   const auto begin = std::chrono::steady_clock::now();
   try {
-    const std::filesystem::path model = resolve_model(flags.model);
+    const std::filesystem::path model = model_to_run(flags.model);
     const QuantizeReport report = flags.mlx ? quantize_to_mlx(model, flags.output, flags.mlx_target, flags.options)
                                             : quantize_to_gguf(model, flags.output, flags.type, flags.options);
     line.clear();

@@ -10,6 +10,7 @@
 #include "emelex/generation.h"
 #include "emelex/hub.h"
 #include "emelex/input.h"
+#include "emelex/model.h"
 #include "emelex/options.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
@@ -102,7 +103,7 @@ int run(const RunFlags& flags) {
   const bool chat = wants_chat(flags);
   check_flags(flags, chat);
   watch_interrupts();
-  const std::filesystem::path model = resolve_model(flags.model);
+  const std::filesystem::path model = model_to_run(flags.model);
   const std::string prompt = chat ? "" : compose_prompt(flags);
   const auto engine = Engine::load(model, flags.load_options());
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);

@@ -8,6 +8,7 @@
 #include "emelex/error.h"
 #include "emelex/format.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 #include "emelex/output.h"
 #include "emelex/show_text.h"
 
@@ -49,7 +50,7 @@ int show(const ShowFlags& flags) {
     throw UsageError("--json has all metadata, with the chat template; leave out --metadata and --template");
   }
   if (flags.full && !flags.json) throw UsageError("--full needs --json");
-  standard_output().write(text_of(describe_model(resolve_model(flags.model)), flags));
+  standard_output().write(text_of(describe_model(model_to_run(flags.model)), flags));
   return kDone;
 }
 

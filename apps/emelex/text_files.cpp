@@ -5,6 +5,7 @@
 
 #include "emelex/error.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 
 namespace emelex::cli {
 namespace {
@@ -23,7 +24,7 @@ bool has_text_files(const std::filesystem::path& folder) {
 
 std::filesystem::path resolve_text_files(const std::string& name_or_path) {
   try {
-    return resolve_model(name_or_path);
+    return model_to_run(name_or_path);
   } catch (const Error&) {
     if (has_text_files(name_or_path)) return name_or_path;
     throw;

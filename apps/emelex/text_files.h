@@ -5,7 +5,7 @@
 
 namespace emelex::cli {
 
-// resolve_model, for commands that need no weights: a folder that has but a tokenizer or a chat template will do as
+// model_to_run, for commands that need no weights: a folder that has but a tokenizer or a chat template will do as
 // well.
 std::filesystem::path resolve_text_files(const std::string& name_or_path);
 

@@ -13,6 +13,7 @@ enum class ErrorCode {
   unsupported,       // well-formed, but emelex does not know how to run it
   io,                // the operating system refused to read or write
   out_of_memory,     // the work does not fit in the memory allowed
+  network,           // a server could not be reached, refused, or can't be trusted
   device,            // the GPU, its driver or its compiler failed
   cancelled,         // the caller asked to stop
   internal,          // a bug in emelex

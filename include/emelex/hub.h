@@ -1,11 +1,15 @@
 #pragma once
 
 // Models on this computer: a folder for each, holding a manifest.json and, unless they stay where they are, the model's
-// files. There is no database; what the folders say is the truth.
+// files. There is no database; what the folders say is the truth. And how they get there: from files, or from Hugging
+// Face and hubs that speak like it.
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,19 +22,30 @@ struct ModelFile {
   std::filesystem::path path;  // absolute: referenced where it lies; relative: inside the model's folder
   int64_t size = 0;            // bytes
   std::string sha256;          // 64 hexadecimal digits
+  std::string etag;            // what the hub calls these bytes: their SHA-256, or git's hash; empty: not from a hub
+};
+
+// Where a model came from. All but `kind` is empty for a file.
+struct ModelSource {
+  std::string kind;      // "file" or "huggingface"
+  std::string repo;      // "org/name"
+  std::string revision;  // "main"
+  std::string commit;    // 40 hexadecimal digits: what the revision was then
 };
 
 // What a manifest.json says.
 struct InstalledModel {
-  std::string name;          // "smollm2-135m-instruct:q4_1"
-  std::string source_kind;   // "file"
-  std::string format;        // "gguf"
+  std::string name;            // "smollm2-135m-instruct:q4_1"
+  std::filesystem::path path;  // what to load: of `files` the first, or the folder of SafeTensors; relative ("."): in
+                               // the model's folder
+  ModelSource source;
+  std::string format;        // "gguf" or "safetensors"
   std::string architecture;  // "llama"
   std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
   int64_t parameters = 0;
   int64_t context_length = 0;    // tokens that the model was trained for; 0: the file doesn't say
   int64_t size = 0;              // bytes of all files
-  std::vector<ModelFile> files;  // the one to load first
+  std::vector<ModelFile> files;  // of a GGUF model, the one to load first
   std::string installed_at;      // UTC, "2026-01-31T12:00:00Z"
 
   std::filesystem::path folder;  // where the manifest lies; not part of it
@@ -39,6 +54,53 @@ struct InstalledModel {
 struct ImportOptions {
   std::string name;   // empty: made from the file's name, see derive_model_name
   bool copy = false;  // copy the files into the registry; else they are used where they lie
+};
+
+// How far a pull is.
+struct PullProgress {
+  struct File {
+    std::string path;
+    int64_t size = 0;      // bytes
+    int64_t received = 0;  // bytes that are there, those of earlier pulls included
+    bool done = false;     // its hash is right and it has its real name
+  };
+  std::vector<File> files;
+  int64_t size = 0;                // of all files
+  int64_t received = 0;            // of all files
+  std::vector<std::string> notes;  // lines for people since the last call: what is waited for and why
+};
+
+struct PullOptions {
+  std::string revision = "main";  // branch, tag or commit
+  std::string name;               // what to register it as; empty: the repository's name and the quantization
+  std::string include;            // files to fetch, as a pattern ("*Q6_K*"); empty: those that the model needs
+  int connections = 8;
+  int64_t part_bytes = int64_t{16} << 20;     // what one connection asks for at a time
+  double stall_seconds = 30;                  // without a byte: the connection is given up, and another one made
+  int tries = 8;                              // in a row without a byte, before giving up
+  double retry_seconds = 0.5;                 // before the second try; doubles with each
+  bool offline = false;                       // as HF_HUB_OFFLINE=1: only what is here already
+  const std::atomic<bool>* cancel = nullptr;  // once set, Error(cancelled) soon
+  std::function<void(const PullProgress&)> progress;  // about ten times a second; the caller's thread
+};
+
+// What is wrong with a model's files.
+struct VerifyReport {
+  int64_t bytes = 0;                  // that were read
+  std::vector<std::string> problems;  // a line each; none: all is as it was
+};
+
+// What a clean-up removed.
+struct GarbageReport {
+  std::vector<std::string> removed;  // folders and unfinished downloads
+  int64_t bytes = 0;                 // of disk
+  std::vector<std::string> busy;     // left alone: another process is at work there
+};
+
+// A model that will not be removed while this lives.
+struct ModelInUse {
+  std::filesystem::path path;        // to load
+  std::shared_ptr<const void> hold;  // empty for a path, which nothing guards
 };
 
 // Takes a line for people about a model that was skipped.
@@ -56,8 +118,11 @@ std::string derive_model_name(const std::filesystem::path& file, std::string_vie
 // part beginning and ending with a letter or digit. Such a name is safe in a path on every system.
 void check_model_name(std::string_view name);
 
+// Whether `text` could be a model at a hub: an alias ("llama3.2:3b"), or "org/name" with or without ":QUANT". No file.
+bool can_be_pulled(const std::string& text);
+
 // The registry. Its methods may be called from any thread and by any number of processes at once: a manifest is
-// replaced as a whole or not at all.
+// replaced as a whole or not at all, and what changes a model's folder waits for its turn.
 class Registry {
  public:
   explicit Registry(std::filesystem::path root = default_models_root()) : root_(std::move(root)) {}
@@ -65,26 +130,57 @@ class Registry {
   const std::filesystem::path& root() const { return root_; }
 
   // All models by name. A folder whose manifest is damaged is reported to `warn` (which may be empty) and skipped; one
-  // without a manifest is an unfinished import and skipped silently.
+  // without a manifest is an unfinished import or pull and skipped silently.
   std::vector<InstalledModel> list(const WarningCallback& warn) const;
 
-  // Registers a .gguf file; of a model in several, all of them by way of any one. Importing the same file again renews
-  // its entry. Throws Error when the file can't be read as a model, or when the name belongs to another file.
-  InstalledModel import_file(const std::filesystem::path& file, const ImportOptions& options) const;
+  // Registers a .gguf file, of a model in several all of them by way of any one, or a folder of SafeTensors. Importing
+  // the same again renews its entry. Throws Error when it can't be read as a model, or when the name belongs to
+  // another.
+  InstalledModel import_file(const std::filesystem::path& path, const ImportOptions& options) const;
 
-  // The model of that name, capital letters allowed. Throws Error(not_found) with the nearest names.
+  // Fetches a model from the hub that HF_ENDPOINT names (Hugging Face) and registers it: `what` is an alias or
+  // "org/name[:QUANT]". Goes on where an earlier pull ended, and does nothing when all is there. A process that pulls
+  // the same model is waited for. Throws Error: not_found, network, io, cancelled, corrupt_file, invalid_argument; what
+  // has come stays, for the next pull.
+  InstalledModel pull(const std::string& what, const PullOptions& options) const;
+
+  // The model of that name, capital letters allowed; or that of an alias or repository. Throws Error(not_found) with
+  // the nearest names.
   InstalledModel find(std::string_view name) const;
 
-  // The model to load for what a user typed: an existing file, a folder with a config.json, or else a registered name,
-  // which comes before a folder. Anything with a '/' is a path. Throws Error(not_found) when it is neither, with the
-  // nearest names.
+  // The model to load for what a user typed: an existing file, a folder with a config.json, a registered name (which
+  // comes before a folder), an alias or a repository that was pulled. Throws Error(not_found) when it is none, with the
+  // nearest names or the command that fetches it.
   std::filesystem::path resolve(const std::string& name_or_path) const;
 
+  // The same, and keeps a registered model from being removed.
+  ModelInUse open(const std::string& name_or_path) const;
+
+  // Reads all files of a model and compares them with the manifest. `cancel` may be null.
+  VerifyReport verify(const InstalledModel& model, const std::atomic<bool>* cancel) const;
+
+  // Removes a model with the files in its folder; those that are referenced elsewhere stay. Returns the bytes of disk
+  // that are free again. Throws Error(not_found), or Error(invalid_argument) while another process uses it.
+  int64_t remove(std::string_view name) const;
+
+  // Removes unfinished downloads, and folders without a manifest.
+  GarbageReport collect_garbage() const;
+
+  // The model that is meant where none is named; empty: none was chosen, or it is gone.
+  std::string default_model() const;
+  // Throws Error(not_found) for a model that is not here.
+  void set_default_model(std::string_view name) const;
+
  private:
+  const InstalledModel* find_pulled(std::string_view text, const std::vector<InstalledModel>& models) const;
+
   std::filesystem::path root_;
 };
 
 // Registry::resolve with the default registry. A path does not need one, and so works where the environment names none.
 std::filesystem::path resolve_model(const std::string& name_or_path);
+
+// The same for Registry::open.
+ModelInUse open_model(const std::string& name_or_path);
 
 }  // namespace emelex

@@ -34,15 +34,27 @@ int64_t count_member(const Json& object, const char* key, const std::filesystem:
   return value.get<int64_t>();
 }
 
+// "" for null or no such key.
+std::string optional_string(const Json& object, const char* key, const std::filesystem::path& folder) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? "" : string_member(object, key, folder);
+}
+
+Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+void check_path(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const bool climbs = std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
+  const bool has_zero = path.native().find('\0') != std::string::npos;
+  if (path.empty() || climbs || has_zero) {
+    fail(folder, str_cat("expected a path inside the folder or an absolute one, got ", in_quotes(path.string())));
+  }
+}
+
 ModelFile read_file_entry(const Json& entry, const std::filesystem::path& folder) {
   if (!entry.is_object()) fail(folder, "expected objects in 'files'");
   ModelFile file{string_member(entry, "path", folder), count_member(entry, "size", folder),
-                 string_member(entry, "sha256", folder)};
-  const bool climbs = std::any_of(file.path.begin(), file.path.end(), [](const auto& part) { return part == ".."; });
-  const bool has_zero = file.path.native().find('\0') != std::string::npos;
-  if (file.path.empty() || climbs || has_zero) {
-    fail(folder, str_cat("expected a path inside the folder or an absolute one, got ", in_quotes(file.path.string())));
-  }
+                 string_member(entry, "sha256", folder), optional_string(entry, "etag", folder)};
+  check_path(file.path, folder);
   const bool hex = file.sha256.size() == 64 && file.sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!hex) fail(folder, "expected 64 hexadecimal digits for 'sha256'");
   return file;
@@ -53,11 +65,15 @@ ModelFile read_file_entry(const Json& entry, const std::filesystem::path& folder
 std::string write_manifest(const InstalledModel& model) {
   Json files = Json::array();
   for (const ModelFile& file : model.files) {
-    files.push_back({{"path", file.path.string()}, {"size", file.size}, {"sha256", file.sha256}, {"etag", nullptr}});
+    files.push_back(
+        {{"path", file.path.string()}, {"size", file.size}, {"sha256", file.sha256}, {"etag", or_null(file.etag)}});
   }
-  const Json source = {{"kind", model.source_kind}, {"repo", nullptr}, {"revision", nullptr}, {"commit", nullptr}};
+  const Json source = {{"kind", model.source.kind},
+                       {"repo", or_null(model.source.repo)},
+                       {"revision", or_null(model.source.revision)},
+                       {"commit", or_null(model.source.commit)}};
   const Json manifest = {{"name", model.name},
-                         {"path", model.files.at(0).path.string()},
+                         {"path", model.path.string()},
                          {"source", source},
                          {"format", model.format},
                          {"architecture", model.architecture},
@@ -74,7 +90,7 @@ std::string write_manifest(const InstalledModel& model) {
     return manifest.dump(2) + "\n";
   } catch (const Json::type_error&) {
     throw Error(ErrorCode::unsupported, str_cat("[hub] expected UTF-8 in the model's path and metadata, got others in ",
-                                                in_quotes(model.files.at(0).path.string())));
+                                                in_quotes(model.path.string())));
   }
 }
 
@@ -95,7 +111,10 @@ InstalledModel read_manifest(std::string_view text, const std::filesystem::path&
   }
   const Json& source = member(manifest, "source", folder);
   if (!source.is_object()) fail(folder, "expected an object for 'source'");
-  model.source_kind = string_member(source, "kind", folder);
+  model.source = {string_member(source, "kind", folder), optional_string(source, "repo", folder),
+                  optional_string(source, "revision", folder), optional_string(source, "commit", folder)};
+  model.path = string_member(manifest, "path", folder);
+  check_path(model.path, folder);
   model.format = string_member(manifest, "format", folder);
   model.architecture = string_member(manifest, "architecture", folder);
   model.quantization = string_member(manifest, "quantization", folder);

@@ -34,24 +34,6 @@ bool is_device_name(std::string_view name) {
   return numbered || is_one_of<4>(base, {"con", "prn", "aux", "nul"});
 }
 
-// "q4_k_m", "iq2_xs", "f16", …
-bool is_quantization(std::string_view text) {
-  if (is_one_of<6>(text, {"f16", "fp16", "bf16", "f32", "fp32", "mxfp4"})) return true;
-  if (text.starts_with('i') || text.starts_with('t')) text.remove_prefix(1);
-  return text.size() > 3 && text[0] == 'q' && is_digit(text[1]) && text[2] == '_' &&
-         std::all_of(text.begin() + 3, text.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; });
-}
-
-// Without the "-00001-of-00003" of a file that was split.
-std::string_view without_part_number(std::string_view stem) {
-  constexpr std::string_view kPattern = "-00000-of-00000";
-  if (stem.size() <= kPattern.size()) return stem;
-  const std::string_view end = stem.substr(stem.size() - kPattern.size());
-  const bool part = std::equal(end.begin(), end.end(), kPattern.begin(),
-                               [](char c, char wanted) { return wanted == '0' ? is_digit(c) : c == wanted; });
-  return part ? stem.substr(0, stem.size() - kPattern.size()) : stem;
-}
-
 // Keeps what a name may hold; each run of anything else becomes one '-'.
 std::string name_part(std::string_view text) {
   std::string part;
@@ -92,6 +74,22 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+bool is_quantization(std::string_view text) {
+  if (is_one_of<6>(text, {"f16", "fp16", "bf16", "f32", "fp32", "mxfp4"})) return true;
+  if (text.starts_with('i') || text.starts_with('t')) text.remove_prefix(1);
+  return text.size() > 3 && text[0] == 'q' && is_digit(text[1]) && text[2] == '_' &&
+         std::all_of(text.begin() + 3, text.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; });
+}
+
+std::string_view without_part_number(std::string_view stem) {
+  constexpr std::string_view kPattern = "-00000-of-00000";
+  if (stem.size() <= kPattern.size()) return stem;
+  const std::string_view end = stem.substr(stem.size() - kPattern.size());
+  const bool part = std::equal(end.begin(), end.end(), kPattern.begin(),
+                               [](char c, char wanted) { return wanted == '0' ? is_digit(c) : c == wanted; });
+  return part ? stem.substr(0, stem.size() - kPattern.size()) : stem;
+}
 
 std::string to_lower(std::string_view text) {
   std::string lower(text);

@@ -13,6 +13,12 @@ std::string folder_of_name(std::string_view name);
 // The names most like `wanted`, best first, at most three; those that are nothing like it are left out.
 std::vector<std::string> similar_names(std::string_view wanted, const std::vector<std::string>& names);
 
+// "q4_k_m", "iq2_xs", "f16", … in small letters: what the end of a file's name says about its weights.
+bool is_quantization(std::string_view text);
+
+// Without the "-00001-of-00003" of a file in parts.
+std::string_view without_part_number(std::string_view stem);
+
 // "ABC" → "abc", in ASCII alone.
 std::string to_lower(std::string_view text);
 

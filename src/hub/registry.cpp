@@ -1,157 +1,25 @@
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <ctime>
-#include <fstream>
-#include <map>
-#include <sstream>
 
-#include "base/durable_file.h"
 #include "base/strings.h"
 #include "emelex/hub.h"
-#include "hub/hash_file.h"
+#include "hub/aliases.h"
+#include "hub/environment.h"
 #include "hub/manifest.h"
+#include "hub/model_folder.h"
+#include "hub/model_lock.h"
 #include "hub/names.h"
-#include "quant/tensor_type.h"
-#include "weights/weights.h"
+#include "hub/reference.h"
+#include "hub/select_files.h"
 
 namespace emelex {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::streamsize kMaxManifestBytes = std::streamsize{16} << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
-std::string read_text(const fs::path& file) {
-  std::ifstream input(file, std::ios::binary);
-  std::string text(1 << 16, '\0');
-  std::string all;
-  while (input.read(text.data(), static_cast<std::streamsize>(text.size())) || input.gcount() > 0) {
-    all.append(text, 0, static_cast<size_t>(input.gcount()));
-    if (static_cast<std::streamsize>(all.size()) > kMaxManifestBytes) break;  // no manifest; it won't parse
-  }
-  if (all.empty()) throw Error(ErrorCode::corrupt_file, str_cat("[hub] can't read ", in_quotes(file.string())));
-  return all;
-}
-
-InstalledModel read_model(const fs::path& folder) { return read_manifest(read_text(folder / kManifestName), folder); }
-
-bool has_manifest(const fs::path& folder) {
-  std::error_code error;
-  return fs::is_regular_file(folder / kManifestName, error);
-}
-
-// The model's file as an absolute path.
-fs::path main_file(const InstalledModel& model) { return model.folder / model.files.at(0).path; }
-
 [[noreturn]] void refuse_folder(const fs::path& folder) {
-  std::error_code error;
-  const bool has_model = fs::exists(folder / "config.json", error);
-  throw Error(
-      has_model ? ErrorCode::unsupported : ErrorCode::invalid_argument,
-      str_cat("[hub] expected a ", has_model ? ".gguf file" : "model", ", got the folder ", in_quotes(folder.string()),
-              has_model ? "; models in SafeTensors can't have a name yet, use the folder's path"
-                        : ", which has no config.json; name a .gguf file in it"));
-}
-
-// What the file says about itself, and its other parts if it is one of several. Opening it is also the check that it is
-// a model at all.
-InstalledModel describe(const fs::path& file) {
-  const auto weights = open_weights(file);
-  std::error_code error;
-  if (fs::is_directory(weights->path(), error)) refuse_folder(weights->path());
-  InstalledModel model;
-  for (const fs::path& part : weights->files()) model.files.push_back({part, 0, ""});
-  model.source_kind = "file";
-  model.format = "gguf";
-  model.architecture = weights->metadata().require_string("general.architecture");
-  const auto context = weights->metadata().integer(model.architecture + ".context_length");
-  model.context_length = std::max<int64_t>(0, context.value_or(0));
-
-  std::map<std::string, size_t> bytes_by_type;
-  for (const auto& [name, tensor] : weights->tensors()) {
-    int64_t values = 1;
-    for (int64_t extent : tensor.shape) values *= extent;
-    model.parameters += values;
-    bytes_by_type[to_lower(tensor.type_name())] += tensor.bytes();
-  }
-  const auto most = std::max_element(bytes_by_type.begin(), bytes_by_type.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most != bytes_by_type.end()) model.quantization = most->first;
-  return model;
-}
-
-// The entry may be renewed when it is the same file by path or by content; anything else is someone's other model.
-void check_name_is_free(const InstalledModel& model) {
-  if (!has_manifest(model.folder)) return;
-  InstalledModel known;
-  try {
-    known = read_model(model.folder);
-  } catch (const Error&) {
-    return;  // a damaged entry is repaired by importing again
-  }
-  const ModelFile& file = model.files.at(0);
-  if (main_file(known) == file.path || known.files.at(0).sha256 == file.sha256) return;
   throw Error(ErrorCode::invalid_argument,
-              str_cat("[hub] expected a new name, got '", model.name, "', which is ",
-                      in_quotes(main_file(known).string()), " already; choose another name"));
-}
-
-void create_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder, error)) {
-    throw Error(ErrorCode::io,
-                str_cat("[hub] can't create the folder ", in_quotes(folder.string()), ": ", error.message()));
-  }
-}
-
-HashedFile copy_into(const fs::path& source, const fs::path& target) {
-  DurableFile copy(target);
-  const HashedFile hashed = hash_file(source, [&copy](std::span<const std::byte> bytes) { copy.write(bytes); });
-  copy.commit();
-  return hashed;
-}
-
-void hash_files(InstalledModel& model) {
-  for (ModelFile& file : model.files) {
-    const HashedFile hashed = hash_file(file.path);
-    file.size = hashed.size;
-    file.sha256 = hashed.sha256;
-    model.size += hashed.size;
-  }
-}
-
-// Copies the files into the model's folder, whose own they are from then on.
-void copy_files(InstalledModel& model) {
-  std::error_code error;
-  for (ModelFile& file : model.files) {
-    const fs::path name = file.path.filename();
-    if (name == kManifestName) {
-      throw Error(ErrorCode::invalid_argument, "[hub] a model can't be called manifest.json; rename the file");
-    }
-    if (!fs::equivalent(file.path, model.folder / name, error)) {
-      const HashedFile copied = copy_into(file.path, model.folder / name);
-      model.size += copied.size - file.size;  // it may have changed in between
-      file = {file.path, copied.size, copied.sha256};
-    }
-    file.path = name;
-  }
+              str_cat("[hub] expected a model, got the folder ", in_quotes(folder.string()),
+                      ", which has no config.json; name a .gguf file in it"));
 }
 
 std::string join_quoted(const std::vector<std::string>& names) {
@@ -198,76 +66,96 @@ std::vector<InstalledModel> Registry::list(const WarningCallback& warn) const {
   return models;
 }
 
-InstalledModel Registry::import_file(const fs::path& given, const ImportOptions& options) const {
-  if (!options.name.empty()) check_model_name(to_lower(options.name));
-  std::error_code error;
-  const fs::path file = fs::absolute(given, error).lexically_normal();
-  InstalledModel model = describe(file);
-  model.name = options.name.empty() ? derive_model_name(file, model.quantization) : to_lower(options.name);
-  check_model_name(model.name);
-  model.folder = root_ / folder_of_name(model.name);
-
-  hash_files(model);
-  check_name_is_free(model);
-  create_folder(model.folder);
-  if (options.copy) copy_files(model);
-  model.installed_at = utc_now();
-
-  DurableFile manifest(model.folder / kManifestName);
-  manifest.write(write_manifest(model));
-  manifest.commit();
-  return model;
-}
-
 InstalledModel Registry::find(std::string_view name) const {
   const std::string lower = to_lower(name);
+  bool possible = true;
   try {
     check_model_name(lower);
   } catch (const Error&) {
+    possible = false;
+  }
+  const fs::path folder = root_ / folder_of_name(possible ? lower : "-");
+  if (possible && has_manifest(folder)) return read_model(folder);
+
+  const std::vector<InstalledModel> models = list({});
+  if (const InstalledModel* pulled = find_pulled(name, models)) return *pulled;
+  const bool remote = can_be_pulled(std::string(name));
+  if (!possible && !remote) {
     throw Error(ErrorCode::not_found, str_cat("[hub] expected a model, got ", in_quotes(name),
                                               ", which is neither a file nor a possible name"));
   }
-  const fs::path folder = root_ / folder_of_name(lower);
-  if (has_manifest(folder)) return read_model(folder);
-
+  if (remote) {
+    throw Error(ErrorCode::not_found, str_cat("[hub] no file and no model here is named ", in_quotes(name),
+                                              "; 'emelex pull ", name, "' fetches it from the hub"));
+  }
   std::vector<std::string> names;
-  for (const InstalledModel& model : list({})) names.push_back(model.name);
-  const std::string similar = join_quoted(similar_names(lower, names));
+  for (const InstalledModel& model : models) names.push_back(model.name);
+  std::string similar = join_quoted(similar_names(lower, names));
+  if (similar.empty()) similar = join_quoted(similar_names(lower, alias_names()));
   const std::string advice = !similar.empty() ? "; did you mean " + similar + "?"
-                             : names.empty()  ? "; no model is registered yet: 'emelex import FILE.gguf' adds one"
+                             : models.empty() ? "; no model is here yet: 'emelex pull' and 'emelex import' add one"
                                               : "; 'emelex list' shows the names";
   throw Error(ErrorCode::not_found, str_cat("[hub] no file and no model is named ", in_quotes(name), advice));
 }
 
-fs::path Registry::resolve(const std::string& name_or_path) const {
+// Of several quantizations of a repository the one that a pull would take, else the first.
+const InstalledModel* Registry::find_pulled(std::string_view text, const std::vector<InstalledModel>& models) const {
+  const auto reference = parse_reference(text);
+  if (!reference) return nullptr;
+  const InstalledModel* best = nullptr;
+  for (const InstalledModel& model : models) {
+    if (to_lower(model.source.repo) != to_lower(reference->repo)) continue;
+    const std::string quantization = quantization_of_file(model.path.filename().string());
+    if (!reference->wanted.empty()) {
+      const std::string wanted = to_lower(reference->wanted);
+      if (wanted == quantization || wanted == to_lower(model.path.filename().string())) return &model;
+    } else if (best == nullptr || quantization == "q4_k_m") {
+      best = &model;
+    }
+  }
+  return best;
+}
+
+fs::path Registry::resolve(const std::string& name_or_path) const { return open(name_or_path).path; }
+
+ModelInUse Registry::open(const std::string& name_or_path) const {
   const fs::path path = name_or_path;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   const bool must_be_path = name_or_path.find('/') != std::string::npos;
   const bool is_folder = fs::is_directory(status);
-  if (fs::exists(status) && !is_folder) return path;
+  if (fs::exists(status) && !is_folder) return {path, nullptr};
   if (is_folder && (must_be_path || !has_manifest(root_ / folder_of_name(to_lower(name_or_path))))) {
-    if (fs::exists(path / "config.json", error)) return path;
+    if (fs::exists(path / "config.json", error)) return {path, nullptr};
     refuse_folder(path);
   }
-  if (!is_folder && (must_be_path || name_or_path.ends_with(".gguf"))) {
+  const bool remote = can_be_pulled(name_or_path);
+  if (!is_folder && !remote && (must_be_path || name_or_path.ends_with(".gguf"))) {
     const std::string why = error ? error.message() : "No such file or directory";
     throw Error(ErrorCode::not_found, str_cat("[hub] expected a model, got ", in_quotes(name_or_path), ": ", why,
                                               "; 'emelex list' shows the models that have a name"));
   }
   const InstalledModel model = find(name_or_path);
-  const fs::path file = main_file(model);
+  const fs::path file = path_to_load(model);
   if (!fs::exists(file, error)) {
     throw Error(ErrorCode::not_found, str_cat("[hub] the file of '", model.name, "', ", in_quotes(file.string()),
-                                              ", is not there any more; import it again from where it is now"));
+                                              ", is not there any more; import or pull it again"));
   }
-  return file;
+  return {file, hold_model(model.folder / kManifestName)};
 }
 
-fs::path resolve_model(const std::string& name_or_path) {
+bool can_be_pulled(const std::string& text) {
   std::error_code ignored;
-  const bool is_path = name_or_path.find('/') != std::string::npos || fs::is_regular_file(name_or_path, ignored);
-  return (is_path ? Registry(fs::path()) : Registry()).resolve(name_or_path);
+  return parse_reference(text).has_value() && !text.ends_with(".gguf") && !fs::exists(text, ignored);
 }
+
+ModelInUse open_model(const std::string& name_or_path) {
+  std::error_code ignored;
+  const bool is_path = fs::is_regular_file(name_or_path, ignored) ||
+                       (name_or_path.find('/') != std::string::npos && !can_be_pulled(name_or_path));
+  return (is_path ? Registry(fs::path()) : Registry()).open(name_or_path);
+}
+
+fs::path resolve_model(const std::string& name_or_path) { return open_model(name_or_path).path; }
 
 }  // namespace emelex

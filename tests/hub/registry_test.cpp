@@ -234,11 +234,15 @@ TEST_CASE("damaged manifests are reported and skipped") {
 TEST_CASE("a manifest can't lead out of its folder by a relative path") {
   InstalledModel model;
   model.name = "a";
+  model.path = "inside.gguf";
   model.files = {{"../../secret", 1, std::string(64, '0')}};
   CHECK_THROWS_AS(read_manifest(write_manifest(model), "/models/a"), Error);
   model.files[0].path = "inside.gguf";
   CHECK(read_manifest(write_manifest(model), "/models/a").files[0].path == "inside.gguf");
   model.files[0].sha256 = "x";
+  CHECK_THROWS_AS(read_manifest(write_manifest(model), "/models/a"), Error);
+  model.files[0].sha256 = std::string(64, '0');
+  model.path = "../b";
   CHECK_THROWS_AS(read_manifest(write_manifest(model), "/models/a"), Error);
 }
 

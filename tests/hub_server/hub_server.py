@@ -82,6 +82,7 @@ class HubServer:
     def __init__(self, repositories, token="hf_right"):
         self.repositories, self.token = repositories, token
         self.faults = Listed()
+        self.before_storage = None  # called before each answer of the storage
         self.run = 0
         self.answers = []
         self.requests = []  # (method, where, path, whether there was a token)
@@ -305,6 +306,8 @@ class StorageHandler(Handler):
     def answer(self):
         if "Authorization" in self.headers:
             raise Refused(400, message="Only one auth mechanism allowed")  # as S3 says
+        if self.server.hub.before_storage:
+            self.server.hub.before_storage()
         match = re.fullmatch(r"([^/]+/[^/]+)/([0-9a-f]{64})/(.+)", self.parts)
         repository = self.server.hub.repositories.get(match[1]) if match else None
         file = repository.files.get(match[3]) if repository else None

@@ -5,7 +5,7 @@ _emelex() {
   local flags=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize detokenize template eval quantize import list show --version --help" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "run bench tokenize detokenize template eval quantize pull import list show verify rm gc default --version --help" -- "$current")
     return
   fi
   case $previous in
@@ -29,7 +29,8 @@ _emelex() {
     template) flags="--messages --tools --documents --variables --template --no-generation-prompt --continue --json" ;;
     quantize) flags="--type --mlx --bits --group-size --requantize --force --threads --json" ;;
     import) flags="--name --copy" ;;
-    list) flags="--json" ;;
+    pull) flags="--revision --name --include --offline --connections --part-size --stall --tries --retry-wait" ;;
+    list | verify | rm | gc) flags="--json" ;;
     show) flags="--json --full --tensors --metadata --template" ;;
   esac
   if [[ $current == -* ]]; then
@@ -37,7 +38,7 @@ _emelex() {
   else
     local names=""
     # A ':' divides words here, so a name is only offered where none has been typed yet.
-    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|detokenize|template|eval|quantize|show)$ ]]; then
+    if [ "$COMP_CWORD" -eq 2 ] && [[ $command =~ ^(run|bench|tokenize|detokenize|template|eval|quantize|show|verify|rm|default)$ ]]; then
       names=$(emelex list 2>/dev/null | awk 'NR > 1 { print $1 }')
     fi
     mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current"; compgen -f -- "$current")

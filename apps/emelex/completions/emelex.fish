@@ -1,8 +1,8 @@
 # fish completion for emelex
-set -l commands run bench tokenize detokenize template eval quantize import list show
+set -l commands run bench tokenize detokenize template eval quantize pull import list show verify rm gc default
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
-complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize detokenize template eval quantize show" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize detokenize template eval quantize show verify rm default" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -s t -l threads -x
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "cpu gpu"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32 q8_0"
@@ -14,7 +14,7 @@ complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
 complete -c emelex -n "__fish_seen_subcommand_from run eval" -s f -l file -r
 complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
 complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
-complete -c emelex -n "__fish_seen_subcommand_from run tokenize template eval quantize list show" -l json
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize template eval quantize list show verify rm gc" -l json
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
@@ -39,6 +39,10 @@ complete -c emelex -n "__fish_seen_subcommand_from quantize" -l requantize
 complete -c emelex -n "__fish_seen_subcommand_from quantize" -l force
 complete -c emelex -n "__fish_seen_subcommand_from import" -l name -x
 complete -c emelex -n "__fish_seen_subcommand_from import" -l copy
+for flag in revision name include connections part-size stall tries retry-wait
+    complete -c emelex -n "__fish_seen_subcommand_from pull" -l $flag -x
+end
+complete -c emelex -n "__fish_seen_subcommand_from pull" -l offline
 for flag in full tensors metadata template
     complete -c emelex -n "__fish_seen_subcommand_from show" -l $flag
 end

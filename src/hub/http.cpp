@@ -1,0 +1,214 @@
+#include "hub/http.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <mutex>
+#include <string_view>
+
+#include "base/strings.h"
+#include "hub/names.h"
+
+namespace emelex {
+namespace {
+
+constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
+constexpr size_t kMaxIgnoredBytes = size_t{1} << 20;  // of a body that nobody wants
+
+void start_curl() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+      throw Error(ErrorCode::internal, "[hub] libcurl could not be started");
+    }
+  });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// What is wrong with this machine's set-up or the address stays wrong.
+bool is_lasting(CURLcode code) {
+  switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_NOT_BUILT_IN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+template <class Value>
+void set(CURL* curl, CURLoption option, Value value) {
+  if (curl_easy_setopt(curl, option, value) != CURLE_OK) {
+    throw Error(ErrorCode::internal, str_cat("[hub] libcurl refused its option ", static_cast<int>(option)));
+  }
+}
+
+}  // namespace
+
+struct HttpConnection::Handle {
+  CURL* curl = curl_easy_init();
+  char message[CURL_ERROR_SIZE] = "";
+  Handle() = default;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle() { curl_easy_cleanup(curl); }
+};
+
+// What curl's callbacks have in common during one request. No exception may pass through curl, so the first is kept.
+class HttpConnection::Transfer {
+ public:
+  Transfer(CURL* curl, const HttpRequest& request, const BodyChooser& choose, const std::atomic<bool>* cancel)
+      : curl_(curl), choose_(choose), cancel_(cancel) {
+    response_.url = request.url;
+  }
+
+  static size_t on_header(char* data, size_t, size_t n, void* self) {
+    return static_cast<Transfer*>(self)->guarded(n, [&](Transfer& t) { t.add_header({data, n}); });
+  }
+
+  static size_t on_body(char* data, size_t, size_t n, void* self) {
+    return static_cast<Transfer*>(self)->guarded(n,
+                                                 [&](Transfer& t) { t.add_body(std::as_bytes(std::span(data, n))); });
+  }
+
+  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    const auto* cancel = static_cast<Transfer*>(self)->cancel_;
+    return cancel != nullptr && *cancel ? 1 : 0;
+  }
+
+  // After curl is done. An answer without a body has not been chosen for yet.
+  HttpResponse finish(CURLcode code, std::string_view message) {
+    if (failure_) std::rethrow_exception(failure_);
+    if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::cancelled, "[hub] interrupted");
+    if (code != CURLE_OK) {
+      const std::string text =
+          str_cat("[hub] ", in_quotes(std::string_view(response_.url).substr(0, response_.url.find('?'))), ": ",
+                  message.empty() ? curl_easy_strerror(code) : message);
+      if (is_lasting(code)) throw Error(ErrorCode::network, text);
+      throw TransientError(text);
+    }
+    choose();
+    return response_;
+  }
+
+ private:
+  template <class Work>
+  size_t guarded(size_t n, const Work& work) {
+    try {
+      work(*this);
+      return n;
+    } catch (...) {
+      failure_ = std::current_exception();
+      return n == 0 ? 1 : 0;  // any number but n: curl stops
+    }
+  }
+
+  void add_header(std::string_view line) {
+    header_bytes_ += line.size();
+    if (header_bytes_ > kMaxHeaderBytes) throw Error(ErrorCode::network, "[hub] a server's headers have no end");
+    if (line.starts_with("HTTP/")) {  // a new answer: after "100 Continue"
+      response_.headers.clear();
+      return;
+    }
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    response_.headers[to_lower(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
+  }
+
+  void choose() {
+    if (chosen_) return;
+    chosen_ = true;
+    long status = 0;
+    curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+    response_.status = static_cast<int>(status);
+    if (choose_) sink_ = choose_(response_);
+  }
+
+  void add_body(std::span<const std::byte> bytes) {
+    choose();
+    if (sink_) {
+      sink_(bytes);
+    } else if ((ignored_ += bytes.size()) > kMaxIgnoredBytes) {
+      throw TransientError(str_cat("[hub] status ", response_.status, " with more to it than anyone reads"));
+    }
+  }
+
+  CURL* curl_;
+  const BodyChooser& choose_;
+  const std::atomic<bool>* cancel_;
+  HttpResponse response_;
+  BodySink sink_;
+  bool chosen_ = false;
+  size_t header_bytes_ = 0;
+  size_t ignored_ = 0;
+  std::exception_ptr failure_;
+};
+
+std::string HttpResponse::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+HttpConnection::HttpConnection(const HttpOptions& options) : options_(options) {
+  start_curl();
+  handle_ = std::make_unique<Handle>();
+  if (handle_->curl == nullptr) throw Error(ErrorCode::out_of_memory, "[hub] libcurl could not be started");
+}
+
+HttpConnection::~HttpConnection() = default;
+
+HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChooser& choose) {
+  CURL* curl = handle_->curl;
+  curl_easy_reset(curl);  // keeps connections
+  handle_->message[0] = '\0';
+  set(curl, CURLOPT_ERRORBUFFER, handle_->message);
+  set(curl, CURLOPT_URL, request.url.c_str());
+#if LIBCURL_VERSION_NUM >= 0x075500
+  set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  set(curl, CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+  set(curl, CURLOPT_NOSIGNAL, 1L);
+  set(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  set(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  set(curl, CURLOPT_USERAGENT, "emelex/" EMELEX_VERSION);
+  set(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
+  set(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_seconds * 1000));
+  set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(curl, CURLOPT_LOW_SPEED_TIME, std::max(1L, std::lround(options_.stall_seconds)));
+  if (request.head) set(curl, CURLOPT_NOBODY, 1L);
+  if (request.end >= 0) {
+    set(curl, CURLOPT_RANGE, str_cat(request.first, "-", request.end - 1).c_str());  // curl copies it
+  }
+  // Sizes and hashes are those of the bytes as they lie there.
+  curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding: identity");
+  if (!request.token.empty()) list = curl_slist_append(list, ("Authorization: Bearer " + request.token).c_str());
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, &curl_slist_free_all);
+  set(curl, CURLOPT_HTTPHEADER, headers.get());
+
+  Transfer transfer(curl, request, choose, options_.cancel);
+  set(curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  set(curl, CURLOPT_HEADERDATA, &transfer);
+  set(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  set(curl, CURLOPT_WRITEDATA, &transfer);
+  set(curl, CURLOPT_NOPROGRESS, 0L);
+  set(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
+  set(curl, CURLOPT_XFERINFODATA, &transfer);
+  const CURLcode code = curl_easy_perform(curl);
+  return transfer.finish(code, handle_->message);
+}
+
+}  // namespace emelex

@@ -1,0 +1,94 @@
+#include "hub/model_folder.h"
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <map>
+
+#include "base/durable_file.h"
+#include "base/strings.h"
+#include "hub/manifest.h"
+#include "hub/names.h"
+#include "quant/tensor_type.h"
+#include "weights/weights.h"
+
+namespace emelex {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::streamsize kMaxManifestBytes = std::streamsize{16} << 20;
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string read_text(const fs::path& file) {
+  std::ifstream input(file, std::ios::binary);
+  std::string text(1 << 16, '\0');
+  std::string all;
+  while (input.read(text.data(), static_cast<std::streamsize>(text.size())) || input.gcount() > 0) {
+    all.append(text, 0, static_cast<size_t>(input.gcount()));
+    if (static_cast<std::streamsize>(all.size()) > kMaxManifestBytes) break;  // no manifest; it won't parse
+  }
+  if (all.empty()) throw Error(ErrorCode::corrupt_file, str_cat("[hub] can't read ", in_quotes(file.string())));
+  return all;
+}
+
+}  // namespace
+
+bool has_manifest(const fs::path& folder) {
+  std::error_code error;
+  return fs::is_regular_file(folder / kManifestName, error);
+}
+
+InstalledModel read_model(const fs::path& folder) { return read_manifest(read_text(folder / kManifestName), folder); }
+
+void install_manifest(InstalledModel& model) {
+  model.installed_at = utc_now();
+  DurableFile manifest(model.folder / kManifestName);
+  manifest.write(write_manifest(model));
+  manifest.commit();
+}
+
+fs::path path_to_load(const InstalledModel& model) {
+  return model.path == "." ? model.folder : model.folder / model.path;
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder, error)) {
+    throw Error(ErrorCode::io,
+                str_cat("[hub] can't create the folder ", in_quotes(folder.string()), ": ", error.message()));
+  }
+}
+
+std::vector<fs::path> describe_model_files(InstalledModel& model, const fs::path& path) {
+  const auto weights = open_weights(path);
+  std::error_code error;
+  model.format = fs::is_directory(weights->path(), error) ? "safetensors" : "gguf";
+  model.path = weights->path();
+  model.architecture = weights->metadata().require_string("general.architecture");
+  const auto context = weights->metadata().integer(model.architecture + ".context_length");
+  model.context_length = std::max<int64_t>(0, context.value_or(0));
+
+  std::map<std::string, size_t> bytes_by_type;
+  for (const auto& [name, tensor] : weights->tensors()) {
+    int64_t values = 1;
+    for (int64_t extent : tensor.shape) values *= extent;
+    model.parameters += values;
+    bytes_by_type[to_lower(tensor.type_name())] += tensor.bytes();
+  }
+  const auto most = std::max_element(bytes_by_type.begin(), bytes_by_type.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most != bytes_by_type.end()) model.quantization = most->first;
+  return weights->files();
+}
+
+}  // namespace emelex

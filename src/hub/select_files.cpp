@@ -1,0 +1,218 @@
+#include "hub/select_files.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "base/strings.h"
+#include "hub/manifest.h"
+#include "hub/names.h"
+
+namespace emelex {
+namespace {
+
+constexpr size_t kMaxPathBytes = 512;
+constexpr size_t kMaxPartBytes = 200;  // of 255 that file systems allow: temporary names are longer
+
+// What a folder of SafeTensors has beside its weights. Never pickles, never code.
+constexpr std::array<std::string_view, 14> kFolderFiles = {"config.json",
+                                                           "generation_config.json",
+                                                           "model.safetensors.index.json",
+                                                           "tokenizer.json",
+                                                           "tokenizer.model",
+                                                           "tokenizer_config.json",
+                                                           "special_tokens_map.json",
+                                                           "added_tokens.json",
+                                                           "vocab.json",
+                                                           "merges.txt",
+                                                           "vocab.txt",
+                                                           "chat_template.jinja",
+                                                           "chat_template.json",
+                                                           "tekken.json"};
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_weights_gguf(const RemoteFile& file) {
+  const std::string name = to_lower(base_name(file.path));
+  // Projectors of images and importance matrices come as GGUF, too.
+  return name.ends_with(".gguf") && !name.starts_with("mmproj") && name.find("imatrix") == std::string::npos;
+}
+
+// Names, with those of a file in parts as one: path without the part's number → its files.
+using Models = std::map<std::string, std::vector<RemoteFile>>;
+
+Models gguf_models(const RepoInfo& info) {
+  Models models;
+  for (const RemoteFile& file : info.files) {
+    if (!is_weights_gguf(file)) continue;
+    const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".gguf").size());
+    models[std::string(without_part_number(stem))].push_back(file);
+  }
+  for (auto& [name, files] : models) {
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  }
+  return models;
+}
+
+std::vector<const Models::value_type*> that_fit(const Models& models, const std::string& wanted) {
+  std::vector<const Models::value_type*> fitting;
+  const std::string lower = to_lower(wanted);
+  for (const auto& model : models) {
+    const std::string name = to_lower(base_name(model.first));
+    const std::string first = to_lower(base_name(model.second.front().path));
+    if (name == lower || first == lower) return {&model};  // a whole name wins
+    if (quantization_of_file(model.second.front().path) == lower) fitting.push_back(&model);
+  }
+  return fitting;
+}
+
+std::string choices(const Models& models) {
+  std::set<std::string> names;
+  for (const auto& [name, files] : models) {
+    const std::string quantization = quantization_of_file(files.front().path);
+    names.insert(quantization.empty() ? base_name(files.front().path) : quantization);
+  }
+  std::string text;
+  size_t n = 0;
+  for (const std::string& name : names) {
+    if (++n > 40) return text + ", …";
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+[[noreturn]] void nothing_chosen(const RepoInfo& info, const Models& models, const std::string& wanted,
+                                 const std::vector<const Models::value_type*>& fitting) {
+  std::string what = "expected one of its quantizations, got none";
+  if (!wanted.empty()) what = str_cat("it has no ", in_quotes(wanted));
+  std::string has = choices(models);
+  if (fitting.size() > 1) {
+    what = str_cat("several of its files are ", in_quotes(wanted));
+    has.clear();
+    for (const auto* model : fitting) has += (has.empty() ? "" : ", ") + base_name(model->second.front().path);
+  }
+  throw Error(ErrorCode::not_found, str_cat("[hub] ", in_quotes(info.repo), ": ", what, "; choose one: emelex pull ",
+                                            info.repo, ":NAME, where NAME is one of ", has));
+}
+
+Selection select_gguf(const RepoInfo& info, const Models& models, const std::string& wanted) {
+  std::vector<const Models::value_type*> fitting;
+  if (!wanted.empty()) {
+    fitting = that_fit(models, wanted);
+  } else if (models.size() == 1) {
+    fitting = {&*models.begin()};
+  } else {
+    for (const char* usual : {"q4_k_m", "q4_0"}) {
+      if (fitting.size() != 1) fitting = that_fit(models, usual);
+    }
+  }
+  if (fitting.size() != 1) nothing_chosen(info, models, wanted, fitting);
+  const auto& files = fitting.front()->second;
+  return {files, quantization_of_file(files.front().path), false};
+}
+
+bool belongs_to_folder(const RemoteFile& file, bool has_model_files) {
+  const std::string& path = file.path;
+  if (path.find('/') != std::string::npos) return false;
+  // Some repositories hold the same weights twice, the second time in their publisher's own layout.
+  if (path.ends_with(".safetensors")) return !has_model_files || path.starts_with("model");
+  return is_folder_file(path);
+}
+
+Selection select_folder(const RepoInfo& info) {
+  const auto has = [&](const auto& test) { return std::any_of(info.files.begin(), info.files.end(), test); };
+  const bool model_files =
+      has([](const RemoteFile& file) { return file.path.starts_with("model") && file.path.ends_with(".safetensors"); });
+  Selection selection{.folder = true};
+  for (const RemoteFile& file : info.files) {
+    if (belongs_to_folder(file, model_files)) selection.files.push_back(file);
+  }
+  const auto is_weights = [](const RemoteFile& file) { return file.path.ends_with(".safetensors"); };
+  const bool whole = has([](const RemoteFile& file) { return file.path == "config.json"; }) &&
+                     std::any_of(selection.files.begin(), selection.files.end(), is_weights);
+  if (!whole) {
+    throw Error(ErrorCode::unsupported,
+                str_cat("[hub] ", in_quotes(info.repo),
+                        " has neither .gguf files nor a "
+                        "config.json with .safetensors; look for a repository of the model that has"));
+  }
+  // The small ones first: they are there soon, and what is wrong with them shows.
+  std::sort(selection.files.begin(), selection.files.end(), [&](const RemoteFile& a, const RemoteFile& b) {
+    return std::pair(is_weights(a), a.path) < std::pair(is_weights(b), b.path);
+  });
+  return selection;
+}
+
+Selection select_included(const RepoInfo& info, const std::string& include) {
+  Selection selection;
+  for (const RemoteFile& file : info.files) {
+    if (fnmatch(include.c_str(), file.path.c_str(), 0) == 0) selection.files.push_back(file);
+  }
+  if (selection.files.empty()) {
+    throw Error(ErrorCode::not_found,
+                str_cat("[hub] ", in_quotes(info.repo), " has no file that fits ", in_quotes(include)));
+  }
+  std::stable_sort(selection.files.begin(), selection.files.end(), [](const RemoteFile& a, const RemoteFile& b) {
+    return std::pair(!is_weights_gguf(a), a.path) < std::pair(!is_weights_gguf(b), b.path);
+  });
+  selection.folder = !is_weights_gguf(selection.files.front());
+  if (!selection.folder) selection.quantization = quantization_of_file(selection.files.front().path);
+  return selection;
+}
+
+}  // namespace
+
+bool is_folder_file(std::string_view name) {
+  return name.ends_with(".tiktoken") || std::find(kFolderFiles.begin(), kFolderFiles.end(), name) != kFolderFiles.end();
+}
+
+std::string quantization_of_file(const std::string& path) {
+  std::string stem = to_lower(base_name(path));
+  if (stem.ends_with(".gguf")) stem.resize(stem.size() - 5);
+  stem = std::string(without_part_number(stem));
+  const size_t mark = stem.find_last_of(".-");
+  const std::string last = mark == std::string::npos ? "" : stem.substr(mark + 1);
+  return is_quantization(last) ? last : "";
+}
+
+Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include) {
+  Selection selection;
+  if (!include.empty()) {
+    selection = select_included(info, include);
+  } else {
+    const Models models = gguf_models(info);
+    if (models.empty() && !wanted.empty()) {
+      throw Error(ErrorCode::not_found, str_cat("[hub] ", in_quotes(info.repo), " has no .gguf files, hence no ",
+                                                in_quotes(wanted), "; leave that out"));
+    }
+    selection = models.empty() ? select_folder(info) : select_gguf(info, models, wanted);
+  }
+  std::set<std::string> seen;
+  for (const RemoteFile& file : selection.files) {
+    check_remote_path(file.path, info.repo);
+    if (!seen.insert(to_lower(file.path)).second) {
+      throw Error(ErrorCode::network, str_cat("[hub] ", in_quotes(info.repo), " has two files named ",
+                                              in_quotes(file.path), ", which some disks hold for one"));
+    }
+  }
+  return selection;
+}
+
+void check_remote_path(const std::string& path, const std::string& repo) {
+  bool good = !path.empty() && path.size() <= kMaxPathBytes && path.back() != '/';
+  for (const char c : path) good = good && static_cast<unsigned char>(c) >= 0x20 && c != 0x7F && c != '\\' && c != ':';
+  for (size_t begin = 0; good && begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = std::string_view(path).substr(begin, end - begin);
+    good = !part.empty() && part.front() != '.' && part.size() <= kMaxPartBytes;
+    begin = end + 1;
+  }
+  if (good && to_lower(path) != kManifestName) return;
+  throw Error(ErrorCode::network, str_cat("[hub] ", in_quotes(repo), " names a file that can't be trusted: ",
+                                          in_quotes(std::string_view(path).substr(0, 200))));
+}
+
+}  // namespace emelex

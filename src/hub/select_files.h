@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hub/hub_client.h"
+
+namespace emelex {
+
+// The files of a repository that make one model.
+struct Selection {
+  std::vector<RemoteFile> files;  // the one to load first; of a folder, all in the order of their names
+  std::string quantization;       // "q4_k_m"; empty: the name doesn't say
+  bool folder = false;            // SafeTensors: the folder is what is loaded
+};
+
+// `wanted` is a quantization ("Q4_K_M"), the name of a .gguf file, or empty: Q4_K_M, else Q4_0, else the only one of a
+// GGUF repository; the SafeTensors of another. `include`, unless empty, is a pattern as in a shell, and takes all that
+// fits it instead. Throws Error: not_found with what there is to choose, unsupported for a repository without a model.
+Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include);
+
+// Throws Error(network) unless `path` is safe as a path inside a model's folder: relative, no "..", no hidden
+// names, nothing that a terminal or another system would take amiss, and not our manifest.
+void check_remote_path(const std::string& path, const std::string& repo);
+
+// Whether a file of that name belongs to a model in SafeTensors, its weights aside: configuration, tokenizer, template.
+bool is_folder_file(std::string_view name);
+
+// "Model-Q4_K_M-00001-of-00002.gguf" → "q4_k_m"; "" when a name has none.
+std::string quantization_of_file(const std::string& path);
+
+}  // namespace emelex

@@ -1,0 +1,102 @@
+"""What the tests of pulling share: tiny models, a hub of their own, and the built program as its client."""
+
+import contextlib
+import json
+import os
+import random
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+for folder in ("hub_server", "cli", "hostile"):
+    sys.path.insert(0, os.path.join(HERE, "..", folder))
+
+from gguf_builder import STRING, TENSOR_F32, U16, U32, Gguf, Tensor  # noqa: E402
+from hub_server import HubServer, Repository  # noqa: E402
+from program import ProgramTest  # noqa: E402
+
+NOISE = random.Random(15).randbytes(1 << 22)  # the bytes of all models' weights
+
+
+def tiny_gguf(size, seed=0, split=None):
+    """A model of about `size` bytes to the registry; `split` is (number, count) of a file in several."""
+    values = max(1, size // 4)
+    file = Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
+    if split:
+        file.set("split.no", U16, split[0]).set("split.count", U16, split[1]).set("split.tensors.count", U32, split[1])
+    at = seed * 4096 % (len(NOISE) // 2)
+    data = (NOISE[at:] * (values * 4 // len(NOISE) + 2))[:values * 4]
+    name = f"t{split[0]}.weight" if split else "output.weight"
+    file.tensors[name] = Tensor(name, [values], TENSOR_F32, data)
+    return file.build()
+
+
+def tiny_folder():
+    """A model in SafeTensors, with files that nobody should fetch."""
+    from safetensors_cases import CONFIG, tiny_file
+    return {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": tiny_file(), "tokenizer.json": b"{}",
+            "pytorch_model.bin": b"a pickle", "modeling_llama.py": b"code", "README.md": b"#", "chat_template.jinja": b"x"}
+
+
+QUICK = ("--retry-wait", "0.02", "--stall", "1", "--part-size", "0.1")
+
+
+class HubCase(ProgramTest):
+    """Each test has a hub, a home and a registry of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.repositories = {}
+        self.hub = HubServer(self.repositories)
+        self.hub.__enter__()
+        self.addCleanup(self.hub.__exit__)
+        for name in ("HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "http_proxy", "HTTP_PROXY",
+                     "EMELEX_AUTO_PULL"):
+            self.env.pop(name, None)
+        self.env.update(HF_ENDPOINT=self.hub.endpoint, HF_HOME=self.path("hf"), no_proxy="127.0.0.1")
+
+    def add(self, repo, files, **options):
+        self.repositories[repo] = Repository(files, **options)
+        return self.repositories[repo]
+
+    def pull(self, what, *arguments):
+        """Succeeds; returns the name."""
+        result = self.emelex("pull", what, *QUICK, *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+        return result.stdout.decode().strip()
+
+    def models(self):
+        return {model["name"]: model for model in json.loads(self.emelex("list", "--json").stdout)}
+
+    def check_verifies(self, *names):
+        result = self.emelex("verify", *names)
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+
+    def registry_path(self, *parts):
+        return os.path.join(self.folder, "models", *parts)
+
+    def unfinished(self, folder):
+        """What a killed pull has put down: key → [begin, end) of the file for each part that is complete."""
+        return complete_parts(self.registry_path(folder, ".pull"))
+
+
+def complete_parts(folder):
+    """hash → the ranges that a state file of src/hub/part_file.h calls complete."""
+    found = {}
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if not name.endswith(".state"):
+                continue
+            with open(os.path.join(folder, name), encoding="ascii", errors="replace") as file:
+                lines = file.read().split("\n")
+            header = lines[0].split()
+            if len(header) != 6:
+                continue
+            key, size, part_bytes = header[2], int(header[3]), int(header[4])
+            have = {}
+            for line in lines[1:]:
+                fields = line.split()
+                if len(fields) == 2 and fields[1].endswith("."):
+                    have[int(fields[0])] = int(fields[1][:-1])
+            ranges = [(i * part_bytes, min(size, (i + 1) * part_bytes)) for i in have]
+            found[key] = [(begin, end) for (begin, end), bytes_there in zip(ranges, have.values()) if bytes_there == end - begin]
+    return found

@@ -1,0 +1,167 @@
+"""The registry on the command line: rm, verify, default, import of folders; disks that are full or read-only."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+import unittest
+
+from hub_case import QUICK, HubCase, tiny_folder, tiny_gguf
+from program import EMELEX, SANITIZED
+
+REPO, NAME, FILE = "org/Tiny-Model-GGUF", "tiny-model:q4_k_m", "Tiny-Model-Q4_K_M.gguf"
+
+
+class Keep(HubCase):
+    def setUp(self):
+        super().setUp()
+        self.add(REPO, {FILE: tiny_gguf(300_000)})
+
+    def test_rm_says_what_it_frees_and_refuses_what_is_in_use(self):
+        self.pull(REPO)
+        with open(self.registry_path("tiny-model+q4_k_m", "manifest.json"), "rb") as manifest:
+            fcntl.flock(manifest, fcntl.LOCK_SH)
+            self.check_fails(1, "rm", NAME, says="in use by another process")
+        (removed,) = json.loads(self.emelex("rm", NAME, "--json").stdout)
+        self.assertGreaterEqual(removed["bytes"], 300_000)
+        self.assertFalse(os.path.exists(self.registry_path("tiny-model+q4_k_m")))
+        self.check_fails(1, "rm", NAME, says="no file and no model")
+        for name in ("..", ".locks", "../models", ""):
+            self.assertNotEqual(self.emelex("rm", name).returncode, 0, name)
+        self.assertTrue(os.path.isdir(self.registry_path()))
+
+    def test_rm_of_a_referenced_model_leaves_its_file(self):
+        file = self.path("mine.gguf", tiny_gguf(9000))
+        self.assertEqual(self.emelex("import", file, "--name", "mine").returncode, 0)
+        self.assertEqual(self.emelex("rm", "mine").returncode, 0)
+        self.assertTrue(os.path.exists(file))
+        self.assertEqual(self.models(), {})
+
+    def test_verify_finds_a_changed_a_cut_and_a_missing_file(self):
+        self.pull(REPO)
+        path = self.models()[NAME]["path"]
+        with open(path, "r+b") as file:
+            file.seek(200_000)
+            file.write(b"\x01\x02\x03")
+        for change, says in ((lambda: None, "SHA-256"), (lambda: os.truncate(path, 100_000), "expected 3"),
+                             (lambda: os.remove(path), "No such file")):
+            change()
+            result = self.emelex("verify", NAME)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(says, result.stderr.decode())
+        self.pull(REPO)  # mends it
+        self.check_verifies()
+
+    def test_a_default_is_chosen_and_forgotten_with_its_model(self):
+        self.check_fails(1, "default", says="emelex default MODEL")
+        self.pull(REPO)
+        self.assertEqual(self.emelex("default", REPO).stdout.decode(), NAME + "\n")
+        self.assertEqual(self.emelex("default").stdout.decode(), NAME + "\n")
+        self.check_fails(1, "default", "other", says="other")
+        self.assertEqual(self.emelex("rm", NAME).returncode, 0)
+        self.check_fails(1, "default", says="no default model")
+
+    def test_gc_removes_only_what_pulls_left(self):
+        self.pull(REPO)
+        os.makedirs(self.registry_path("someone-elses"))
+        with open(self.registry_path("someone-elses", "model.gguf"), "wb") as file:
+            file.write(b"precious")
+        os.makedirs(self.registry_path("begun", ".pull"))
+        report = json.loads(self.emelex("gc", "--json").stdout)
+        self.assertEqual((report["removed"], report["busy"]), (["begun"], []))
+        self.assertTrue(os.path.exists(self.registry_path("someone-elses", "model.gguf")))
+        self.check_verifies()
+
+    def test_a_folder_is_imported_in_place_or_copied(self):
+        folder = self.path("Plain-Model")
+        os.makedirs(folder)
+        for name, content in tiny_folder().items():
+            self.path("Plain-Model/" + name, content)
+        self.assertEqual(self.emelex("import", folder + "/").stdout.decode(), "plain-model\n")
+        self.assertEqual(self.models()["plain-model"]["path"], folder)
+        self.assertEqual(self.emelex("import", folder, "--copy", "--name", "copy").returncode, 0)
+        shutil.rmtree(folder)
+        self.check_verifies("copy")
+        self.assertEqual(self.emelex("show", "copy").returncode, 0)
+        self.check_fails(1, "show", "plain-model", says="not there any more")
+
+    def test_a_manifest_cut_anywhere_is_a_warning_and_pulling_mends_it(self):
+        self.pull(REPO)
+        path = self.registry_path("tiny-model+q4_k_m", "manifest.json")
+        with open(path, "rb") as file:
+            whole = file.read()
+        for cut in (0, 1, len(whole) // 2, len(whole) - 3):
+            with open(path, "wb") as file:
+                file.write(whole[:cut])
+            self.assertEqual(self.models(), {})
+            self.pull(REPO)
+            self.check_verifies(NAME)
+        self.assertEqual(self.hub.bytes_sent(), os.path.getsize(self.models()[NAME]["path"]))
+
+    def test_two_thousand_models_are_listed_quickly(self):
+        self.pull(REPO)
+        with open(self.registry_path("tiny-model+q4_k_m", "manifest.json"), encoding="utf-8") as file:
+            manifest = json.load(file)
+        for i in range(1999):
+            os.makedirs(self.registry_path(f"model-{i}"))
+            with open(self.registry_path(f"model-{i}", "manifest.json"), "w", encoding="utf-8") as file:
+                json.dump(dict(manifest, name=f"model-{i}"), file, indent=2)
+        times = []
+        for _ in range(7):
+            start = time.monotonic()
+            lines = subprocess.run([EMELEX, "list"], env=self.env, capture_output=True, check=True).stdout.count(b"\n")
+            times.append(time.monotonic() - start)
+            self.assertEqual(lines, 2001)
+        print(f"list of 2000 models: {min(times) * 1000:.0f} ms at best of 7, {max(times) * 1000:.0f} ms at worst")
+        if not SANITIZED:
+            self.assertLess(min(times), 0.1)
+
+    def test_a_root_that_cannot_be_written_is_said_to_be(self):
+        self.path("file", b"")
+        self.env["EMELEX_MODELS_DIR"] = self.path("file/models")
+        self.check_fails(1, "pull", REPO, *QUICK, says="file/models")
+
+    def test_a_read_only_root_can_still_be_read(self):
+        self.pull(REPO)
+        root = self.registry_path()
+        if not self.mount(root, "--bind", root) or not self.mount(root, "-o", "remount,bind,ro"):
+            self.skipTest("mounting is not allowed here")
+        self.assertEqual(self.emelex("show", NAME).returncode, 0)
+        self.check_verifies(NAME)
+        self.check_fails(1, "rm", NAME, says="Read-only file system")
+        self.add("org/other-GGUF", {"a-Q4_0.gguf": tiny_gguf(9000)})
+        self.check_fails(1, "pull", "org/other-GGUF", *QUICK, says="Read-only file system")
+
+    def test_a_full_disk_is_said_before_and_meanwhile(self):
+        root = self.registry_path()
+        os.makedirs(root)
+        if not self.mount(root, "-t", "tmpfs", "-o", "size=4m", "tmpfs"):
+            self.skipTest("mounting is not allowed here")
+        self.add("org/large-GGUF", {"large-Q4_0.gguf": tiny_gguf(8_000_000)})
+        self.check_fails(1, "pull", "org/large-GGUF", *QUICK, says="free in")
+        self.assertEqual(self.hub.bytes_sent(), 0)
+        self.add("org/fits-GGUF", {"fits-Q4_0.gguf": tiny_gguf(2_500_000)})
+        with open(os.path.join(root, "filler"), "wb") as filler:  # takes the room once the check is done
+            self.hub.before_storage = lambda: (filler.seek(0), filler.write(bytes(3_000_000)), filler.flush())
+            result = self.emelex("pull", "org/fits-GGUF", *QUICK)
+            self.hub.before_storage = None
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(b"No space left on device", result.stderr)
+        self.assertEqual(self.models(), {})
+        os.remove(os.path.join(root, "filler"))
+        self.check_verifies(self.pull("org/fits-GGUF"))
+
+    def mount(self, target, *options):
+        """False where that is not allowed; what was mounted goes with the test."""
+        if os.geteuid() != 0 or shutil.which("mount") is None:
+            return False
+        if subprocess.run(["mount", *options, target], capture_output=True, check=False).returncode != 0:
+            return False
+        self.addCleanup(subprocess.run, ["umount", target], capture_output=True, check=False)
+        return True
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,106 @@
+#include "hub/select_files.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "base/expect_error.h"
+#include "emelex/hub.h"
+#include "hub/aliases.h"
+#include "hub/names.h"
+#include "hub/reference.h"
+
+using namespace emelex;
+
+namespace {
+
+RepoInfo repository(const std::vector<std::string>& paths) {
+  RepoInfo info{.repo = "org/name", .commit = std::string(40, 'a')};
+  for (const std::string& path : paths) info.files.push_back({path, 1, std::string(64, '0')});
+  return info;
+}
+
+std::vector<std::string> selected(const RepoInfo& info, const std::string& wanted = "",
+                                  const std::string& include = "") {
+  std::vector<std::string> paths;
+  for (const RemoteFile& file : select_files(info, wanted, include).files) paths.push_back(file.path);
+  return paths;
+}
+
+using Paths = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a file's name says how its weights are quantized") {
+  CHECK(quantization_of_file("Llama-3.2-1B-Instruct-Q4_K_M.gguf") == "q4_k_m");
+  CHECK(quantization_of_file("BF16/model.BF16-00001-of-00004.gguf") == "bf16");
+  CHECK(quantization_of_file("Llama-3.2-1B.gguf").empty());
+}
+
+TEST_CASE("of several quantizations the wanted one is taken, else the usual one") {
+  const RepoInfo info =
+      repository({"m-Q8_0.gguf", "m-Q4_K_M.gguf", "m-Q4_0.gguf", "m-imatrix.gguf", "mmproj-m-f16.gguf"});
+  CHECK(selected(info) == Paths{"m-Q4_K_M.gguf"});
+  CHECK(selected(info, "Q8_0") == Paths{"m-Q8_0.gguf"});
+  CHECK(selected(info, "m-q4_0.gguf") == Paths{"m-Q4_0.gguf"});
+  CHECK(selected(info, "", "*Q8*") == Paths{"m-Q8_0.gguf"});
+  expect_error(ErrorCode::not_found, {"q4_0, q4_k_m, q8_0"}, [&] { selected(info, "q5_k_m"); });
+}
+
+TEST_CASE("all files of a model in several are taken, in order") {
+  const RepoInfo info =
+      repository({"Q8_0/m-Q8_0-00002-of-00002.gguf", "Q8_0/m-Q8_0-00001-of-00002.gguf", "m-Q2_K.gguf"});
+  CHECK(selected(info, "q8_0") == Paths{"Q8_0/m-Q8_0-00001-of-00002.gguf", "Q8_0/m-Q8_0-00002-of-00002.gguf"});
+}
+
+TEST_CASE("two models of one quantization have to be told apart") {
+  const RepoInfo info = repository({"small-Q4_0.gguf", "large-Q4_0.gguf"});
+  expect_error(ErrorCode::not_found, {"large-Q4_0.gguf", "small-Q4_0.gguf"}, [&] { selected(info, "q4_0"); });
+  CHECK(selected(info, "small-q4_0") == Paths{"small-Q4_0.gguf"});
+}
+
+TEST_CASE("of a folder of SafeTensors what is needed is taken, weights last") {
+  const RepoInfo info = repository({"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+                                    "consolidated.safetensors", "pytorch_model.bin", "config.json", "tokenizer.json",
+                                    "modeling.py", "onnx/model.safetensors", "model.safetensors.index.json"});
+  CHECK(selected(info) == Paths{"config.json", "model.safetensors.index.json", "tokenizer.json",
+                                "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"});
+  expect_error(ErrorCode::unsupported, {"neither"}, [&] {
+    selected(repository({"config.json", "pytorch_model.bin"}));
+  });
+}
+
+TEST_CASE("names that lead elsewhere are refused") {
+  for (const char* path : {"../a.gguf", "/a.gguf", "a/../b.gguf", "a//b.gguf", ".a.gguf", "a/.b/c.gguf", "a\\b.gguf",
+                           "a\nb.gguf", "c:a.gguf"}) {
+    expect_error(ErrorCode::network, {"org/name"}, [&] { selected(repository({path})); });
+  }
+  expect_error(ErrorCode::network, {"Manifest.json"}, [&] { check_remote_path("Manifest.json", "org/name"); });
+  expect_error(ErrorCode::network, {"two files"}, [&] { selected(repository({"a/m.gguf", "A/m.gguf"}), "", "*"); });
+  CHECK_NOTHROW(check_remote_path("a/b c/ä.gguf", "org/name"));
+}
+
+TEST_CASE("what a user types is an alias, a repository, or neither") {
+  const auto parsed = [](const char* text) {
+    const auto reference = parse_reference(text);
+    return reference ? reference->repo + "|" + reference->wanted : "";
+  };
+  CHECK(parsed("org/name") == "org/name|");
+  CHECK(parsed("org/name:Q4_K_M") == "org/name|Q4_K_M");
+  CHECK(parsed("https://huggingface.co/org/name") == "org/name|");
+  CHECK(parsed("SmolLM2:135m") == "bartowski/SmolLM2-135M-Instruct-GGUF|Q8_0");
+  for (const char* text :
+       {"", "name", "a/b/c", "/a", "a/", "./a", "../a", "a/..", "org/name:", "org/na me", "org/na\nme"}) {
+    CHECK_MESSAGE(parsed(text).empty(), text);
+  }
+}
+
+TEST_CASE("every alias is a possible name of a repository with a quantization") {
+  CHECK(std::is_sorted(aliases().begin(), aliases().end(),
+                       [](const Alias& a, const Alias& b) { return a.name < b.name; }));
+  for (const Alias& alias : aliases()) {
+    CHECK_NOTHROW(check_model_name(alias.name));
+    CHECK_NOTHROW(check_repo_name(std::string(alias.repo)));
+    CHECK(is_quantization(to_lower(alias.quantization)));
+  }
+}
