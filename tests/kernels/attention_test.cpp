@@ -17,6 +17,8 @@ struct Setup {
   int queries;  // the last tokens
   KvDtype dtype;
   float spread = 1.0F;  // of keys and values
+  int window = 0;
+  float soft_cap = 0.0F;
   static constexpr int kKvHeads = 2;
 
   int heads() const { return kKvHeads * group; }
@@ -68,13 +70,16 @@ std::vector<float> attend(const cpu::KernelTable& table, const Setup& s, const D
                                s.group,
                                count,
                                first_position,
-                               head};
+                               head,
+                               s.window,
+                               s.soft_cap};
     const size_t floats = cpu::AttendState::floats(rows, layout.padded_dim());
     std::vector<float> memory(floats);
     std::vector<float> next(floats);
     const auto state = cpu::AttendState::over(memory.data(), rows);
-    split(args, 0, state, scratch.data());
-    for (int i = 1; i * cpu::kSplitTokens < first_position + count; ++i) {
+    const int begin = cpu::first_seen(first_position, s.window) / cpu::kSplitTokens;
+    split(args, begin, state, scratch.data());
+    for (int i = begin + 1; i * cpu::kSplitTokens < first_position + count; ++i) {
       split(args, i, cpu::AttendState::over(next.data(), rows), scratch.data());
       table.attend_merge(rows, layout.padded_dim(), state, cpu::AttendState::over(next.data(), rows));
     }
@@ -120,6 +125,9 @@ std::vector<double> reference(const Setup& s, const Data& data) {
       std::vector<double> scores(visible);
       for (size_t p = 0; p < visible; ++p) {
         for (size_t i = 0; i < dim; ++i) scores[p] += static_cast<double>(q[i]) * k[p * s.kv_size() + kv + i];
+        const auto cap = static_cast<double>(s.soft_cap);
+        if (cap > 0) scores[p] = cap * std::tanh(scores[p] / cap);
+        if (s.window > 0 && p + static_cast<size_t>(s.window) < visible) scores[p] = -HUGE_VAL;
       }
       const double most = *std::max_element(scores.begin(), scores.end());
       double sum = 0;
@@ -145,6 +153,13 @@ std::vector<Setup> setups() {
       all.push_back({64, 3, positions, std::min(positions, 5), dtype});
     all.push_back({64, 3, 100, 4, dtype, 300.0F});  // one position takes all
     all.push_back({64, 3, 100, 4, dtype, 0.0F});    // all alike
+    // Windows of one token, within a block, over blocks and over splits; more tokens than the window.
+    for (const int window : {1, 5, 64, 65, 200, 600, 5000}) {
+      all.push_back({64, 3, 1100, 9, dtype, 1.0F, window});
+      all.push_back({64, 2, 130, 70, dtype, 1.0F, window, 2.0F});
+    }
+    all.push_back({80, 2, 1040, 40, dtype, 1.0F, 20});  // over the border of a split
+    all.push_back({64, 3, 100, 4, dtype, 3.0F, 0, 20.0F});
   }
   return all;
 }

@@ -1,4 +1,4 @@
-// RMSNorm, SwiGLU and the rotary embedding.
+// RMSNorm, LayerNorm, SwiGLU, GELU, the soft cap and the rotary embedding.
 #include <algorithm>
 
 #include "kernels/kernel_test.h"
@@ -38,6 +38,77 @@ TEST_CASE("RMSNorm divides by the root mean square, and every instruction set do
       // Squares of 1e20 leave float32's range: an infinite sum gives zeros. Models stay far from there.
       if (squares < 1e37) check_close(run(scalar_table()), expected, 1e-6);
       for_each_table([&](const cpu::KernelTable& table) { CHECK(same_bits(run(table), run(scalar_table()))); });
+    }
+  }
+}
+
+TEST_CASE("LayerNorm takes the mean away and divides by the deviation, and every instruction set does the same") {
+  for (const int n : kSizes) {
+    CAPTURE(n);
+    Random random(1);
+    const auto weight = random.normals(static_cast<size_t>(n));
+    const auto bias = random.normals(static_cast<size_t>(n));
+    for (const auto& x : activation_rows(n, 2)) {
+      double mean = 0;
+      for (const float v : x) mean += static_cast<double>(v) / n;
+      double variance = 0;
+      double largest = 0;
+      for (const float v : x) {
+        variance += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean) / n;
+        largest = std::max(largest, std::fabs(static_cast<double>(v)));
+      }
+      const double scale = 1 / std::sqrt(variance + 1e-5);
+      const auto run = [&](const cpu::KernelTable& table) {
+        std::vector<float> out(x.size());
+        table.layer_norm(x.data(), weight.data(), bias.data(), 1e-5F, n, out.data());
+        return out;
+      };
+      const auto found = run(scalar_table());
+      for (size_t i = 0; i < x.size() && largest < 1e15; ++i) {
+        const double expected =
+            (static_cast<double>(x[i]) - mean) * scale * static_cast<double>(weight[i]) + static_cast<double>(bias[i]);
+        // A float's mean is off by some of its last places, which the scale makes larger.
+        const double room =
+            1e-6 * (std::fabs(expected) + 1) + 5e-7 * largest * scale * std::fabs(static_cast<double>(weight[i]));
+        CHECK(std::fabs(static_cast<double>(found[i]) - expected) <= room);
+      }
+      for_each_table([&](const cpu::KernelTable& table) { CHECK(same_bits(run(table), found)); });
+    }
+  }
+}
+
+TEST_CASE("GELU, GeGLU and the soft cap are what double precision gives, from the smallest to the largest numbers") {
+  std::vector<float> x = {0.0F, -0.0F, 1e-30F, -1e-30F, 5.0F, -5.0F, 9.0F, -9.0F, 13.0F, -13.0F, 1e4F, -1e4F, 1e12F};
+  Random random(7);
+  for (int i = 0; i < 2000; ++i) x.push_back(random.normal(i % 2 == 0 ? 1.0F : 6.0F));
+  const auto up = random.normals(x.size());
+  enum class Kind { gelu, geglu, cap };
+  const auto run = [&](const cpu::KernelTable& table, Kind kind, size_t n) {
+    std::vector<float> out(n);
+    const auto size = static_cast<int>(n);
+    if (kind == Kind::gelu) table.gelu(x.data(), size, out.data());
+    if (kind == Kind::geglu) table.geglu(x.data(), up.data(), size, out.data());
+    if (kind == Kind::cap) table.soft_cap(x.data(), 30.0F, size, out.data());
+    return out;
+  };
+  const auto gelu = run(scalar_table(), Kind::gelu, x.size());
+  const auto geglu = run(scalar_table(), Kind::geglu, x.size());
+  const auto capped = run(scalar_table(), Kind::cap, x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto v = static_cast<double>(x[i]);
+    CAPTURE(v);
+    const double expected =
+        0.5 * v * (1 + std::tanh(std::sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v)));
+    const double room = 2e-6 * std::fabs(expected) + 1e-6;
+    CHECK(std::fabs(static_cast<double>(gelu[i]) - expected) <= room);
+    const auto factor = static_cast<double>(up[i]);
+    CHECK(std::fabs(static_cast<double>(geglu[i]) - expected * factor) <= 2 * room * (1 + std::fabs(factor)));
+    CHECK(std::fabs(static_cast<double>(capped[i]) - 30 * std::tanh(v / 30)) <= 1e-5);
+  }
+  for (const Kind kind : {Kind::gelu, Kind::geglu, Kind::cap}) {
+    for (const size_t n : {size_t{1}, size_t{15}, size_t{17}, x.size()}) {
+      for_each_table(
+          [&](const cpu::KernelTable& table) { CHECK(same_bits(run(table, kind, n), run(scalar_table(), kind, n))); });
     }
   }
 }

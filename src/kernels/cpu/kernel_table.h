@@ -146,7 +146,14 @@ struct AttendArgs {
   int n_tokens;
   int first_position;  // of the first token
   int kv_head;
+  int window = 0;         // a token sees so many positions, its own among them; 0: all before it
+  float soft_cap = 0.0F;  // scores become cap · tanh(score / cap); 0: they stay
 };
+
+// The first position that a token sees.
+constexpr int first_seen(int position, int window) {
+  return window > 0 && position >= window ? position - window + 1 : 0;
+}
 
 // Positions are attended to in splits of this many, in order, and the splits' results merged in order. Fixed, so that a
 // result does not depend on how the work was shared.
@@ -192,8 +199,15 @@ struct KernelTable {
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);
   // out[i] = x[i] / sqrt(mean(x²) + eps) · weight[i]
   void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
+  // out[i] = (x[i] - mean(x)) / sqrt(variance(x) + eps) · weight[i] + bias[i]
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int n, float* out);
   // out[i] = gate[i] / (1 + exp(-gate[i])) · up[i]
   void (*swiglu)(const float* gate, const float* up, int n, float* out);
+  // out[i] = gelu(gate[i]) · up[i], and gelu(x[i]), with GELU's tangent form
+  void (*geglu)(const float* gate, const float* up, int n, float* out);
+  void (*gelu)(const float* x, int n, float* out);
+  // out[i] = cap · tanh(x[i] / cap)
+  void (*soft_cap)(const float* x, float cap, int n, float* out);
   // Rotates one head in place; cos_sin holds dim/2 cosines, then dim/2 sines.
   void (*rope)(float* head, int dim, bool interleaved, const float* cos_sin);
 

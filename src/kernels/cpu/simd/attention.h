@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/elementwise.h"
+#include "kernels/cpu/simd/gelu.h"
 #include "kernels/cpu/simd/kv_formats.h"
 
 // Attention over the blocks of the KV cache, with an online softmax. A row is one query head of one token; rows that
@@ -40,8 +41,13 @@ struct Attention {
   }
 
   // Turns one row's scores of a block into weights relative to the new maximum, and scales what was summed before.
-  // Positions from n_valid on get the weight 0.
-  static void soften(const AttendState& state, int row, int padded_dim, int n_valid, float* s) {
+  // Positions before `first` and from n_valid on get the weight 0.
+  static void soften(const AttendState& state, int row, int padded_dim, int first, int n_valid, float* s) {
+    if (first >= n_valid) {  // before the row's window; the others need the block
+      for (int p = 0; p < kBlockTokens; ++p) s[p] = 0.0F;
+      return;
+    }
+    for (int p = 0; p < first; ++p) s[p] = -__builtin_inff();
     for (int p = n_valid; p < kBlockTokens; ++p) s[p] = -__builtin_inff();
     F largest = S::load(s);
     for (int i = 1; i < kVectorsPerBlock; ++i) largest = S::max(S::load(s + i * kLanes), largest);
@@ -74,11 +80,12 @@ struct Attention {
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) q[r] = query(args, row + r);
     Kv::template scores<R>(args.layout, keys(args, block), q, s);
+    if (args.soft_cap > 0.0F) soft_cap<S>(s, args.soft_cap, R * kBlockTokens, s);
     int most_valid = 0;
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
       const int n_valid = valid(args, block, row + r);
-      soften(state, row + r, padded_dim, n_valid, s + r * kBlockTokens);
+      soften(state, row + r, padded_dim, hidden(args, block, row + r), n_valid, s + r * kBlockTokens);
       most_valid = n_valid;  // rows are in the order of their positions
     }
     float* acc = state.acc + static_cast<size_t>(row) * static_cast<size_t>(padded_dim);
@@ -91,6 +98,13 @@ struct Attention {
     return n < 0 ? 0 : (n < kBlockTokens ? n : kBlockTokens);
   }
 
+  // How many of a block's first positions lie before a row's window.
+  static int hidden(const AttendArgs& args, int block, int row) {
+    if (args.window == 0) return 0;
+    const int n = args.first_position + row / args.group + 1 - args.window - block * kBlockTokens;
+    return n < 0 ? 0 : (n < kBlockTokens ? n : kBlockTokens);
+  }
+
   static void split(const AttendArgs& args, int split_index, const AttendState& state, float* scratch) {
     const int rows = args.n_tokens * args.group;
     const int padded_dim = args.layout.padded_dim();
@@ -99,10 +113,12 @@ struct Attention {
       state.sum[r] = 0.0F;
     }
     for (int i = 0; i < rows * padded_dim; ++i) state.acc[i] = 0.0F;
-    const int first_block = split_index * (kSplitTokens / kBlockTokens);
+    const int split_begin = split_index * (kSplitTokens / kBlockTokens);
+    const int split_end = split_begin + kSplitTokens / kBlockTokens;
+    const int seen = first_seen(args.first_position, args.window) / kBlockTokens;
     const int last_position = args.first_position + args.n_tokens - 1;
     const int end_block = last_position / kBlockTokens + 1;
-    for (int block = first_block; block < first_block + kSplitTokens / kBlockTokens && block < end_block; ++block) {
+    for (int block = split_begin > seen ? split_begin : seen; block < split_end && block < end_block; ++block) {
       int row = 0;
       while (row < rows && valid(args, block, row) == 0) ++row;
       for (; row + 4 <= rows; row += 4) rows_by_block<4>(args, block, row, state, scratch);

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 
-// The kernels that pass over a row once: RMSNorm, SwiGLU, rotary embedding, rounding of activations.
+// The kernels that pass over a row: RMSNorm, LayerNorm, SwiGLU, rotary embedding, rounding of activations.
 
 namespace emelex::cpu {
 namespace {
@@ -66,6 +66,37 @@ void rms_norm(const float* x, const float* weight, float eps, int n, float* out)
   }
   if (i < n) {
     store_rest<S>(out + i, n - i, S::mul(S::mul(load_rest<S>(x + i, n - i), scale), load_rest<S>(weight + i, n - i)));
+  }
+}
+
+// The values less their mean go to `out` first, so that what stands beyond the row counts for nothing.
+template <class S>
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, int n, float* out) {
+  auto sums = S::zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) sums = S::add(sums, S::load(x + i));
+  if (i < n) sums = S::add(sums, load_rest<S>(x + i, n - i));
+  const auto mean = S::set(S::reduce_add(sums) / static_cast<float>(n));
+  for (i = 0; i + kLanes <= n; i += kLanes) S::store(out + i, S::sub(S::load(x + i), mean));
+  if (i < n) store_rest<S>(out + i, n - i, S::sub(load_rest<S>(x + i, n - i), mean));
+
+  auto squares = S::zero();
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    const auto v = S::load(out + i);
+    squares = S::fma(v, v, squares);
+  }
+  if (i < n) {
+    const auto v = load_rest<S>(out + i, n - i);
+    squares = S::fma(v, v, squares);
+  }
+  const float variance = S::reduce_add(squares) / static_cast<float>(n);
+  const auto scale = S::set(1.0F / __builtin_sqrtf(variance + eps));
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    S::store(out + i, S::fma(S::mul(S::load(out + i), scale), S::load(weight + i), S::load(bias + i)));
+  }
+  if (i < n) {
+    const auto v = S::mul(load_rest<S>(out + i, n - i), scale);
+    store_rest<S>(out + i, n - i, S::fma(v, load_rest<S>(weight + i, n - i), load_rest<S>(bias + i, n - i)));
   }
 }
 

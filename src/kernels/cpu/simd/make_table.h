@@ -4,6 +4,7 @@
 #include "kernels/cpu/simd/attention.h"
 #include "kernels/cpu/simd/elementwise.h"
 #include "kernels/cpu/simd/formats.h"
+#include "kernels/cpu/simd/gelu.h"
 #include "kernels/cpu/simd/k_quants.h"
 #include "kernels/cpu/simd/kv_formats.h"
 #include "kernels/cpu/simd/matmul_float.h"
@@ -104,7 +105,11 @@ constexpr KernelTable make_table() {
 
   table.quantize_activations = quantize_activations<S>;
   table.rms_norm = rms_norm<S>;
+  table.layer_norm = layer_norm<S>;
   table.swiglu = swiglu<S>;
+  table.geglu = geglu<S>;
+  table.gelu = gelu_row<S>;
+  table.soft_cap = soft_cap<S>;
   table.rope = rope<S>;
   add_cache<S, KvDtype::f16, PlainKv<S, uint16_t>>(table);
   add_cache<S, KvDtype::f32, PlainKv<S, float>>(table);
