@@ -87,7 +87,7 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
   info_.device = gpu ? "gpu" : "cpu";
   route_ = make_route(choice, info_.threads);
-  model_ = make_model(weights, *route_);
+  model_ = make_model({weights, *route_, options.context > 0 ? options.context : kDefaultContext});
   fill_info(*weights, options);
 
   const ModelConfig& config = model_->config();

@@ -17,13 +17,21 @@ namespace emelex {
 
 namespace mx = mlx::core;
 
-// One or several matrices [rows, columns] applied to the same input.
+// A matrix [rows, columns], and a bias [rows] where there is one.
+struct Matrix {
+  const Tensor* weight;
+  const Tensor* bias;
+
+  Matrix(const Tensor* weight_, const Tensor* bias_ = nullptr) : weight(weight_), bias(bias_) {}
+};
+
+// One or several matrices applied to the same input.
 class Linear {
  public:
   virtual ~Linear() = default;
-  // x [tokens, columns] → one [tokens, rows] for each matrix
+  // x [tokens, columns] → x Wᵀ + bias, one [tokens, rows] for each matrix
   virtual std::vector<mx::array> operator()(const mx::array& x) const = 0;
-  // x [tokens, columns], residual [tokens, rows] → residual + x Wᵀ; for a single matrix
+  // x [tokens, columns], residual [tokens, rows] → residual + x Wᵀ + bias; for a single matrix
   virtual mx::array add_to(const mx::array& residual, const mx::array& x) const = 0;
 };
 
@@ -34,26 +42,36 @@ class Embedding {
   virtual mx::array operator()(const StepPtr& step) const = 0;  // → [tokens, dim]
 };
 
-// y = x / sqrt(mean(x²) + eps) · weight, over the last axis (Zhang and Sennrich, arXiv:1910.07467).
-class RmsNorm {
+// RMSNorm (Zhang and Sennrich, arXiv:1910.07467), y = x / sqrt(mean(x²) + eps) · weight, or LayerNorm (Ba et al.,
+// arXiv:1607.06450), y = (x - mean(x)) / sqrt(variance(x) + eps) · weight + bias.
+class Norm {
  public:
-  virtual ~RmsNorm() = default;
+  virtual ~Norm() = default;
+  // x [tokens, n · size] for a weight of `size` values: each run of them by itself, as heads are normalized.
   virtual mx::array operator()(const mx::array& x) const = 0;
+};
+
+enum class Activation {
+  silu,  // x / (1 + e⁻ˣ)
+  gelu,  // with its tangent: x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, arXiv:1606.08415)
 };
 
 // Rotary position embedding (Su et al., arXiv:2104.09864): pair i of the first `dim` values of a head turns by
 // position × inv_freq[i].
 struct Rope {
-  int dim = 0;                  // rotated values of a head; the others pass through
+  int dim = 0;                  // rotated values of a head; the others pass through. 0: no position is told
   bool interleaved = true;      // pairs are (2i, 2i+1); else (i, i + dim/2)
   std::vector<float> inv_freq;  // [dim / 2]
+  float scale = 1.0F;           // of the rotated values, as YaRN and LongRoPE have it
 };
 
 struct AttentionConfig {
   int n_heads = 0;
   int n_kv_heads = 0;  // divides n_heads
   int head_dim = 0;
-  float scale = 0;  // of the scores, usually 1/sqrt(head_dim)
+  float scale = 0;     // of the scores, usually 1/sqrt(head_dim)
+  float soft_cap = 0;  // scores become cap · tanh(score / cap); 0: they stay
+  int window = 0;      // a token attends to so many positions, its own among them; 0: to all before it
   Rope rope;
 };
 
@@ -89,12 +107,18 @@ class KvStore {
 class Route {
  public:
   virtual ~Route() = default;
-  virtual std::unique_ptr<Linear> linear(const std::vector<const Tensor*>& matrices) = 0;
+  virtual std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) = 0;
   virtual std::unique_ptr<Embedding> embedding(const Tensor& table) = 0;
-  virtual std::unique_ptr<RmsNorm> rms_norm(const Tensor& weight, float eps) = 0;
+  virtual std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) = 0;
+  virtual std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) = 0;
   virtual std::unique_ptr<KvStore> kv_store(const KvShape& shape) = 0;
-  // silu(gate) · up, elementwise (Shazeer, arXiv:2002.05202)
-  virtual mx::array swiglu(const mx::array& gate, const mx::array& up) = 0;
+  // activation(gate) · up, elementwise: SwiGLU, GeGLU (Shazeer, arXiv:2002.05202)
+  virtual mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) = 0;
+  virtual mx::array gelu(const mx::array& x) = 0;
+  virtual mx::array add(const mx::array& a, const mx::array& b) = 0;
+  virtual mx::array scale(const mx::array& x, float factor) = 0;
+  // cap · tanh(x / cap)
+  virtual mx::array soft_cap(const mx::array& x, float cap) = 0;
   // the rows of x [tokens, n] that step->outputs names, as float32
   virtual mx::array output_rows(const mx::array& x, const StepPtr& step) = 0;
 

@@ -2,18 +2,19 @@
 
 namespace emelex {
 
-Attention::Attention(Route& route, const AttentionWeights& weights, std::shared_ptr<const AttentionConfig> config,
-                     int layer)
-    : qkv_(route.linear({weights.q, weights.k, weights.v})),
-      output_(route.linear({weights.output})),
-      config_(std::move(config)),
-      layer_(layer) {}
+mx::array Attention::attend(const mx::array& x, KvStore& cache, const StepPtr& step) const {
+  auto qkv = (*parts_.qkv)(x);
+  if (parts_.q_norm) qkv[0] = (*parts_.q_norm)(qkv[0]);
+  if (parts_.k_norm) qkv[1] = (*parts_.k_norm)(qkv[1]);
+  return cache.attend(config_, layer_, qkv[0], qkv[1], qkv[2], step);
+}
 
-mx::array Attention::operator()(const mx::array& residual, const mx::array& x, KvStore& cache,
-                                const StepPtr& step) const {
-  const auto qkv = (*qkv_)(x);
-  const auto attended = cache.attend(config_, layer_, qkv[0], qkv[1], qkv[2], step);
-  return output_->add_to(residual, attended);
+mx::array Attention::operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const {
+  return (*parts_.output)(attend(x, cache, step))[0];
+}
+
+mx::array Attention::add_to(const mx::array& residual, const mx::array& x, KvStore& cache, const StepPtr& step) const {
+  return parts_.output->add_to(residual, attend(x, cache, step));
 }
 
 }  // namespace emelex

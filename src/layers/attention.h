@@ -6,27 +6,33 @@
 
 namespace emelex {
 
-// The matrices of one attention block. q [n_heads · head_dim, dim], k and v [n_kv_heads · head_dim, dim],
-// output [dim, n_heads · head_dim].
-struct AttentionWeights {
-  const Tensor* q;
-  const Tensor* k;
-  const Tensor* v;
-  const Tensor* output;
+using AttentionConfigPtr = std::shared_ptr<const AttentionConfig>;
+
+// What one attention block multiplies and normalizes with.
+struct AttentionParts {
+  std::unique_ptr<Linear> qkv;     // dim → n_heads · head_dim, and twice n_kv_heads · head_dim
+  std::unique_ptr<Linear> output;  // n_heads · head_dim → dim
+  std::unique_ptr<Norm> q_norm;    // of each head or of all together, before the rotation; nullptr: none
+  std::unique_ptr<Norm> k_norm;
 };
 
-// Grouped-query attention over the KV cache (Ainslie et al., arXiv:2305.13245).
+// Grouped-query attention over the KV cache (Ainslie et al., arXiv:2305.13245). x [tokens, dim], already normalized
+// where the architecture does so.
 class Attention {
  public:
-  Attention(Route& route, const AttentionWeights& weights, std::shared_ptr<const AttentionConfig> config, int layer);
+  Attention(AttentionParts parts, AttentionConfigPtr config, int layer)
+      : parts_(std::move(parts)), config_(std::move(config)), layer_(layer) {}
 
-  // x [tokens, dim], already normalized → residual + attention(x)
-  mx::array operator()(const mx::array& residual, const mx::array& x, KvStore& cache, const StepPtr& step) const;
+  // → attention(x)
+  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const;
+  // → residual + attention(x)
+  mx::array add_to(const mx::array& residual, const mx::array& x, KvStore& cache, const StepPtr& step) const;
 
  private:
-  std::unique_ptr<Linear> qkv_;
-  std::unique_ptr<Linear> output_;
-  std::shared_ptr<const AttentionConfig> config_;
+  mx::array attend(const mx::array& x, KvStore& cache, const StepPtr& step) const;
+
+  AttentionParts parts_;
+  AttentionConfigPtr config_;
   int layer_;
 };
 

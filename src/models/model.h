@@ -9,13 +9,21 @@
 
 namespace emelex {
 
-// What every architecture has, read and checked once.
+// What every architecture has, read and checked once (model_config.h).
 struct ModelConfig {
   int n_layers = 0;
   int dim = 0;
+  int hidden_dim = 0;  // of the MLP
   int vocab_size = 0;
-  int context_length = 0;  // tokens that the model was trained for
-  AttentionConfig attention;
+  int context_length = 0;     // tokens that the model was trained for
+  AttentionConfig attention;  // of most layers; the sizes are those of all
+};
+
+// What a model is made of.
+struct ModelSource {
+  std::shared_ptr<const Weights> weights;
+  Route& route;
+  int context;  // tokens that a sequence may have; 0: as many as the model was trained for
 };
 
 // A model, ready to compute. Belongs to the thread that owns the MLX stream.
@@ -34,6 +42,6 @@ void check_architecture(const Metadata& metadata);
 
 // Builds the model that the file's general.architecture names. Throws as check_architecture does, and
 // Error(corrupt_file) when keys or tensors are missing or do not fit together.
-std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route);
+std::unique_ptr<Model> make_model(const ModelSource& source);
 
 }  // namespace emelex

@@ -3,17 +3,20 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "models/llama.h"
+#include "models/architectures.h"
 #include "models/model.h"
 
 namespace emelex {
 namespace {
 
-using MakeModel = std::unique_ptr<Model> (*)(std::shared_ptr<const Weights>, Route&);
+using MakeModel = std::unique_ptr<Model> (*)(const ModelSource&);
 
 // By general.architecture.
 const std::map<std::string, MakeModel, std::less<>>& architectures() {
-  static const std::map<std::string, MakeModel, std::less<>> all = {{"llama", make_llama}};
+  static const std::map<std::string, MakeModel, std::less<>> all = {
+      {"command-r", make_command_r}, {"gemma2", make_gemma2}, {"gemma3", make_gemma3},  {"granite", make_granite},
+      {"llama", make_llama},         {"olmo2", make_olmo2},   {"phi2", make_phi2},      {"phi3", make_phi3},
+      {"qwen2", make_qwen2},         {"qwen3", make_qwen3},   {"smollm3", make_smollm3}};
   return all;
 }
 
@@ -31,9 +34,8 @@ MakeModel find_architecture(const Metadata& metadata) {
 
 void check_architecture(const Metadata& metadata) { find_architecture(metadata); }
 
-std::unique_ptr<Model> make_model(std::shared_ptr<const Weights> weights, Route& route) {
-  const MakeModel make = find_architecture(weights->metadata());
-  return make(std::move(weights), route);
+std::unique_ptr<Model> make_model(const ModelSource& source) {
+  return find_architecture(source.weights->metadata())(source);
 }
 
 }  // namespace emelex

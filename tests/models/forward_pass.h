@@ -28,9 +28,12 @@ class ForwardPass {
     std::vector<int> tokens;
   };
 
-  ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32) {
+  ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32)
+      : ForwardPass(model.open(), kernels, threads, kv) {}
+
+  ForwardPass(std::shared_ptr<const Weights> weights, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32) {
     route_ = make_route({Device::cpu, kernels}, threads);
-    model_ = make_model(model.open(), *route_);
+    model_ = make_model({std::move(weights), *route_, 0});
     const auto& attention = model_->config().attention;
     cache_ = std::make_unique<KvCache>(
         route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv}), 1 << 20);

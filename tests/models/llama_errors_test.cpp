@@ -16,7 +16,7 @@ void load(const TinyLlama& model, const std::string& without = {}) {
   const TemporaryFolder folder;
   model.write(folder.path() / "tiny.gguf", without);
   const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-  make_model(open_weights(folder.path() / "tiny.gguf"), *route);
+  make_model({open_weights(folder.path() / "tiny.gguf"), *route, 0});
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Chunk {
 struct Plan {
   CpuContextPtr context;
   std::vector<CpuMatrix> matrices;
+  std::vector<std::vector<float>> biases;  // of each matrix; empty where it has none
   std::vector<Chunk> chunks;
   int columns;
   bool any_int8 = false;
@@ -124,6 +125,16 @@ void pack(Plan& plan) {
   find_first_reads(plan);
 }
 
+// To a chunk's rows, for all tokens.
+void add_bias(const Plan& plan, const Chunk& chunk, int tokens, float* out) {
+  const std::vector<float>& bias = plan.biases[static_cast<size_t>(chunk.matrix)];
+  if (bias.empty()) return;
+  for (int t = 0; t < tokens; ++t) {
+    float* row = out + static_cast<size_t>(t) * bias.size();
+    for (int r = chunk.row_begin; r < chunk.row_end; ++r) row[r] += bias[static_cast<size_t>(r)];
+  }
+}
+
 void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
   CpuContext& context = *plan.context;
   if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
@@ -142,20 +153,27 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
     args.residual = residual;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
+    add_bias(plan, chunk, tokens, outputs[chunk.matrix]);
     if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
   });
 }
 
 class CpuLinear : public Linear {
  public:
-  CpuLinear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) : plan_(std::make_unique<Plan>()) {
-    plan_->columns = static_cast<int>(matrices.front()->columns());
-    for (const Tensor* tensor : matrices) {
-      if (tensor->columns() != plan_->columns) {
+  CpuLinear(CpuContextPtr context, const std::vector<Matrix>& matrices) : plan_(std::make_unique<Plan>()) {
+    plan_->columns = static_cast<int>(matrices.front().weight->columns());
+    for (const Matrix& matrix : matrices) {
+      const Tensor& tensor = *matrix.weight;
+      if (tensor.columns() != plan_->columns) {
         throw Error(ErrorCode::internal,
-                    str_cat("[kernels] ", tensor->name, " has another number of columns than its peers"));
+                    str_cat("[kernels] ", tensor.name, " has another number of columns than its peers"));
       }
-      plan_->matrices.push_back(make_matrix(*context, *tensor));
+      plan_->matrices.push_back(make_matrix(*context, tensor));
+      auto& bias = plan_->biases.emplace_back();
+      if (matrix.bias != nullptr) {
+        bias.resize(static_cast<size_t>(tensor.rows()));
+        matrix.bias->read_rows(0, bias);
+      }
       (plan_->matrices.back().int8 ? plan_->any_int8 : plan_->any_float) = true;
     }
     plan_->chunks = make_chunks(plan_->matrices, context->pool.size());
@@ -184,7 +202,7 @@ class CpuLinear : public Linear {
 
 }  // namespace
 
-std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<const Tensor*>& matrices) {
+std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<Matrix>& matrices) {
   return std::make_unique<CpuLinear>(std::move(context), matrices);
 }
 

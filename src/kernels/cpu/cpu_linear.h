@@ -8,7 +8,7 @@
 
 namespace emelex::cpu {
 
-// Matrices in the mapped file, multiplied where they lie. All have the same number of columns.
-std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<const Tensor*>& matrices);
+// Matrices in the mapped file, multiplied where they lie, and their biases. All have the same number of columns.
+std::unique_ptr<Linear> make_linear(CpuContextPtr context, const std::vector<Matrix>& matrices);
 
 }  // namespace emelex::cpu

@@ -46,23 +46,36 @@ class CpuEmbedding : public Embedding {
   Tensor table_;
 };
 
-class CpuRmsNorm : public RmsNorm {
+class CpuNorm : public Norm {
  public:
-  CpuRmsNorm(CpuContextPtr context, const Tensor& weight, float eps)
-      : context_(std::move(context)), weight_(floats_of(weight)), eps_(eps) {}
+  // `bias` is nullptr for RMSNorm.
+  CpuNorm(CpuContextPtr context, const Tensor& weight, const std::vector<float>* bias, float eps)
+      : context_(std::move(context)), weight_(floats_of(weight)), eps_(eps) {
+    if (bias != nullptr) bias_ = *bias;
+  }
 
   mx::array operator()(const mx::array& x) const override {
-    return make_op("rms_norm", x.shape(), {x}, [&](const float* const* in, float* const* out) {
-      const size_t dim = weight_.size();
+    return make_op("norm", x.shape(), {x}, [&](const float* const* in, float* const* out) {
+      const auto width = static_cast<size_t>(x.shape(1));
       for_each_token(*context_, x.shape(0), [&](size_t t) {
-        context_->kernels.rms_norm(in[0] + t * dim, weight_.data(), eps_, static_cast<int>(dim), out[0] + t * dim);
+        for (size_t at = t * width; at < (t + 1) * width; at += weight_.size()) row(in[0] + at, out[0] + at);
       });
     });
   }
 
  private:
+  void row(const float* x, float* out) const {
+    const auto n = static_cast<int>(weight_.size());
+    if (bias_.empty()) {
+      context_->kernels.rms_norm(x, weight_.data(), eps_, n, out);
+    } else {
+      context_->kernels.layer_norm(x, weight_.data(), bias_.data(), eps_, n, out);
+    }
+  }
+
   CpuContextPtr context_;
   std::vector<float> weight_;
+  std::vector<float> bias_;
   float eps_;
 };
 
@@ -71,22 +84,48 @@ class CpuRoute : public Route {
   CpuRoute(int n_threads, bool int8_activations)
       : context_(std::make_shared<CpuContext>(n_threads, int8_activations)) {}
 
-  std::unique_ptr<Linear> linear(const std::vector<const Tensor*>& matrices) override {
+  std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) override {
     return make_linear(context_, matrices);
   }
   std::unique_ptr<Embedding> embedding(const Tensor& table) override { return std::make_unique<CpuEmbedding>(table); }
-  std::unique_ptr<RmsNorm> rms_norm(const Tensor& weight, float eps) override {
-    return std::make_unique<CpuRmsNorm>(context_, weight, eps);
+  std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) override {
+    return std::make_unique<CpuNorm>(context_, weight, nullptr, eps);
+  }
+  std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
+    std::vector<float> values(static_cast<size_t>(weight.columns()));
+    if (bias != nullptr) values = floats_of(*bias);
+    return std::make_unique<CpuNorm>(context_, weight, &values, eps);
   }
   std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_host_kv_store(context_, shape); }
 
-  mx::array swiglu(const mx::array& gate, const mx::array& up) override {
-    const int dim = gate.shape(1);
-    return make_op("swiglu", gate.shape(), {gate, up}, [&](const float* const* in, float* const* out) {
-      for_each_token(*context_, gate.shape(0), [&](size_t t) {
-        const size_t at = t * static_cast<size_t>(dim);
-        context_->kernels.swiglu(in[0] + at, in[1] + at, dim, out[0] + at);
-      });
+  mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
+    const auto kernel = activation == Activation::silu ? context_->kernels.swiglu : context_->kernels.geglu;
+    return by_token("gated", {gate, up}, [&](const float* const* in, size_t at, int n, float* out) {
+      kernel(in[0] + at, in[1] + at, n, out);
+    });
+  }
+
+  mx::array gelu(const mx::array& x) override {
+    return by_token("gelu", {x}, [&](const float* const* in, size_t at, int n, float* out) {
+      context_->kernels.gelu(in[0] + at, n, out);
+    });
+  }
+
+  mx::array add(const mx::array& a, const mx::array& b) override {
+    return by_token("add", {a, b}, [](const float* const* in, size_t at, int n, float* out) {
+      for (int i = 0; i < n; ++i) out[i] = in[0][at + static_cast<size_t>(i)] + in[1][at + static_cast<size_t>(i)];
+    });
+  }
+
+  mx::array scale(const mx::array& x, float factor) override {
+    return by_token("scale", {x}, [factor](const float* const* in, size_t at, int n, float* out) {
+      for (int i = 0; i < n; ++i) out[i] = factor * in[0][at + static_cast<size_t>(i)];
+    });
+  }
+
+  mx::array soft_cap(const mx::array& x, float cap) override {
+    return by_token("soft_cap", {x}, [&](const float* const* in, size_t at, int n, float* out) {
+      context_->kernels.soft_cap(in[0] + at, cap, n, out);
     });
   }
 
@@ -106,6 +145,18 @@ class CpuRoute : public Route {
   std::string instruction_set() const override { return context_->kernels.name; }
 
  private:
+  // row(inputs, at, n, out) for each token's n values, which lie at `at` in all inputs, and in the output as `out`.
+  template <class Row>
+  mx::array by_token(const char* name, const std::vector<mx::array>& inputs, const Row& row) {
+    const mx::Shape shape = inputs.front().shape();
+    return make_op(name, shape, inputs, [&](const float* const* in, float* const* out) {
+      for_each_token(*context_, shape[0], [&](size_t t) {
+        const size_t at = t * static_cast<size_t>(shape[1]);
+        row(in, at, shape[1], out[0] + at);
+      });
+    });
+  }
+
   CpuContextPtr context_;
 };
 

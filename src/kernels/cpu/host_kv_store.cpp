@@ -20,6 +20,7 @@ struct Tile {
   int n_tokens;
   int first_position;
   int kv_head;
+  int begin_split;  // the first that the tile's tokens see
   int n_splits;
   int first_split;  // splits of the tiles before it
 };
@@ -41,8 +42,8 @@ void fill_cos_sin(const Rope& rope, int position, float* out) {
   for (int i = 0; i < half; ++i) {
     // In double, since at large positions a float's angle is off by more than a float's cosine.
     const double angle = static_cast<double>(position) * static_cast<double>(rope.inv_freq[static_cast<size_t>(i)]);
-    out[i] = static_cast<float>(std::cos(angle));
-    out[half + i] = static_cast<float>(std::sin(angle));
+    out[i] = rope.scale * static_cast<float>(std::cos(angle));
+    out[half + i] = rope.scale * static_cast<float>(std::sin(angle));
   }
 }
 
@@ -60,10 +61,11 @@ void plan_sequence(AttendPlan& plan, int sequence, int group) {
   const int tokens_per_tile = std::max(1, kRowsPerTile / group);
   for (int i = 0; i < s.count; i += tokens_per_tile) {
     const int n_tokens = std::min(tokens_per_tile, s.count - i);
-    const int n_splits = (s.start + i + n_tokens - 1) / kSplitTokens + 1;
+    const int begin_split = first_seen(s.start + i, plan.config->window) / kSplitTokens;
+    const int n_splits = (s.start + i + n_tokens - 1) / kSplitTokens + 1 - begin_split;
     for (int kv_head = 0; kv_head < plan.config->n_kv_heads; ++kv_head) {
       const auto tile = static_cast<int>(plan.tiles.size());
-      plan.tiles.push_back({sequence, s.first + i, n_tokens, s.start + i, kv_head, n_splits,
+      plan.tiles.push_back({sequence, s.first + i, n_tokens, s.start + i, kv_head, begin_split, n_splits,
                             static_cast<int>(plan.tile_of_split.size())});
       plan.tile_of_split.insert(plan.tile_of_split.end(), static_cast<size_t>(n_splits), tile);
     }
@@ -133,7 +135,9 @@ class AttendTask {
             group_,
             tile.n_tokens,
             tile.first_position,
-            tile.kv_head};
+            tile.kv_head,
+            config_.window,
+            config_.soft_cap};
   }
 
   void split(const AttendArgs& a, int index, const AttendState& state, float* scratch) const {
@@ -149,9 +153,9 @@ class AttendTask {
     const AttendState state = AttendState::over(memory, rows);
     const AttendState next = AttendState::over(memory + floats, rows);
     const AttendArgs a = args(tile);
-    split(a, 0, state, memory + 2 * floats);
+    split(a, tile.begin_split, state, memory + 2 * floats);
     for (int i = 1; i < tile.n_splits; ++i) {
-      split(a, i, next, memory + 2 * floats);
+      split(a, tile.begin_split + i, next, memory + 2 * floats);
       context_.kernels.attend_merge(rows, layout_.padded_dim(), state, next);
     }
     context_.kernels.attend_finish(a, state);
@@ -170,7 +174,7 @@ class AttendTask {
       const Tile& tile = plan_.tiles[static_cast<size_t>(plan_.tile_of_split[static_cast<size_t>(index)])];
       const int i = index - tile.first_split;
       float* scratch = context_.worker_scratch[static_cast<size_t>(worker)].get<float>(kAttendScratchFloats);
-      split(args(tile), i, state(tile, i), scratch);
+      split(args(tile), tile.begin_split + i, state(tile, i), scratch);
     });
     context_.pool.for_each(n_tiles, [&](int index, int) {
       const Tile& tile = plan_.tiles[static_cast<size_t>(index)];

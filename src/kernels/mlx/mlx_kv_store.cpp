@@ -5,6 +5,8 @@
 #include <mlx/transforms.h>
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -52,6 +54,8 @@ Placement place(const StepPtr& step) {
   return placement;
 }
 
+using ConfigPtr = std::shared_ptr<const AttentionConfig>;
+
 class MlxKvStore : public KvStore {
  public:
   MlxKvStore(MlxContextPtr context, const KvShape& shape)
@@ -86,8 +90,8 @@ class MlxKvStore : public KvStore {
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                    const mx::array& k, const mx::array& v, const StepPtr& step) override {
     if (!placement_ || placement_->step != step) placement_ = place(step);
-    const auto rotated_q = rotate(*config, config->n_heads, q);  // [tokens, n_heads, head_dim]
-    write(2 * layer, rotate(*config, config->n_kv_heads, k));
+    const auto rotated_q = rotate(config, config->n_heads, q);  // [tokens, n_heads, head_dim]
+    write(2 * layer, rotate(config, config->n_kv_heads, k));
     write(2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
 
     std::vector<mx::array> attended;
@@ -101,23 +105,29 @@ class MlxKvStore : public KvStore {
   mx::Shape row_end(int row) const { return {row, shape_.n_kv_heads, shape_.head_dim}; }
 
   // x [tokens, heads · head_dim] → [tokens, heads, head_dim], each token turned by its position
-  mx::array rotate(const AttentionConfig& config, int heads, const mx::array& x) {
-    const Rope& rope = config.rope;
-    const auto split = mx::reshape(x, {-1, heads, 1, config.head_dim}, context_->stream);
-    const auto turned = rope.dim == 0 ? split
-                                      : mx::fast::rope(split, rope.dim, rope.interleaved, std::nullopt, 1.0F,
-                                                       placement_->positions, wavelengths(rope), context_->stream);
-    return mx::reshape(turned, {-1, heads, config.head_dim}, context_->stream);
+  mx::array rotate(const ConfigPtr& config, int heads, const mx::array& x) {
+    const Rope& rope = config->rope;
+    if (rope.dim == 0) return mx::reshape(x, {-1, heads, config->head_dim}, context_->stream);
+    const auto split = mx::reshape(x, {-1, heads, 1, config->head_dim}, context_->stream);
+    auto turned = mx::fast::rope(split, rope.dim, rope.interleaved, std::nullopt, 1.0F, placement_->positions,
+                                 wavelengths(config), context_->stream);
+    if (rope.scale != 1.0F) {
+      std::vector<float> scales(static_cast<size_t>(config->head_dim), 1.0F);
+      std::fill_n(scales.begin(), rope.dim, rope.scale);
+      const mx::array factors(scales.data(), {config->head_dim}, mx::float32);
+      turned = mx::multiply(turned, mx::astype(factors, x.dtype(), context_->stream), context_->stream);
+    }
+    return mx::reshape(turned, {-1, heads, config->head_dim}, context_->stream);
   }
 
   // MLX wants what a position is divided by.
-  const mx::array& wavelengths(const Rope& rope) {
-    if (!wavelengths_) {
-      std::vector<float> values;
-      for (const float frequency : rope.inv_freq) values.push_back(1.0F / frequency);
-      wavelengths_ = mx::array(values.data(), {static_cast<int>(values.size())}, mx::float32);
-    }
-    return *wavelengths_;
+  const mx::array& wavelengths(const ConfigPtr& config) {
+    const auto known = wavelengths_.find(config);
+    if (known != wavelengths_.end()) return known->second;
+    std::vector<float> values;
+    for (const float frequency : config->rope.inv_freq) values.push_back(1.0F / frequency);
+    const mx::array lengths(values.data(), {static_cast<int>(values.size())}, mx::float32);
+    return wavelengths_.emplace(config, lengths).first->second;
   }
 
   // The new array takes the old one's memory, since nothing else holds it; whoever reads it comes after the write.
@@ -136,8 +146,8 @@ class MlxKvStore : public KvStore {
     }
   }
 
-  // The first n rows of a sequence: [1, kv_heads, n, head_dim]
-  mx::array read(int i, size_t sequence, int n) {
+  // Rows [begin, end) of a sequence: [1, kv_heads, end - begin, head_dim]
+  mx::array read(int i, size_t sequence, int begin, int end) {
     const StepSequence& s = placement_->step->sequences[sequence];
     const mx::array& blocks = placement_->gathers[sequence];
     mx::array rows = pool(i);
@@ -148,7 +158,7 @@ class MlxKvStore : public KvStore {
       rows = mx::reshape(rows, {-1, shape_.n_kv_heads, shape_.head_dim}, context_->stream);
       first = 0;
     }
-    rows = mx::slice(rows, {first, 0, 0}, row_end(first + n), context_->stream);
+    rows = mx::slice(rows, {first + begin, 0, 0}, row_end(first + end), context_->stream);
     return mx::expand_dims(mx::transpose(rows, {1, 0, 2}, context_->stream), 0, context_->stream);
   }
 
@@ -160,13 +170,52 @@ class MlxKvStore : public KvStore {
       queries = mx::slice(q, {s.first, 0, 0}, {s.first + s.count, config.n_heads, config.head_dim}, context_->stream);
     }
     queries = mx::expand_dims(mx::transpose(queries, {1, 0, 2}, context_->stream), 0, context_->stream);
-    const int n = s.start + s.count;
-    const auto out = mx::fast::scaled_dot_product_attention(
-        queries, read(2 * layer, sequence, n), read(2 * layer + 1, sequence, n), config.scale,
-        s.count > 1 ? "causal" : "", {}, {}, false, context_->stream);  // [1, n_heads, count, head_dim]
+    const int end = s.start + s.count;
+    const int begin = config.window > 0 ? std::max(0, s.start - config.window + 1) : 0;
+    const auto out = attention(config, queries, read(2 * layer, sequence, begin, end),
+                               read(2 * layer + 1, sequence, begin, end), visible(config, s, begin));
     const auto rows = mx::reshape(mx::transpose(out, {0, 2, 1, 3}, context_->stream),
                                   {s.count, config.n_heads * config.head_dim}, context_->stream);
     return mx::astype(rows, q.dtype(), context_->stream);
+  }
+
+  // Which of the positions from `begin` on a sequence's tokens see, [count, positions]; nothing where those are all
+  // up to their own.
+  std::optional<mx::array> visible(const AttentionConfig& config, const StepSequence& s, int begin) const {
+    const int end = s.start + s.count;
+    const bool windowed = config.window > 0 && end - begin > config.window;
+    if (!windowed && (config.soft_cap == 0.0F || s.count == 1)) return std::nullopt;
+    const auto query = mx::expand_dims(mx::arange(s.start, end, mx::int32, context_->stream), 1, context_->stream);
+    const auto key = mx::arange(begin, end, mx::int32, context_->stream);
+    const auto before = mx::less_equal(key, query, context_->stream);
+    if (!windowed) return before;
+    const auto oldest = mx::subtract(query, mx::array(config.window), context_->stream);
+    return mx::logical_and(before, mx::greater(key, oldest, context_->stream), context_->stream);
+  }
+
+  // q [1, n_heads, count, head_dim], k and v [1, n_kv_heads, positions, head_dim] → the shape of q
+  mx::array attention(const AttentionConfig& config, const mx::array& q, const mx::array& k, const mx::array& v,
+                      const std::optional<mx::array>& mask) {
+    if (config.soft_cap > 0.0F) return capped_attention(config, q, k, v, mask);
+    const char* mode = mask ? "array" : q.shape(2) > 1 ? "causal" : "";
+    return mx::fast::scaled_dot_product_attention(q, k, v, config.scale, mode, mask, {}, false, context_->stream);
+  }
+
+  // MLX's fused kernel has no soft cap.
+  mx::array capped_attention(const AttentionConfig& config, const mx::array& q, const mx::array& k, const mx::array& v,
+                             const std::optional<mx::array>& mask) {
+    const mx::Stream& stream = context_->stream;
+    const int group = config.n_heads / config.n_kv_heads;
+    const auto cap = mx::array(config.soft_cap);
+    const auto grouped = mx::reshape(mx::astype(q, mx::float32, stream),
+                                     {config.n_kv_heads, group, q.shape(2), config.head_dim}, stream);
+    const auto keys = mx::transpose(mx::astype(k, mx::float32, stream), {1, 0, 3, 2}, stream);
+    auto scores = mx::multiply(mx::matmul(grouped, keys, stream), mx::array(config.scale), stream);
+    scores = mx::multiply(mx::tanh(mx::divide(scores, cap, stream), stream), cap, stream);
+    if (mask) scores = mx::where(*mask, scores, mx::array(-std::numeric_limits<float>::infinity()), stream);
+    const auto values = mx::transpose(mx::astype(v, mx::float32, stream), {1, 0, 2, 3}, stream);
+    const auto out = mx::matmul(mx::softmax(scores, -1, true, stream), values, stream);
+    return mx::reshape(out, q.shape(), stream);
   }
 
   MlxContextPtr context_;
@@ -175,7 +224,7 @@ class MlxKvStore : public KvStore {
   int n_blocks_ = 0;
   std::vector<mx::array> pools_;  // keys of layer 0, values of layer 0, keys of layer 1, …
   std::optional<Placement> placement_;
-  std::optional<mx::array> wavelengths_;
+  std::map<ConfigPtr, mx::array> wavelengths_;
 };
 
 }  // namespace

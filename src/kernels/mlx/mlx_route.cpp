@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "kernels/mlx/mlx_kv_store.h"
 #include "kernels/mlx/mlx_matrix.h"
@@ -19,27 +20,40 @@ using MatrixPtr = std::shared_ptr<const MlxMatrix>;
 // Several matrices of one type are one product, whose result is cut.
 class MlxLinear : public Linear {
  public:
-  MlxLinear(MlxContextPtr context, std::vector<MatrixPtr> matrices, std::vector<int> rows)
-      : context_(std::move(context)), matrices_(std::move(matrices)), rows_(std::move(rows)) {}
+  MlxLinear(MlxContextPtr context, std::vector<MatrixPtr> matrices, std::vector<int> rows,
+            std::vector<std::optional<mx::array>> biases)
+      : context_(std::move(context)),
+        matrices_(std::move(matrices)),
+        rows_(std::move(rows)),
+        biases_(std::move(biases)) {}
 
   std::vector<mx::array> operator()(const mx::array& x) const override {
     std::vector<mx::array> products;
     for (const MatrixPtr& matrix : matrices_) products.push_back(matrix->multiply(*context_, x));
-    if (products.size() == rows_.size()) return products;
-    mx::Shape cuts;
-    int row = 0;
-    for (size_t i = 0; i + 1 < rows_.size(); ++i) cuts.push_back(row += rows_[i]);
-    return mx::split(products.front(), cuts, 1, context_->stream);
+    if (products.size() != rows_.size()) {
+      mx::Shape cuts;
+      int row = 0;
+      for (size_t i = 0; i + 1 < rows_.size(); ++i) cuts.push_back(row += rows_[i]);
+      products = mx::split(products.front(), cuts, 1, context_->stream);
+    }
+    for (size_t i = 0; i < products.size(); ++i) products[i] = with_bias(products[i], i);
+    return products;
   }
 
   mx::array add_to(const mx::array& residual, const mx::array& x) const override {
-    return mx::add(residual, matrices_.front()->multiply(*context_, x), context_->stream);
+    return mx::add(residual, with_bias(matrices_.front()->multiply(*context_, x), 0), context_->stream);
   }
 
  private:
+  mx::array with_bias(const mx::array& product, size_t i) const {
+    if (!biases_[i]) return product;
+    return mx::add(product, mx::astype(*biases_[i], product.dtype(), context_->stream), context_->stream);
+  }
+
   MlxContextPtr context_;
-  std::vector<MatrixPtr> matrices_;  // one, or as many as there are rows_
-  std::vector<int> rows_;            // of each matrix that was given
+  std::vector<MatrixPtr> matrices_;               // one, or as many as there are rows_
+  std::vector<int> rows_;                         // of each matrix that was given
+  std::vector<std::optional<mx::array>> biases_;  // likewise
 };
 
 class MlxEmbedding : public Embedding {
@@ -56,23 +70,41 @@ class MlxEmbedding : public Embedding {
   MatrixPtr table_;
 };
 
-class MlxRmsNorm : public RmsNorm {
+class MlxNorm : public Norm {
  public:
-  MlxRmsNorm(MlxContextPtr context, const Tensor& weight, float eps)
-      : context_(std::move(context)),
-        weight_(mx::astype(plain_array(weight), context_->dtype, context_->stream)),
-        eps_(eps) {
-    mx::eval(weight_);
+  // `centered`: LayerNorm, else RMSNorm.
+  MlxNorm(MlxContextPtr context, const Tensor& weight, const Tensor* bias, float eps, bool centered)
+      : context_(std::move(context)), weight_(loaded(weight)), eps_(eps), centered_(centered) {
+    if (bias != nullptr) bias_ = loaded(*bias);
   }
 
   mx::array operator()(const mx::array& x) const override {
-    return mx::fast::rms_norm(x, mx::astype(weight_, x.dtype(), context_->stream), eps_, context_->stream);
+    const auto size = static_cast<int>(weight_.size());
+    if (x.shape(1) == size) return normalized(x);
+    const auto runs = mx::reshape(x, {x.shape(0), -1, size}, context_->stream);
+    return mx::reshape(normalized(runs), x.shape(), context_->stream);
   }
 
  private:
+  mx::array loaded(const Tensor& tensor) const {
+    auto array = mx::astype(plain_array(tensor), context_->dtype, context_->stream);
+    mx::eval(array);
+    return array;
+  }
+
+  mx::array normalized(const mx::array& x) const {
+    const auto weight = mx::astype(weight_, x.dtype(), context_->stream);
+    if (!centered_) return mx::fast::rms_norm(x, weight, eps_, context_->stream);
+    std::optional<mx::array> bias;
+    if (bias_) bias = mx::astype(*bias_, x.dtype(), context_->stream);
+    return mx::fast::layer_norm(x, weight, bias, eps_, context_->stream);
+  }
+
   MlxContextPtr context_;
   mx::array weight_;
+  std::optional<mx::array> bias_;
   float eps_;
+  bool centered_;
 };
 
 class MlxRoute : public Route {
@@ -83,35 +115,64 @@ class MlxRoute : public Route {
     swiglu_ = [stream = context_->stream](const std::vector<mx::array>& in) -> std::vector<mx::array> {
       return {mx::multiply(mx::multiply(in[0], mx::sigmoid(in[0], stream), stream), in[1], stream)};
     };
-    // One kernel instead of three. On a CPU this would run a C++ compiler.
-    if (context_->gpu) swiglu_ = mx::compile(swiglu_, true);
+    gelu_ = [stream = context_->stream](const std::vector<mx::array>& in) -> std::vector<mx::array> {
+      // x · sigmoid(2u) is x / 2 · (1 + tanh u).
+      const auto& x = in[0];
+      const auto cube = mx::multiply(mx::multiply(x, x, stream), x, stream);
+      const auto number = [&](float value) { return mx::array(value, x.dtype()); };
+      const auto sum = mx::add(x, mx::multiply(number(0.044715F), cube, stream), stream);
+      const auto twice = mx::multiply(number(1.59576912F), sum, stream);  // 2 √(2/π)
+      return {mx::multiply(x, mx::sigmoid(twice, stream), stream)};
+    };
+    // One kernel instead of several. On a CPU this would run a C++ compiler.
+    if (!context_->gpu) return;
+    swiglu_ = mx::compile(swiglu_, true);
+    gelu_ = mx::compile(gelu_, true);
   }
 
-  std::unique_ptr<Linear> linear(const std::vector<const Tensor*>& tensors) override {
+  std::unique_ptr<Linear> linear(const std::vector<Matrix>& given) override {
+    std::vector<const Tensor*> tensors;
     std::vector<MatrixPtr> matrices;
     std::vector<int> rows;
+    std::vector<std::optional<mx::array>> biases;
     bool same = true;
-    for (const Tensor* tensor : tensors) {
-      rows.push_back(static_cast<int>(tensor->rows()));
-      same = same && stored_alike(*tensor, *tensors.front());
+    for (const Matrix& one : given) {
+      tensors.push_back(one.weight);
+      rows.push_back(static_cast<int>(one.weight->rows()));
+      same = same && stored_alike(*one.weight, *given.front().weight);
+      biases.push_back(one.bias == nullptr ? std::nullopt : std::optional(plain_array(*one.bias)));
     }
     if (tensors.size() > 1 && same) {
       matrices.push_back(std::make_shared<MlxMatrix>(make_matrix(*context_, tensors)));
     } else {
       for (const Tensor* tensor : tensors) matrices.push_back(matrix(*tensor));
     }
-    return std::make_unique<MlxLinear>(context_, std::move(matrices), std::move(rows));
+    return std::make_unique<MlxLinear>(context_, std::move(matrices), std::move(rows), std::move(biases));
   }
 
   std::unique_ptr<Embedding> embedding(const Tensor& table) override {
     return std::make_unique<MlxEmbedding>(context_, matrix(table));
   }
-  std::unique_ptr<RmsNorm> rms_norm(const Tensor& weight, float eps) override {
-    return std::make_unique<MlxRmsNorm>(context_, weight, eps);
+  std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) override {
+    return std::make_unique<MlxNorm>(context_, weight, nullptr, eps, false);
+  }
+  std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
+    return std::make_unique<MlxNorm>(context_, weight, bias, eps, true);
   }
   std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_mlx_kv_store(context_, shape); }
 
-  mx::array swiglu(const mx::array& gate, const mx::array& up) override { return swiglu_({gate, up}).front(); }
+  mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
+    if (activation == Activation::silu) return swiglu_({gate, up}).front();
+    return mx::multiply(gelu(gate), up, context_->stream);
+  }
+  mx::array gelu(const mx::array& x) override { return gelu_({x}).front(); }
+  mx::array add(const mx::array& a, const mx::array& b) override { return mx::add(a, b, context_->stream); }
+  mx::array scale(const mx::array& x, float factor) override {
+    return mx::multiply(x, mx::array(factor, x.dtype()), context_->stream);
+  }
+  mx::array soft_cap(const mx::array& x, float cap) override {
+    return scale(mx::tanh(scale(x, 1.0F / cap), context_->stream), cap);
+  }
 
   mx::array output_rows(const mx::array& x, const StepPtr& step) override {
     auto rows = x;
@@ -134,7 +195,9 @@ class MlxRoute : public Route {
   }
 
   MlxContextPtr context_;
-  std::function<std::vector<mx::array>(const std::vector<mx::array>&)> swiglu_;
+  using Function = std::function<std::vector<mx::array>(const std::vector<mx::array>&)>;
+  Function swiglu_;
+  Function gelu_;
   std::map<const std::byte*, MatrixPtr> known_;
 };
 

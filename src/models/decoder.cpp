@@ -1,0 +1,52 @@
+#include "models/decoder.h"
+
+#include <utility>
+#include <vector>
+
+namespace emelex {
+namespace {
+
+class Decoder : public Model {
+ public:
+  Decoder(const Parts& parts, const DecoderScales& scales, std::vector<std::unique_ptr<Block>> blocks)
+      : route_(&parts.route()),
+        config_(parts.config()),
+        scales_(scales),
+        embedding_(parts.embedding()),
+        blocks_(std::move(blocks)),
+        norm_(parts.norm("output_norm")),
+        output_(parts.output()) {}
+
+  const ModelConfig& config() const override { return config_; }
+
+  mx::array forward(const StepPtr& step, KvStore& cache) const override {
+    auto x = scaled((*embedding_)(step), scales_.embedding);  // [tokens, dim]
+    for (const auto& block : blocks_) x = (*block)(x, cache, step);
+    if (step->outputs.empty()) return x;
+    x = route_->output_rows(x, step);                                        // [outputs, dim]
+    const auto logits = scaled((*output_)((*norm_)(x))[0], scales_.logits);  // [outputs, vocab_size]
+    return scales_.logit_soft_cap > 0.0F ? route_->soft_cap(logits, scales_.logit_soft_cap) : logits;
+  }
+
+ private:
+  mx::array scaled(const mx::array& x, float factor) const { return factor == 1.0F ? x : route_->scale(x, factor); }
+
+  Route* route_;
+  ModelConfig config_;
+  DecoderScales scales_;
+  std::unique_ptr<Embedding> embedding_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::unique_ptr<Norm> norm_;
+  std::unique_ptr<Linear> output_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_decoder(const Parts& parts, const DecoderScales& scales,
+                                    const std::function<std::unique_ptr<Block>(const Parts& parts, int layer)>& block) {
+  std::vector<std::unique_ptr<Block>> blocks;
+  for (int i = 0; i < parts.config().n_layers; ++i) blocks.push_back(block(parts.layer(i), i));
+  return std::make_unique<Decoder>(parts, scales, std::move(blocks));
+}
+
+}  // namespace emelex

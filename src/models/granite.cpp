@@ -1,0 +1,52 @@
+#include "models/architectures.h"
+#include "models/decoder.h"
+#include "models/model_config.h"
+
+namespace emelex {
+namespace {
+
+// Llama's block, with what each half adds scaled.
+class GraniteBlock : public Block {
+ public:
+  GraniteBlock(const Parts& parts, AttentionConfigPtr attention, float residual_scale, int layer)
+      : route_(&parts.route()),
+        residual_scale_(residual_scale),
+        attention_norm_(parts.norm("attn_norm")),
+        attention_(parts.attention(), std::move(attention), layer),
+        mlp_norm_(parts.norm("ffn_norm")),
+        mlp_(parts.gated_mlp(Activation::silu)) {}
+
+  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
+    const auto attended = attention_((*attention_norm_)(x), cache, step);
+    const auto y = route_->add(x, route_->scale(attended, residual_scale_));
+    return route_->add(y, route_->scale((*mlp_)((*mlp_norm_)(y)), residual_scale_));
+  }
+
+ private:
+  Route* route_;
+  float residual_scale_;
+  std::unique_ptr<Norm> attention_norm_;
+  Attention attention_;
+  std::unique_ptr<Norm> mlp_norm_;
+  std::unique_ptr<Mlp> mlp_;
+};
+
+}  // namespace
+
+// Granite 3 (Granite Team, IBM, 2024): Llama with scales of its own for embeddings, residuals, scores and logits, after
+// Yang et al., arXiv:2203.03466.
+std::unique_ptr<Model> make_granite(const ModelSource& source) {
+  const ConfigKeys keys(source.weights->metadata());
+  const ModelConfig config = read_model_config(source, RopePairs::neighbours);
+  const auto attention = std::make_shared<const AttentionConfig>(config.attention);
+  DecoderScales scales;
+  scales.embedding = static_cast<float>(keys.positive("embedding_scale", 1.0));
+  scales.logits = static_cast<float>(1.0 / keys.positive("logit_scale", 1.0));
+  const auto residual_scale = static_cast<float>(keys.positive("residual_scale", 1.0));
+  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(parts, scales, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+    return std::make_unique<GraniteBlock>(layer, attention, residual_scale, i);
+  });
+}
+
+}  // namespace emelex

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include "models/config_keys.h"
+#include "models/model.h"
+#include "models/rope_config.h"
+
+namespace emelex {
+
+// Reads what every architecture has. Throws Error(corrupt_file), naming the key and the file.
+ModelConfig read_model_config(const ModelSource& source, RopePairs pairs);
+
+// The file's sliding window, attention.sliding_window, or 0.
+int read_window(const ConfigKeys& keys);
+
+// The attention of layers with the window and without it.
+struct WindowedAttention {
+  std::vector<bool> sliding;  // of each layer
+  std::shared_ptr<const AttentionConfig> local;
+  std::shared_ptr<const AttentionConfig> global;
+
+  const std::shared_ptr<const AttentionConfig>& layer(int i) const {
+    return sliding[static_cast<size_t>(i)] ? local : global;
+  }
+};
+
+// By attention.sliding_window and attention.sliding_window_pattern: where the file does not say, all layers but every
+// `period`-th slide; 0: none does.
+WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period);
+
+// The same where layers with the window have a rotary embedding of their own: never scaled, its frequencies' base by
+// rope.freq_base_swa, else `base`.
+WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period,
+                                          RopePairs pairs, double base);
+
+}  // namespace emelex

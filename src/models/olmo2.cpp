@@ -1,0 +1,45 @@
+#include "models/architectures.h"
+#include "models/decoder.h"
+#include "models/model_config.h"
+
+namespace emelex {
+namespace {
+
+// An RMSNorm after each half, and none before.
+class Olmo2Block : public Block {
+ public:
+  Olmo2Block(const Parts& parts, AttentionConfigPtr attention, int layer)
+      : route_(&parts.route()),
+        attention_(parts.attention(Parts::QkNorm::of_all), std::move(attention), layer),
+        attention_norm_(parts.norm("post_attention_norm")),
+        mlp_(parts.gated_mlp(Activation::silu)),
+        mlp_norm_(parts.norm("post_ffw_norm")) {}
+
+  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
+    const auto y = route_->add(x, (*attention_norm_)(attention_(x, cache, step)));
+    return route_->add(y, (*mlp_norm_)((*mlp_)(y)));
+  }
+
+ private:
+  Route* route_;
+  Attention attention_;
+  std::unique_ptr<Norm> attention_norm_;
+  std::unique_ptr<Mlp> mlp_;
+  std::unique_ptr<Norm> mlp_norm_;
+};
+
+}  // namespace
+
+// OLMo 2 (arXiv:2501.00656): queries and keys are normalized over all heads together. OLMo 3 (arXiv:2512.13961) is one
+// of whose layers three of four have a window, and rotary embeddings that are never scaled.
+std::unique_ptr<Model> make_olmo2(const ModelSource& source) {
+  const ModelConfig config = read_model_config(source, RopePairs::halves);
+  const double base = ConfigKeys(source.weights->metadata()).positive("rope.freq_base", 10'000.0);
+  const auto attention = read_windowed_attention(source, config, 4, RopePairs::halves, base);
+  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+    return std::make_unique<Olmo2Block>(layer, attention.layer(i), i);
+  });
+}
+
+}  // namespace emelex

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/attention.h"
+#include "layers/mlp.h"
+#include "models/model.h"
+
+namespace emelex {
+
+// Makes a model's parts of its tensors, which have GGUF's names. What is missing or of another shape is thrown as
+// Error(corrupt_file), naming the tensor and the file.
+class Parts {
+ public:
+  // `norm_key` is the metadata key of the norms' epsilon: "attention.layer_norm_rms_epsilon" for RMSNorm,
+  // "attention.layer_norm_epsilon" for LayerNorm, whose biases are taken where the file has them.
+  Parts(const ModelSource& source, const ModelConfig& config, std::string_view norm_key);
+
+  // The parts of one layer, whose tensors' names begin with "blk.<layer>.".
+  Parts layer(int i) const;
+
+  std::unique_ptr<Embedding> embedding() const;
+  // output.weight, or where there is none the embedding.
+  std::unique_ptr<Linear> output() const;
+  // A matrix [rows, columns], with its bias where the file has one.
+  std::unique_ptr<Linear> linear(std::string_view name, int64_t rows, int64_t columns) const;
+  std::unique_ptr<Norm> norm(std::string_view name, int64_t size) const;
+  std::unique_ptr<Norm> norm(std::string_view name) const { return norm(name, config_->dim); }
+
+  // attn_q, attn_k, attn_v or all three in attn_qkv, and attn_output; without norms of q and k.
+  AttentionParts attention() const;
+  // With attn_q_norm and attn_k_norm, of each head or of all heads together.
+  enum class QkNorm { of_heads, of_all };
+  AttentionParts attention(QkNorm kind) const;
+
+  // ffn_gate and ffn_up, or both in ffn_up, and ffn_down.
+  std::unique_ptr<Mlp> gated_mlp(Activation activation) const;
+  std::unique_ptr<Mlp> gelu_mlp() const;
+
+  Route& route() const { return *route_; }
+  const ModelConfig& config() const { return *config_; }
+
+ private:
+  std::string full_name(std::string_view name, std::string_view suffix) const;
+  bool has(std::string_view name) const;
+  const Tensor& require(std::string_view name, const std::vector<int64_t>& shape) const;
+  const Tensor* bias(std::string_view name, int64_t rows) const;
+  Matrix matrix(std::string_view name, int64_t rows, int64_t columns) const;
+  std::unique_ptr<Linear> cut(std::string_view name, const std::vector<int64_t>& rows, int64_t columns) const;
+  std::unique_ptr<Linear> qkv() const;
+
+  std::shared_ptr<const Weights> weights_;
+  Route* route_;
+  std::shared_ptr<const ModelConfig> config_;
+  float epsilon_;
+  bool layer_norms_;
+  std::string prefix_;
+};
+
+}  // namespace emelex

@@ -1,0 +1,31 @@
+#include <optional>
+
+#include "layers/pre_norm_block.h"
+#include "models/architectures.h"
+#include "models/decoder.h"
+#include "models/model_config.h"
+
+namespace emelex {
+namespace {
+
+std::unique_ptr<Model> make_qwen(const ModelSource& source, std::optional<Parts::QkNorm> qk_norm) {
+  const ModelConfig config = read_model_config(source, RopePairs::halves);
+  const WindowedAttention attention = read_windowed_attention(source, config, 0);
+  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+    auto matrices = qk_norm ? layer.attention(*qk_norm) : layer.attention();
+    return std::make_unique<PreNormBlock>(layer.norm("attn_norm"),
+                                          Attention(std::move(matrices), attention.layer(i), i), layer.norm("ffn_norm"),
+                                          layer.gated_mlp(Activation::silu));
+  });
+}
+
+}  // namespace
+
+// Qwen 2 and 2.5 (arXiv:2407.10671, arXiv:2412.15115): a Llama with biases of queries, keys and values.
+std::unique_ptr<Model> make_qwen2(const ModelSource& source) { return make_qwen(source, std::nullopt); }
+
+// Qwen 3 (arXiv:2505.09388): without the biases, and with an RMSNorm of each head's query and key.
+std::unique_ptr<Model> make_qwen3(const ModelSource& source) { return make_qwen(source, Parts::QkNorm::of_heads); }
+
+}  // namespace emelex
