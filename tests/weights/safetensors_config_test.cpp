@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "base/expect_error.h"
 #include "base/strings.h"
@@ -63,7 +64,7 @@ TEST_CASE("A configuration becomes the metadata of a GGUF file") {
   CHECK(metadata.integers("emelex.eos_token_ids") == std::vector<int64_t>{128001, 128008, 128009});
   CHECK_FALSE(metadata.contains("llama.rope.scaling.type"));
   CHECK(config.tied);
-  CHECK(config.rope_divisors.empty());
+  CHECK(config.tensors.empty());
 }
 
 TEST_CASE("What a configuration leaves out or sets to null is what transformers takes") {
@@ -82,20 +83,82 @@ TEST_CASE("What a configuration leaves out or sets to null is what transformers 
   CHECK_FALSE(read_more(R"(, "eos_token_id": [])").metadata.contains("tokenizer.ggml.eos_token_id"));
 }
 
-TEST_CASE("Mistral is a Llama whose context ends where its window does") {
-  const auto context = [](std::string_view more) {
-    std::string text = tiny_llama_config(more);
-    text.replace(text.find("\"llama\""), 7, "\"mistral\"");
-    text.replace(text.find(": 128"), 5, ": 32768");
-    const HfConfig config = read(text);
+// The tiny configuration as another model_type's, with two layers.
+HfConfig read_family(const std::string& model_type, std::string_view more) {
+  std::string text = tiny_llama_config(more);
+  const std::string_view layers = "\"num_hidden_layers\": ";
+  text.replace(text.find(layers) + layers.size(), 1, "2");
+  text.replace(text.find("\"llama\""), 7, "\"" + model_type + "\"");
+  return read(text);
+}
+
+std::optional<std::vector<bool>> flags(const HfConfig& config, const char* key) {
+  const Metadata::Value* value = config.metadata.find(key);
+  return value == nullptr ? std::nullopt : std::optional(std::get<std::vector<bool>>(*value));
+}
+
+TEST_CASE("Mistral is a Llama with a window, if the file has one") {
+  const auto window = [](std::string_view more) {
+    const HfConfig config = read_family("mistral", more);
     CHECK(config.metadata.string("general.architecture") == "llama");
-    return config.metadata.integer("llama.context_length");
+    return config.metadata.integer("llama.attention.sliding_window");
   };
-  CHECK(context(R"(, "sliding_window": 1000)") == 1000);
-  CHECK(context(R"(, "sliding_window": 40000)") == 32768);
-  CHECK(context(R"(, "sliding_window": null)") == 32768);
-  CHECK(context("") == 4096);
-  CHECK(read_more(R"(, "sliding_window": 10)").metadata.integer("llama.context_length") == 128);
+  CHECK(window(R"(, "sliding_window": 1000)") == 1000);
+  CHECK_FALSE(window(R"(, "sliding_window": null)"));
+  CHECK(window("") == 4096);
+  CHECK_FALSE(read_more(R"(, "sliding_window": 10)").metadata.contains("llama.attention.sliding_window"));
+}
+
+TEST_CASE("Which layers have a window is read in its older and its newer forms") {
+  constexpr const char* kPattern = "qwen2.attention.sliding_window_pattern";
+  CHECK_FALSE(flags(read_family("qwen2", R"(, "sliding_window": 10)"), kPattern));
+  const HfConfig by_number =
+      read_family("qwen2", R"(, "use_sliding_window": true, "sliding_window": 10, "max_window_layers": 1)");
+  CHECK(by_number.metadata.integer("qwen2.attention.sliding_window") == 10);
+  CHECK(flags(by_number, kPattern) == std::vector<bool>{false, true});
+  const HfConfig by_list = read_family("qwen2", R"(, "use_sliding_window": true, "sliding_window": 10,
+      "layer_types": ["sliding_attention", "full_attention"])");
+  CHECK(flags(by_list, kPattern) == std::vector<bool>{true, false});
+  CHECK(flags(read_family("gemma2", R"(, "hidden_act": "gelu_pytorch_tanh")"),
+              "gemma2.attention.sliding_window_pattern") == std::vector<bool>{true, false});
+  for (const char* types : {R"(["full_attention"])", R"(["full_attention", "other"])", R"("full_attention")"}) {
+    CAPTURE(types);
+    const std::string more = std::string(R"(, "use_sliding_window": true, "layer_types": )") + types;
+    expect_error(ErrorCode::corrupt_file, {"layer_types"}, [&] { (void)read_family("qwen3", more); });
+  }
+}
+
+TEST_CASE("Gemma 3 has the base of each kind of layer, in its older and its newer form") {
+  for (const char* more :
+       {R"(, "hidden_activation": "gelu_pytorch_tanh", "rope_theta": 1000000, "rope_local_base_freq": 7000)",
+        R"(, "hidden_activation": "gelu_pytorch_tanh", "rope_parameters": {
+           "full_attention": {"rope_type": "default", "rope_theta": 1000000},
+           "sliding_attention": {"rope_type": "default", "rope_theta": 7000}})"}) {
+    const HfConfig config = read_family("gemma3_text", more);
+    CHECK(config.metadata.number("gemma3.rope.freq_base") == 1e6);
+    CHECK(config.metadata.number("gemma3.rope.freq_base_swa") == 7000.0);
+  }
+}
+
+TEST_CASE("LongRoPE has two lists of divisors, and older files call it su") {
+  for (const char* type : {"longrope", "su", "yarn"}) {
+    const std::string more = std::string(R"(, "original_max_position_embeddings": 32, "rope_scaling": {
+        "short_factor": [1, 2], "long_factor": [3, 4.5], "type": ")") +
+                             type + "\"}";
+    const HfConfig config = read_family("phi3", more);
+    CHECK(config.tensors.at("rope_factors_short.weight") == std::vector<float>{1.0F, 2.0F});
+    CHECK(config.tensors.at("rope_factors_long.weight") == std::vector<float>{3.0F, 4.5F});
+    CHECK(config.metadata.integer("phi3.rope.scaling.original_context_length") == 32);
+    // sqrt(1 + ln(128 / 32) / ln 32)
+    CHECK(config.metadata.number("phi3.rope.scaling.attn_factor").value_or(0) == doctest::Approx(1.18321596));
+  }
+  for (const char* list : {"[1]", "[1, 0]", "[1, -1]", "[1, \"2\"]", "2", "null"}) {
+    CAPTURE(list);
+    const std::string more = std::string(R"(, "rope_scaling": {"type": "longrope", "short_factor": [1, 2],
+        "long_factor": )") + list +
+                             "}";
+    expect_error(ErrorCode::corrupt_file, {"long_factor"}, [&] { (void)read_family("phi3", more); });
+  }
 }
 
 TEST_CASE("Linear RoPE scaling is read in its older and its newer form") {
@@ -144,7 +207,10 @@ TEST_CASE("Llama 3's RoPE scaling becomes what divides each frequency") {
 }
 
 TEST_CASE("A RoPE scaling that is unknown or incomplete is refused by name") {
-  expect_unsupported(R"(, "rope_scaling": {"type": "yarn", "factor": 4})", {"rope_scaling.rope_type", "'yarn'"});
+  expect_unsupported(R"(, "rope_scaling": {"type": "dynamic", "factor": 4})", {"rope_scaling.rope_type", "'dynamic'"});
+  expect_unsupported(R"(, "rope_scaling": {"type": "yarn", "factor": 4, "mscale": 1.0})", {"mscale"});
+  expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "yarn"})"), {"'rope_scaling.factor'", "nothing"});
+  expect_corrupt(tiny_llama_config(R"(, "partial_rotary_factor": 1.5)"), {"partial_rotary_factor", "at most 1"});
   expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear"})"), {"'rope_scaling.factor'", "nothing"});
   expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear", "factor": 0})"), {"positive"});
   expect_corrupt(tiny_llama_config(R"(, "rope_scaling": {"type": "linear", "factor": -2})"), {"positive"});
@@ -164,8 +230,13 @@ TEST_CASE("A family that emelex does not have is refused by name, before anythin
 
 TEST_CASE("What would be computed wrongly is refused") {
   expect_unsupported(R"(, "hidden_act": "gelu")", {"hidden_act", "'silu'", "'gelu'"});
-  expect_unsupported(R"(, "attention_bias": true)", {"attention_bias"});
-  expect_unsupported(R"(, "mlp_bias": true)", {"mlp_bias"});
+  const auto refused = [](const char* model_type, const char* more, const char* key) {
+    expect_error(ErrorCode::unsupported, {key}, [&] { (void)read_family(model_type, more); });
+  };
+  refused("phi", R"(, "hidden_act": "gelu_new", "qk_layernorm": true)", "qk_layernorm");
+  refused("gemma3_text", R"(, "hidden_act": "gelu_pytorch_tanh", "use_bidirectional_attention": true)",
+          "use_bidirectional_attention");
+  refused("gemma2", R"(, "hidden_act": "silu")", "hidden_act");
   expect_unsupported(R"(, "quantization_config": {"quant_method": "gptq", "bits": 4})", {"quant_method", "'gptq'"});
 }
 

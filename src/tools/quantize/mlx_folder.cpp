@@ -140,11 +140,12 @@ class MlxFolderOutput {
 
   void plan_modules() {
     const std::string architecture = weights_.metadata().require_string("general.architecture");
-    const HfFamily* family = find_hf_family(architecture);
-    if (family == nullptr) {
-      throw Error(ErrorCode::unsupported, str_cat("[quantize] expected one of the architectures ", hf_family_names(),
-                                                  ", got ", quote_bytes(architecture)));
+    // Others store some tensors in another way than GGUF's, which weights have.
+    if (architecture != "llama") {
+      throw Error(ErrorCode::unsupported, str_cat("[quantize] expected the architecture llama for an MLX folder, got ",
+                                                  quote_bytes(architecture), " in ", weights_.metadata().source()));
     }
+    const HfFamily* family = find_hf_family(architecture);
     for (const auto& [name, tensor] : weights_.tensors()) {
       if (name == "rope_freqs.weight") continue;  // config.json says it
       const auto hf_name = hf_tensor_name(*family, name);

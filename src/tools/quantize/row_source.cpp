@@ -50,13 +50,14 @@ void RowSource::read(int64_t first, std::span<float> to, bool fits_half) const {
 
 RowOrders::RowOrders(const Weights& weights, bool to_gguf) {
   const Metadata& metadata = weights.metadata();
-  // Of what emelex reads, only Llama's architecture has another order in GGUF.
-  if (metadata.require_string("general.architecture") != "llama") return;
+  // Of what emelex reads, these have another order in GGUF.
+  const std::string architecture = metadata.require_string("general.architecture");
+  if (architecture != "llama" && architecture != "granite" && architecture != "smollm3") return;
   const bool pairs = metadata.boolean("emelex.rope.interleaved").value_or(true);
   if (pairs == to_gguf) return;
   order_ = to_gguf ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
-  heads_ = metadata.require_integer("llama.attention.head_count", 1, 1 << 20);
-  kv_heads_ = metadata.integer("llama.attention.head_count_kv").value_or(heads_);
+  heads_ = metadata.require_integer(str_cat(architecture, ".attention.head_count"), 1, 1 << 20);
+  kv_heads_ = metadata.integer(str_cat(architecture, ".attention.head_count_kv")).value_or(heads_);
 }
 
 RowSource RowOrders::source(const Tensor& tensor) const {
@@ -65,7 +66,7 @@ RowSource RowOrders::source(const Tensor& tensor) const {
                         : name.find("attn_k.") != std::string_view::npos ? kv_heads_
                                                                          : 0;
   if (order_ == RowOrder::same || heads == 0) return RowSource(tensor);
-  // A bias has its values where a matrix has rows; no architecture of this kind has one.
+  // A bias would have its values where a matrix has rows, which is not written.
   const int64_t rows = tensor.rows();
   if (tensor.shape.size() != 2 || heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
     throw Error(ErrorCode::corrupt_file, str_cat("[quantize] expected ", quote_bytes(name),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,13 +15,13 @@ namespace emelex {
 struct HfConfig {
   const HfFamily* family = nullptr;
   // GGUF's keys, and two of ours:
-  //   emelex.rope.interleaved   false: the rows of q and k are in Hugging Face's order, halves of a head and not pairs
+  //   emelex.rope.interleaved   false: RoPE's pairs are value i of each half of a head; true: they are neighbours
   //   emelex.eos_token_ids      all of them, where config.json lists several
   Metadata metadata;
   bool tied = false;  // the output is the embedding
   HfQuantization quantization;
-  // What divides each RoPE frequency, [rope dimensions / 2], where that is not 1 throughout: rope_freqs.weight.
-  std::vector<float> rope_divisors;
+  // What is a tensor in a GGUF file, by its name there: what divides each RoPE frequency, [rope dimensions / 2].
+  std::map<std::string, std::vector<float>> tensors;
 };
 
 // `source` is config.json's path and `name` what the model is called where the file does not say. Throws Error, naming

@@ -16,15 +16,33 @@ struct HfModule {
   std::string_view gguf;
 };
 
+class ConfigObject;
+class HfKeys;
+
+enum class HfNorm {
+  rms,
+  rms_less_one,  // RMSNorm whose weights are stored less 1, as Gemma's; GGUF files have them whole
+  layer,
+};
+
 // A model_type of config.json. Another family that computes what one of our architectures does is one more entry.
 struct HfFamily {
   std::string_view model_type;
   std::string_view architecture;  // general.architecture, and what its metadata keys begin with
   std::span<const HfModule> modules;
+  // Keys that other families do not have; nullptr: none.
+  void (*read_more)(const ConfigObject& root, HfKeys& keys) = nullptr;
+  std::string_view activation = "silu";  // the only one that is computed
+  HfNorm norm = HfNorm::rms;
   // What transformers takes where config.json says nothing.
-  int64_t context_length;
-  std::optional<int64_t> n_kv_heads;  // without: as many as heads
-  std::optional<int64_t> sliding_window;
+  int64_t context_length = 2048;
+  std::optional<int64_t> n_kv_heads = std::nullopt;  // without: as many as heads
+  std::optional<int64_t> head_dim = std::nullopt;    // without: hidden_size / heads
+  double norm_eps = 1e-6;
+  double rope_base = 10'000.0;
+  double rotated = 1.0;             // part of a head that RoPE turns
+  bool tied = false;                // the output is the embedding
+  bool rope_of_neighbours = false;  // RoPE turns pairs of neighbours, and not of halves of a head
 };
 
 // The family of that model_type, or nullptr.

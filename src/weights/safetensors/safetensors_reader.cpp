@@ -27,6 +27,12 @@ constexpr const char* kIndexName = "model.safetensors.index.json";
   throw Error(code, str_cat("[safetensors] expected ", expected, ", got ", got, " in ", path_text(file)));
 }
 
+// A tensor of our own making.
+Tensor vector_tensor(const std::string& name, std::vector<float> values) {
+  const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  return {name, TensorType::f32, {static_cast<int64_t>(owner->size())}, std::as_bytes(std::span(*owner)), owner};
+}
+
 class Assembler {
  public:
   Assembler(std::string_view config, const std::vector<SafeTensorsPart>& parts, const fs::path& folder)
@@ -47,7 +53,8 @@ class Assembler {
   void add_tensor(Tensor tensor, const fs::path& file);
   // transformers ignores it too
   bool is_copied_embedding(const std::string& gguf_name) const { return config_.tied && gguf_name == "output.weight"; }
-  void add_rope_divisors();
+  void add_made_tensors();
+  void add_ones_to_norms();
   void check_vocabulary() const;
 
   fs::path folder_;
@@ -115,15 +122,22 @@ void Assembler::add_tensor(Tensor tensor, const fs::path& file) {
 }
 
 // GGUF files have these as a tensor.
-void Assembler::add_rope_divisors() {
-  if (config_.rope_divisors.empty()) return;
-  const auto values = std::make_shared<const std::vector<float>>(std::move(config_.rope_divisors));
-  add_tensor({"rope_freqs.weight",
-              TensorType::f32,
-              {static_cast<int64_t>(values->size())},
-              std::as_bytes(std::span(*values)),
-              values},
-             config_path_);
+void Assembler::add_made_tensors() {
+  for (auto& [name, values] : config_.tensors) {
+    if (values.empty()) continue;  // RoPE turns nothing
+    add_tensor(vector_tensor(name, std::move(values)), config_path_);
+  }
+}
+
+void Assembler::add_ones_to_norms() {
+  if (config_.family->norm != HfNorm::rms_less_one) return;
+  for (auto& [name, tensor] : tensors_) {
+    if (!name.ends_with("norm.weight") || tensor.shape.size() != 1) continue;
+    std::vector<float> values(static_cast<size_t>(tensor.columns()));
+    tensor.read_rows(0, values);
+    for (float& value : values) value += 1.0F;
+    tensor = vector_tensor(name, std::move(values));
+  }
 }
 
 void Assembler::check_vocabulary() const {
@@ -137,7 +151,8 @@ void Assembler::check_vocabulary() const {
 std::shared_ptr<const Weights> Assembler::weights() && {
   add_mlx_matrices();
   for (auto& [name, found] : found_) add_tensor(name, found);
-  add_rope_divisors();
+  add_made_tensors();
+  add_ones_to_norms();
   check_vocabulary();
   if (!config_.tied && !tensors_.contains("output.weight") && !unreadable_.contains("output.weight")) {
     fail(ErrorCode::corrupt_file, "the tensor 'lm_head.weight', or tie_word_embeddings to be true", "neither",
