@@ -37,5 +37,16 @@ def files(folder, suffix):
     return found
 
 
+def unpack(folder, names):
+    """Puts those files and folders of llama.cpp into `folder`."""
+    with tarfile.open(archive()) as tar:
+        for member in tar:
+            inside = member.name.partition("/vendor/llama.cpp/")[2]
+            if member.isfile() and inside.startswith(tuple(names)):
+                path = Path(folder) / inside
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(tar.extractfile(member).read())
+
+
 def chat_templates():
     return {name: text.decode() for name, text in sorted(files("models/templates", ".jinja").items())}

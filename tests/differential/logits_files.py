@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 
 
-def run_logits(tool, model, lists, kernels, chunk=None, greedy=None):
-    """Logits of each list of token ids, [tokens, vocabulary]; or, with `greedy`, that many ids that follow each."""
+def run_logits(tool, model, lists, kernels, chunk=None, greedy=None, context=None):
+    """Logits of each list of token ids, [tokens, vocabulary]; or, with `greedy`, that many ids that follow each.
+
+    With `context`, in a session of so many tokens whose cache holds float32.
+    """
     with tempfile.TemporaryDirectory() as folder:
         given, got = Path(folder) / "lists", Path(folder) / "got"
         given.write_bytes(b"".join(struct.pack(f"<{len(ids) + 1}i", len(ids), *ids) for ids in lists))
         arguments = [str(x) for x in (chunk, greedy) if x is not None]
+        if context is not None:
+            arguments = [str(chunk or 512), str(greedy or 0), str(context)]
         environment = dict(os.environ, EMELEX_KERNELS=kernels)
         subprocess.run([tool, str(model), given, got, *arguments], env=environment, check=True)
         found = np.fromfile(got, dtype=np.float32 if greedy is None else np.int32)

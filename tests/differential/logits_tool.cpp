@@ -1,10 +1,11 @@
 // emelex's side of tests/differential/logits_check.py:
 //
-//   logits_tool MODEL SEQUENCES LOGITS [CHUNK [GENERATE]]
+//   logits_tool MODEL SEQUENCES LOGITS [CHUNK [GENERATE [CONTEXT]]]
 //
 // SEQUENCES holds lists of token ids, each after its length (32 bits each, little endian). LOGITS gets the logits
 // [tokens, vocab_size] of every list as float32, prefilled CHUNK tokens at a time; with GENERATE, that many greedy
-// tokens follow each list, and LOGITS gets only those tokens' ids. EMELEX_KERNELS chooses the route.
+// tokens follow each list, and LOGITS gets only those tokens' ids. With CONTEXT, that is the session's, and the cache
+// holds float32. EMELEX_KERNELS chooses the route.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -52,6 +53,10 @@ int run(int n, char** arguments) {
   emelex::LoadOptions options;
   if (n > 4) options.prefill_chunk = std::atoi(arguments[4]);
   const int count = n > 5 ? std::atoi(arguments[5]) : 0;
+  if (n > 6) {
+    options.context = std::atoi(arguments[6]);
+    options.kv_type = emelex::KvType::f32;
+  }
   emelex::Runner runner(emelex::open_weights(arguments[1]), options);
   std::ofstream out(arguments[3], std::ios::binary);
   for (const auto& list : read_lists(arguments[2])) {
@@ -72,7 +77,7 @@ int run(int n, char** arguments) {
 
 int main(int n, char** arguments) {
   try {
-    if (n < 4) throw std::runtime_error("usage: logits_tool MODEL SEQUENCES LOGITS [CHUNK [GENERATE]]");
+    if (n < 4) throw std::runtime_error("usage: logits_tool MODEL SEQUENCES LOGITS [CHUNK [GENERATE [CONTEXT]]]");
     return run(n, arguments);
   } catch (const std::exception& error) {
     std::cerr << "logits_tool: " << error.what() << '\n';

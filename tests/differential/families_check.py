@@ -1,0 +1,191 @@
+"""Compares emelex's logits with transformers' for every family of models, and from GGUF with llama.cpp's.
+
+    families_check.py LOGITS_TOOL [SEED [NAME…]]
+
+Tiny random models (family_models.py) are made by transformers. The reference is transformers in float32. With float32 activations
+emelex must agree with it to 1e-3 (largest difference over largest magnitude), on its own kernels and on MLX's; the prompt computed
+at once, in chunks, and token by token. With another value for a flag the logits must be others. Then llama.cpp's converter makes a
+GGUF file, from which emelex must give llama.cpp's logits, and the reference's where llama.cpp computes the same model; and every
+matrix is rounded to MLX's 4 bits, against transformers with the same rounded weights.
+Without SEED the models differ with every run.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TRANSFORMERS_VERBOSITY="error")
+
+import numpy as np
+import torch
+
+import family_models
+import llama_converter
+from logits_files import run_logits
+
+LIMIT = 1e-3
+FLAG_DIFFERENCE = 1e-2
+CHUNKS = {"float": [512, 7, 1], "mlx": [512, 1]}
+
+
+def llama_limit(case):
+    # llama.cpp's GELU is a table in float16, whose error attention makes larger; with transformers the limit stays.
+    return 2e-2 if case.name.startswith(("gemma", "phi2")) else LIMIT
+
+
+def difference(found, expected):
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def with_flag(folder, key, value):
+    """Changes config.json, whose text before that is given back."""
+    path = Path(folder) / "config.json"
+    text = path.read_text()
+    config = json.loads(text)
+    *outer, last = key.split(".")
+    place = config
+    for name in outer:
+        place = place[name]
+    assert place.get(last, "nothing") != value, f"{key} is {value} already"
+    place[last] = value
+    path.write_text(json.dumps(config))
+    return text
+
+
+def sharpness(model, ids):
+    """The mean of the largest weight that attention gives, over the later half of the positions."""
+    weights = model(torch.tensor([ids]), output_attentions=True).attentions
+    return float(torch.stack([layer[0, :, len(ids) // 2 :].amax(-1).mean() for layer in weights]).mean())
+
+
+def check_flags(case, tool, folder, ids, expected):
+    failures = []
+    for key, value in case.flags.items():
+        before = with_flag(folder, key, value)
+        try:
+            found = run_logits(tool, folder, [ids], "float", context=case.context)[0]
+            changed = difference(found, expected)
+        except subprocess.CalledProcessError:
+            changed = float("inf")  # refused, so it was read
+        (Path(folder) / "config.json").write_text(before)
+        if not changed > FLAG_DIFFERENCE:
+            failures.append(f"{key} = {value} changes the logits by {changed:.1e} alone")
+    return failures
+
+
+def check_mlx(case, tool, model, folder, ids):
+    """Every matrix rounded to MLX's 4 bits; the reference is transformers with the rounded weights."""
+    import mlx.core as mx
+
+    path = Path(folder) / "model.safetensors"
+    weights = {}
+    for name, values in mx.load(str(path)).items():
+        if values.ndim != 2 or values.shape[1] % 32 != 0:
+            weights[name] = values
+            continue
+        base = name.removesuffix("weight")
+        packed = mx.quantize(values, group_size=32, bits=4)
+        weights |= {name: packed[0], base + "scales": packed[1], base + "biases": packed[2]}
+        rounded = mx.dequantize(*packed, group_size=32, bits=4)
+        model.get_parameter(name).copy_(torch.from_numpy(np.array(rounded)))
+    target = Path(folder) / "mlx"
+    target.mkdir()
+    mx.save_safetensors(str(target / path.name), weights, metadata={"format": "mlx"})
+    config = json.loads((Path(folder) / "config.json").read_text()) | {"quantization": {"group_size": 32, "bits": 4}}
+    (target / "config.json").write_text(json.dumps(config))
+    expected = model(torch.tensor([ids])).logits[0].numpy()
+    words, failures = ["MLX 4-bit"], []
+    for kernels in CHUNKS:
+        found = run_logits(tool, target, [ids], kernels, context=case.context)[0]
+        words.append(f"{kernels} {difference(found, expected):.1e}")
+        if not difference(found, expected) <= LIMIT:
+            failures.append(f"MLX-quantized, {kernels} is off")
+    return words, failures
+
+
+def llama_logits(path, ids, context):
+    import llama_cpp
+
+    model = llama_cpp.Llama(str(path), n_ctx=context, n_batch=context, logits_all=True, verbose=False, n_threads=1,
+                            type_k=llama_cpp.GGML_TYPE_F32, type_v=llama_cpp.GGML_TYPE_F32)  # fmt: skip
+    model.eval(ids)
+    return model.scores[: len(ids)].copy()
+
+
+def requantized(path, name, file_type):
+    """The file in another type, by llama.cpp."""
+    import llama_cpp
+
+    target = path.with_name(f"{name}.gguf")
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.nthread, parameters.ftype, parameters.allow_requantize = 1, file_type, True
+    assert llama_cpp.llama_model_quantize(str(path).encode(), str(target).encode(), parameters) == 0
+    return target
+
+
+def check_gguf(case, tool, conversion, folder, ids, expected):
+    path = llama_converter.convert(conversion, folder, Path(folder) / "model.gguf")
+    theirs = llama_logits(path, ids, case.context)
+    ours = run_logits(tool, path, [ids], "float", context=case.context)[0]
+    words, failures = [], []
+    if case.gguf != "theirs":
+        words.append(f"GGUF {difference(ours, expected):.1e}")
+        if not difference(ours, expected) <= LIMIT:
+            failures.append("from GGUF the logits are not the reference's")
+    if case.gguf != "ours":
+        words.append(f"llama.cpp {difference(ours, theirs):.1e}")
+        if not difference(ours, theirs) <= llama_limit(case):
+            failures.append("from GGUF the logits are not llama.cpp's")
+        # llama.cpp would round activations to 8 bits, too: it gets the rounded weights as float32.
+        path = requantized(path, "q8_0", 7)
+        theirs = llama_logits(requantized(path, "widened", 0), ids, case.context)
+        rounded = difference(run_logits(tool, path, [ids], "float", context=case.context)[0], theirs)
+        words.append(f"Q8_0 {rounded:.1e}")
+        if not rounded <= llama_limit(case):
+            failures.append("from Q8_0 the logits are not llama.cpp's")
+    return words, failures
+
+
+def check(case, tool, conversion, seed):
+    rng = random.Random(seed)
+    ids = [rng.randrange(3, case.config.vocab_size) for _ in range(case.length)]
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        model = family_models.make(case, folder, seed)
+        expected = model(torch.tensor([ids])).logits[0].numpy()
+        words, failures = [f"{case.name:20} sharpness {sharpness(model, ids):.2f}"], []
+        for kernels, chunks in CHUNKS.items():
+            for chunk in chunks:
+                if case.length > 600 and chunk < 7:
+                    continue
+                found = run_logits(tool, folder, [ids], kernels, chunk, context=case.context)[0]
+                words.append(f"{kernels}/{chunk} {difference(found, expected):.1e}")
+                if not difference(found, expected) <= LIMIT:
+                    failures.append(f"{kernels} in chunks of {chunk} is off")
+        failures += check_flags(case, tool, folder, ids, expected)
+        for more in (check_gguf(case, tool, conversion, folder, ids, expected), check_mlx(case, tool, model, folder, ids)):
+            words += more[0]
+            failures += more[1]
+    print("  ".join(words), flush=True)
+    for failure in failures:
+        print(f"FAILED: {case.name}: {failure}", flush=True)
+    return len(failures)
+
+
+def main():
+    tool = sys.argv[1]
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
+    names = sys.argv[3:]
+    print(f"seed {seed}")
+    with tempfile.TemporaryDirectory() as folder:
+        conversion = llama_converter.load(folder)
+        cases = [c for c in family_models.cases() if not names or any(c.name.startswith(n) for n in names)]
+        failures = sum(check(case, tool, conversion, seed + i) for i, case in enumerate(cases))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Tiny random models of the families that emelex knows, made by transformers' own classes.
+
+Each case has shapes that exercise its family's flags, and `flags`: other values for config.json, each of which must change the
+logits, so that a flag that is ignored can't pass.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import transformers as tf
+
+SIZES = dict(vocab_size=211, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+             num_key_value_heads=2, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, pad_token_id=0)  # fmt: skip
+THETA = {"rope_type": "default", "rope_theta": 10000.0}
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 64}  # fmt: skip
+YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 64}
+LONGROPE = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64,
+            "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "long_factor": [1.0, 2.0, 3.0, 4.0, 6.0, 8.0]}  # fmt: skip
+GEMMA = dict(head_dim=24, query_pre_attn_scalar=20, sliding_window=24)
+
+
+@dataclass
+class Case:
+    name: str
+    config: tf.PreTrainedConfig
+    flags: dict = field(default_factory=dict)  # "key" or "key.key" → another value
+    length: int = 150
+    context: int = 512
+    # What llama.cpp's converter and llama.cpp make of it: "equal" to the reference; "theirs", the file says less, and emelex
+    # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference.
+    gguf: str = "equal"
+
+
+def case(name, kind, flags=None, length=150, context=512, gguf="equal", **keys):
+    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf)
+
+
+def cases():
+    scaled = {"rope_parameters.factor": 2.0}
+    return [
+        case("llama", tf.LlamaConfig, {"rms_norm_eps": 0.5, "rope_parameters.rope_theta": 500.0}, rope_parameters=THETA),
+        case("llama, head_dim", tf.LlamaConfig, {"tie_word_embeddings": False}, head_dim=24, tie_word_embeddings=True,
+             rope_parameters=THETA),
+        case("llama, biases", tf.LlamaConfig, attention_bias=True, mlp_bias=True, rope_parameters=THETA),
+        case("llama 3.1", tf.LlamaConfig, scaled, rope_parameters=LLAMA3),
+        case("llama, linear", tf.LlamaConfig, scaled, rope_parameters={**THETA, "rope_type": "linear", "factor": 4.0}),
+        case("llama, yarn", tf.LlamaConfig, {**scaled, "rope_parameters.original_max_position_embeddings": 256},
+             rope_parameters=YARN),
+        case("mistral", tf.MistralConfig, {"sliding_window": 25}, sliding_window=24, rope_parameters=THETA,
+             gguf="theirs"),
+        case("mistral, long", tf.MistralConfig, {"sliding_window": None}, length=1200, context=2048,
+             max_position_embeddings=2048, sliding_window=100, rope_parameters=THETA, gguf="theirs"),
+        case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA),
+        case("qwen2", tf.Qwen2Config, rope_parameters=THETA),
+        case("qwen2, window", tf.Qwen2Config, {"use_sliding_window": False, "sliding_window": 25,
+             "layer_types": ["sliding_attention"] * 3}, use_sliding_window=True, sliding_window=24, max_window_layers=1,
+             rope_parameters=YARN, gguf="theirs"),
+        case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("phi2", tf.PhiConfig, {"rope_parameters.partial_rotary_factor": 0.25, "layer_norm_eps": 0.5},
+             num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
+        case("phi3", tf.Phi3Config, {"sliding_window": None}, sliding_window=24, rope_parameters=THETA,
+             gguf="ours"),
+        case("phi3, long", tf.Phi3Config, {"rope_parameters.long_factor": [1.0] * 6, "max_position_embeddings": 8192,
+             "rope_parameters.partial_rotary_factor": None}, original_max_position_embeddings=64,
+             rope_parameters={**LONGROPE, "partial_rotary_factor": 0.75}),
+        case("phi3, short", tf.Phi3Config, {"rope_parameters.short_factor": [1.0] * 6}, context=256,
+             original_max_position_embeddings=256, rope_parameters={**LONGROPE, "original_max_position_embeddings": 256,
+             "partial_rotary_factor": 0.75}),
+        case("gemma2", tf.Gemma2Config, {"attn_logit_softcapping": None, "final_logit_softcapping": None, "sliding_window": 25,
+             "query_pre_attn_scalar": 40, "layer_types": ["full_attention"] * 3}, attn_logit_softcapping=8.0,
+             final_logit_softcapping=2.0, rope_parameters=THETA, gguf="theirs",
+             **GEMMA),
+        case("gemma2, as in GGUF", tf.Gemma2Config, attn_logit_softcapping=8.0, final_logit_softcapping=2.0,
+             rope_parameters=THETA, **{**GEMMA, "query_pre_attn_scalar": 24}),
+        case("gemma3", tf.Gemma3TextConfig, {"rope_parameters.sliding_attention.rope_theta": 500.0, "sliding_window": 25,
+             "rope_parameters.full_attention.factor": 2.0, "query_pre_attn_scalar": 40,
+             "layer_types": ["full_attention"] * 7}, num_hidden_layers=7, rope_parameters={
+                 "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
+             gguf="theirs", **GEMMA),
+        case("gemma3, as in GGUF", tf.Gemma3TextConfig, num_hidden_layers=7, rope_parameters={
+            "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
+             **{**GEMMA, "query_pre_attn_scalar": 24}),
+        case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA),
+        case("smollm3, window", tf.SmolLM3Config, {"sliding_window": 25}, num_hidden_layers=5, use_sliding_window=True,
+             sliding_window=24, no_rope_layers=[1, 0, 0, 1, 0], rope_parameters=THETA, gguf="theirs"),
+        case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA),
+        case("olmo3", tf.Olmo3Config, {"sliding_window": 25, "layer_types": ["full_attention"] * 4}, num_hidden_layers=4,
+             sliding_window=24, rope_parameters={"full_attention": YARN, "sliding_attention": THETA}),
+        case("granite", tf.GraniteConfig, {"attention_multiplier": 0.5, "embedding_multiplier": 3.0,
+             "residual_multiplier": 0.9, "logits_scaling": 2.0}, attention_multiplier=0.2, embedding_multiplier=6.0,
+             residual_multiplier=0.4, logits_scaling=4.0, rope_parameters=THETA),
+    ]  # fmt: skip
+
+
+def scaled_weights(model, generator):
+    """Random weights of a size that keeps activations near 1, and scores of attention far from equal."""
+    zero_centred = "Gemma" in type(model).__name__
+    for name, parameter in model.named_parameters():
+        values = torch.randn(parameter.shape, generator=generator)
+        if parameter.dim() == 1 and "norm" in name and name.endswith("weight"):
+            sharp = 2.5 if "q_norm" in name or "k_norm" in name else 1.0
+            values = sharp * (0.3 * values + 1.0) - (1.0 if zero_centred else 0.0)
+        elif parameter.dim() == 1:
+            values = 0.5 * values
+        else:
+            sharp = any(part in name for part in ("q_proj", "k_proj", "qkv_proj"))
+            values = values * (2.0 if sharp else 1.2) * parameter.shape[-1] ** -0.5
+        parameter.data.copy_(values)
+
+
+def make(case, folder, seed):
+    """Writes the model into `folder` and gives it back."""
+    model = tf.AutoModelForCausalLM.from_config(case.config, attn_implementation="eager", dtype=torch.float32).eval()
+    with torch.no_grad():
+        scaled_weights(model, torch.Generator().manual_seed(seed))
+    model.save_pretrained(folder)
+    return model
