@@ -45,12 +45,12 @@ test-tools: setup
 test: setup test-tools  ## build and run all tests but those against other implementations
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset release
-	@ctest --preset release -LE peers
+	@ctest --preset release -LE peers --parallel 2
 
 test-asan: setup test-tools  ## the same with the address and undefined-behaviour sanitizers
 	@cmake --preset asan-ubsan -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset asan-ubsan
-	@ctest --preset asan-ubsan -LE peers
+	@ctest --preset asan-ubsan -LE peers --parallel 2
 
 # Those that emulation leaves quick enough: the models' had not ended after a minute.
 ARM64_TESTS := base quant weights kernels cache

@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -76,6 +77,15 @@ class Refused(Exception):
         self.status, self.code, self.message, self.headers = status, code, message, dict(headers)
 
 
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that was killed or had enough is no error here."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class HubServer:
     """`with HubServer(repositories) as hub:` — HF_ENDPOINT is hub.endpoint. Attributes may be changed while it runs."""
 
@@ -89,9 +99,9 @@ class HubServer:
         self._lock = threading.Lock()
 
     def __enter__(self):
-        self._servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (HubHandler, StorageHandler)]
+        self._servers = [QuietServer(("127.0.0.1", 0), handler) for handler in (HubHandler, StorageHandler)]
         for server in self._servers:
-            server.hub, server.daemon_threads = self, True
+            server.hub = self
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         self.endpoint, self.storage = (f"http://127.0.0.1:{server.server_address[1]}" for server in self._servers)
         return self
