@@ -76,7 +76,7 @@ test-arm64:  ## build for 64-bit Arm and run tests under qemu, the kernels' on t
 test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other implementations of the same models
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset release
-	@ctest --preset release -L peers
+	@ctest --preset release -L peers --parallel 2
 
 bench: build  ## speed of the demo model on this machine
 	@scripts/fetch-demo-model >/dev/null
