@@ -23,8 +23,8 @@
 //   exact_half(p)         a float16
 //   bfloat(p)             a bfloat16
 // Small numbers that lie in a file's bits in pieces cost a format more to put together than to multiply with, so the
-// packed form has them whole: the format looks at the file and says what is to be kept. Of a packed matrix what it looks
-// at is zeros, and what it keeps is what it once kept.
+// packed form has them whole: the format looks at the file and says what is to be kept. Of a packed matrix what it
+// looks at is zeros, and what it keeps is what it once kept.
 //   look(p, out)          as transposed
 //   look_words(p)         as exact_words
 //   look_half(p)          as exact_half
