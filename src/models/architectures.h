@@ -7,16 +7,16 @@
 // The architectures, each in the file of its name; registry.cpp finds them by general.architecture.
 namespace emelex {
 
-std::unique_ptr<Model> make_command_r(const ModelSource& source);
-std::unique_ptr<Model> make_gemma2(const ModelSource& source);
-std::unique_ptr<Model> make_gemma3(const ModelSource& source);
-std::unique_ptr<Model> make_granite(const ModelSource& source);
-std::unique_ptr<Model> make_llama(const ModelSource& source);
-std::unique_ptr<Model> make_olmo2(const ModelSource& source);
-std::unique_ptr<Model> make_phi2(const ModelSource& source);
-std::unique_ptr<Model> make_phi3(const ModelSource& source);
-std::unique_ptr<Model> make_qwen2(const ModelSource& source);
-std::unique_ptr<Model> make_qwen3(const ModelSource& source);
-std::unique_ptr<Model> make_smollm3(const ModelSource& source);
+std::unique_ptr<Model> make_command_r(const ModelInput& source);
+std::unique_ptr<Model> make_gemma2(const ModelInput& source);
+std::unique_ptr<Model> make_gemma3(const ModelInput& source);
+std::unique_ptr<Model> make_granite(const ModelInput& source);
+std::unique_ptr<Model> make_llama(const ModelInput& source);
+std::unique_ptr<Model> make_olmo2(const ModelInput& source);
+std::unique_ptr<Model> make_phi2(const ModelInput& source);
+std::unique_ptr<Model> make_phi3(const ModelInput& source);
+std::unique_ptr<Model> make_qwen2(const ModelInput& source);
+std::unique_ptr<Model> make_qwen3(const ModelInput& source);
+std::unique_ptr<Model> make_smollm3(const ModelInput& source);
 
 }  // namespace emelex

@@ -7,7 +7,7 @@ namespace emelex {
 
 // Command R (Cohere, 2024): a LayerNorm without a bias before attention and MLP, which are computed side by side; the
 // logits are scaled.
-std::unique_ptr<Model> make_command_r(const ModelSource& source) {
+std::unique_ptr<Model> make_command_r(const ModelInput& source) {
   const ModelConfig config = read_model_config(source, RopePairs::neighbours);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;

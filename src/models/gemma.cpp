@@ -53,7 +53,7 @@ void set_gemma_scale(const ConfigKeys& keys, int layers, ModelConfig& config) {
   config.attention.scale = 1.0F / std::sqrt(static_cast<float>(config.dim / config.attention.n_heads));
 }
 
-std::unique_ptr<Model> make_gemma(const ModelSource& source, const ModelConfig& config,
+std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& config,
                                   const WindowedAttention& attention, std::optional<Parts::QkNorm> qk_norm) {
   const ConfigKeys keys(source.weights->metadata());
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
@@ -66,7 +66,7 @@ std::unique_ptr<Model> make_gemma(const ModelSource& source, const ModelConfig& 
 }  // namespace
 
 // Gemma 2 (arXiv:2408.00118): every other layer has a window, scores and logits are capped.
-std::unique_ptr<Model> make_gemma2(const ModelSource& source) {
+std::unique_ptr<Model> make_gemma2(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
   ModelConfig config = read_model_config(source, RopePairs::halves);
   set_gemma_scale(keys, 46, config);
@@ -78,7 +78,7 @@ std::unique_ptr<Model> make_gemma2(const ModelSource& source) {
 
 // Gemma 3 (arXiv:2503.19786): five layers of six have a window and rotary embeddings of their own, never scaled; heads'
 // queries and keys are normalized.
-std::unique_ptr<Model> make_gemma3(const ModelSource& source) {
+std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
   ModelConfig config = read_model_config(source, RopePairs::halves);
   set_gemma_scale(keys, 62, config);

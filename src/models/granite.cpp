@@ -35,7 +35,7 @@ class GraniteBlock : public Block {
 
 // Granite 3 (Granite Team, IBM, 2024): Llama with scales of its own for embeddings, residuals, scores and logits, after
 // Yang et al., arXiv:2203.03466.
-std::unique_ptr<Model> make_granite(const ModelSource& source) {
+std::unique_ptr<Model> make_granite(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
   const ModelConfig config = read_model_config(source, RopePairs::neighbours);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);

@@ -8,7 +8,7 @@ namespace emelex {
 // Llama (Touvron et al., arXiv:2302.13971; arXiv:2407.21783): RMSNorm before each half of a block, grouped-query
 // attention with rotary embeddings, a SwiGLU MLP. Mistral (Jiang et al., arXiv:2310.06825) is one whose tokens see a
 // window of those before them.
-std::unique_ptr<Model> make_llama(const ModelSource& source) {
+std::unique_ptr<Model> make_llama(const ModelInput& source) {
   ModelConfig config = read_model_config(source, RopePairs::neighbours);
   config.attention.window = read_window(ConfigKeys(source.weights->metadata()));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);

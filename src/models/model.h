@@ -20,7 +20,7 @@ struct ModelConfig {
 };
 
 // What a model is made of.
-struct ModelSource {
+struct ModelInput {
   std::shared_ptr<const Weights> weights;
   Route& route;
   int context;  // tokens that a sequence may have; 0: as many as the model was trained for
@@ -42,6 +42,6 @@ void check_architecture(const Metadata& metadata);
 
 // Builds the model that the file's general.architecture names. Throws as check_architecture does, and
 // Error(corrupt_file) when keys or tensors are missing or do not fit together.
-std::unique_ptr<Model> make_model(const ModelSource& source);
+std::unique_ptr<Model> make_model(const ModelInput& source);
 
 }  // namespace emelex

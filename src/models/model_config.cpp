@@ -33,7 +33,7 @@ int read_vocab_size(const ConfigKeys& keys, const Weights& weights) {
 
 }  // namespace
 
-ModelConfig read_model_config(const ModelSource& source, RopePairs pairs) {
+ModelConfig read_model_config(const ModelInput& source, RopePairs pairs) {
   const Weights& weights = *source.weights;
   const ConfigKeys keys(weights.metadata());
   if (keys.size_or_none("expert_count", kMaxDim) > 0) {
@@ -57,7 +57,7 @@ ModelConfig read_model_config(const ModelSource& source, RopePairs pairs) {
 
 int read_window(const ConfigKeys& keys) { return keys.size_or_none("attention.sliding_window", kMaxContext); }
 
-WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period) {
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period) {
   const ConfigKeys keys(source.weights->metadata());
   AttentionConfig local = config.attention;
   local.window = read_window(keys);
@@ -68,7 +68,7 @@ WindowedAttention read_windowed_attention(const ModelSource& source, const Model
   return attention;
 }
 
-WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period,
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period,
                                           RopePairs pairs, double base) {
   WindowedAttention attention = read_windowed_attention(source, config, period);
   if (attention.local->window == 0) return attention;

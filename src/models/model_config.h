@@ -9,7 +9,7 @@
 namespace emelex {
 
 // Reads what every architecture has. Throws Error(corrupt_file), naming the key and the file.
-ModelConfig read_model_config(const ModelSource& source, RopePairs pairs);
+ModelConfig read_model_config(const ModelInput& source, RopePairs pairs);
 
 // The file's sliding window, attention.sliding_window, or 0.
 int read_window(const ConfigKeys& keys);
@@ -27,11 +27,11 @@ struct WindowedAttention {
 
 // By attention.sliding_window and attention.sliding_window_pattern: where the file does not say, all layers but every
 // `period`-th slide; 0: none does.
-WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period);
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period);
 
 // The same where layers with the window have a rotary embedding of their own: never scaled, its frequencies' base by
 // rope.freq_base_swa, else `base`.
-WindowedAttention read_windowed_attention(const ModelSource& source, const ModelConfig& config, int period,
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period,
                                           RopePairs pairs, double base);
 
 }  // namespace emelex

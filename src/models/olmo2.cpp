@@ -32,7 +32,7 @@ class Olmo2Block : public Block {
 
 // OLMo 2 (arXiv:2501.00656): queries and keys are normalized over all heads together. OLMo 3 (arXiv:2512.13961) is one
 // of whose layers three of four have a window, and rotary embeddings that are never scaled.
-std::unique_ptr<Model> make_olmo2(const ModelSource& source) {
+std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source, RopePairs::halves);
   const double base = ConfigKeys(source.weights->metadata()).positive("rope.freq_base", 10'000.0);
   const auto attention = read_windowed_attention(source, config, 4, RopePairs::halves, base);

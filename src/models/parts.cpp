@@ -6,7 +6,7 @@
 
 namespace emelex {
 
-Parts::Parts(const ModelSource& source, const ModelConfig& config, std::string_view norm_key)
+Parts::Parts(const ModelInput& source, const ModelConfig& config, std::string_view norm_key)
     : weights_(source.weights),
       route_(&source.route),
       config_(std::make_shared<const ModelConfig>(config)),

@@ -17,7 +17,7 @@ class Parts {
  public:
   // `norm_key` is the metadata key of the norms' epsilon: "attention.layer_norm_rms_epsilon" for RMSNorm,
   // "attention.layer_norm_epsilon" for LayerNorm, whose biases are taken where the file has them.
-  Parts(const ModelSource& source, const ModelConfig& config, std::string_view norm_key);
+  Parts(const ModelInput& source, const ModelConfig& config, std::string_view norm_key);
 
   // The parts of one layer, whose tensors' names begin with "blk.<layer>.".
   Parts layer(int i) const;

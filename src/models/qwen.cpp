@@ -8,7 +8,7 @@
 namespace emelex {
 namespace {
 
-std::unique_ptr<Model> make_qwen(const ModelSource& source, std::optional<Parts::QkNorm> qk_norm) {
+std::unique_ptr<Model> make_qwen(const ModelInput& source, std::optional<Parts::QkNorm> qk_norm) {
   const ModelConfig config = read_model_config(source, RopePairs::halves);
   const WindowedAttention attention = read_windowed_attention(source, config, 0);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
@@ -23,9 +23,9 @@ std::unique_ptr<Model> make_qwen(const ModelSource& source, std::optional<Parts:
 }  // namespace
 
 // Qwen 2 and 2.5 (arXiv:2407.10671, arXiv:2412.15115): a Llama with biases of queries, keys and values.
-std::unique_ptr<Model> make_qwen2(const ModelSource& source) { return make_qwen(source, std::nullopt); }
+std::unique_ptr<Model> make_qwen2(const ModelInput& source) { return make_qwen(source, std::nullopt); }
 
 // Qwen 3 (arXiv:2505.09388): without the biases, and with an RMSNorm of each head's query and key.
-std::unique_ptr<Model> make_qwen3(const ModelSource& source) { return make_qwen(source, Parts::QkNorm::of_heads); }
+std::unique_ptr<Model> make_qwen3(const ModelInput& source) { return make_qwen(source, Parts::QkNorm::of_heads); }
 
 }  // namespace emelex

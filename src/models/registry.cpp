@@ -9,7 +9,7 @@
 namespace emelex {
 namespace {
 
-using MakeModel = std::unique_ptr<Model> (*)(const ModelSource&);
+using MakeModel = std::unique_ptr<Model> (*)(const ModelInput&);
 
 // By general.architecture.
 const std::map<std::string, MakeModel, std::less<>>& architectures() {
@@ -34,7 +34,7 @@ MakeModel find_architecture(const Metadata& metadata) {
 
 void check_architecture(const Metadata& metadata) { find_architecture(metadata); }
 
-std::unique_ptr<Model> make_model(const ModelSource& source) {
+std::unique_ptr<Model> make_model(const ModelInput& source) {
   return find_architecture(source.weights->metadata())(source);
 }
 

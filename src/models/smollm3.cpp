@@ -7,7 +7,7 @@ namespace emelex {
 
 // SmolLM 3 (Hugging Face, 2025): a Llama of which every fourth layer has no rotary embedding (Yang et al.,
 // arXiv:2501.18795).
-std::unique_ptr<Model> make_smollm3(const ModelSource& source) {
+std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
   const ModelConfig config = read_model_config(source, RopePairs::neighbours);
   const std::vector<bool> turned = keys.layers("attention.rope_pattern", config.n_layers, 4);
