@@ -1,6 +1,6 @@
-#include "layers/pre_norm_block.h"
 #include "models/architectures.h"
 #include "models/decoder.h"
+#include "models/llama_block.h"
 #include "models/model_config.h"
 
 namespace emelex {
@@ -13,10 +13,8 @@ std::unique_ptr<Model> make_phi3(const ModelInput& source) {
   config.attention.window = read_window(ConfigKeys(source.weights->metadata()));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-    return std::make_unique<PreNormBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention, i),
-                                          layer.norm("ffn_norm"), layer.gated_mlp(Activation::silu));
-  });
+  return make_decoder(
+      parts, {}, [&](const Parts& layer, int i) { return make_llama_block(layer, layer.attention(), attention, i); });
 }
 
 }  // namespace emelex

@@ -1,8 +1,8 @@
 #include <optional>
 
-#include "layers/pre_norm_block.h"
 #include "models/architectures.h"
 #include "models/decoder.h"
+#include "models/llama_block.h"
 #include "models/model_config.h"
 
 namespace emelex {
@@ -12,11 +12,8 @@ std::unique_ptr<Model> make_qwen(const ModelInput& source, std::optional<Parts::
   const ModelConfig config = read_model_config(source, RopePairs::halves);
   const WindowedAttention attention = read_windowed_attention(source, config, 0);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-    auto matrices = qk_norm ? layer.attention(*qk_norm) : layer.attention();
-    return std::make_unique<PreNormBlock>(layer.norm("attn_norm"),
-                                          Attention(std::move(matrices), attention.layer(i), i), layer.norm("ffn_norm"),
-                                          layer.gated_mlp(Activation::silu));
+  return make_decoder(parts, {}, [&](const Parts& layer, int i) {
+    return make_llama_block(layer, qk_norm ? layer.attention(*qk_norm) : layer.attention(), attention.layer(i), i);
   });
 }
 

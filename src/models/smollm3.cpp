@@ -1,6 +1,6 @@
-#include "layers/pre_norm_block.h"
 #include "models/architectures.h"
 #include "models/decoder.h"
+#include "models/llama_block.h"
 #include "models/model_config.h"
 
 namespace emelex {
@@ -16,10 +16,9 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   const WindowedAttention with_rope = read_windowed_attention(source, config, 0);
   const WindowedAttention without_rope = read_windowed_attention(source, unturned, 0);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  return make_decoder(parts, {}, [&](const Parts& layer, int i) {
     const auto& attention = turned[static_cast<size_t>(i)] ? with_rope : without_rope;
-    return std::make_unique<PreNormBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention.layer(i), i),
-                                          layer.norm("ffn_norm"), layer.gated_mlp(Activation::silu));
+    return make_llama_block(layer, layer.attention(), attention.layer(i), i);
   });
 }
 

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+
+#include "layers/attention.h"
+#include "layers/block.h"
+#include "models/parts.h"
+
+namespace emelex {
+
+// Llama's block of a layer's parts: a norm before each half, a SwiGLU MLP. Most architectures after it differ in their
+// attention alone.
+std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices, AttentionConfigPtr attention,
+                                        int layer);
+
+}  // namespace emelex
