@@ -81,9 +81,10 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::run(int n, Call call, const void* fn) {
+void ThreadPool::run(int n, int part_of_rest, Call call, const void* fn) {
   n_ = n;
   n_units_ = std::min(n, static_cast<int>(kUnitMask));
+  part_of_rest_.store(part_of_rest, std::memory_order_relaxed);
   call_ = call;
   fn_ = fn;
   done_.store(0, std::memory_order_relaxed);
@@ -119,24 +120,27 @@ int ThreadPool::take(Share& share, int worker) {
   int taken = 0;
   uint64_t ticket = share.ticket.load(std::memory_order_acquire);
   while (next_of(ticket) < end_of(ticket)) {
+    // What is read of the loop before a unit of it is taken may be of another one: then nothing is taken.
+    const int rest = end_of(ticket) - next_of(ticket);
+    const int part = part_of_rest_.load(std::memory_order_relaxed);
+    const int units = part == 1 ? 1 : std::max(1, rest / part);
     // Succeeds only while this loop goes on.
-    if (!share.ticket.compare_exchange_weak(ticket, ticket + kOneUnit, std::memory_order_acquire)) continue;
-    call_unit(next_of(ticket), worker);
-    ++taken;
+    const uint64_t after = ticket + kOneUnit * static_cast<uint64_t>(units);
+    if (!share.ticket.compare_exchange_weak(ticket, after, std::memory_order_acquire)) continue;
+    call_units(next_of(ticket), next_of(after), worker);
+    taken += units;
     ticket = share.ticket.load(std::memory_order_acquire);
   }
   return taken;
 }
 
-void ThreadPool::call_unit(int unit, int worker) {
-  const auto first = [this](int u) { return static_cast<int>(int64_t{n_} * u / n_units_); };
-  const int end = first(unit + 1);
-  for (int index = first(unit); index < end && !failed_.load(std::memory_order_relaxed); ++index) {
-    try {
-      call_(fn_, index, worker);
-    } catch (...) {
-      keep_failure();
-    }
+void ThreadPool::call_units(int begin, int end, int worker) {
+  const auto first = [this](int unit) { return static_cast<int>(int64_t{n_} * unit / n_units_); };
+  if (failed_.load(std::memory_order_relaxed)) return;
+  try {
+    call_(fn_, first(begin), first(end), worker);
+  } catch (...) {
+    keep_failure();
   }
 }
 

@@ -43,12 +43,30 @@ class ThreadPool {
       for (int i = 0; i < n; ++i) fn(i, 0);
       return;
     }
-    run(
-        n, [](const void* f, int index, int worker) { (*static_cast<const Fn*>(f))(index, worker); }, &fn);
+    const auto call = [](const void* f, int begin, int end, int worker) {
+      for (int i = begin; i < end; ++i) (*static_cast<const Fn*>(f))(i, worker);
+    };
+    run(n, 1, call, &fn);
+  }
+
+  // Calls fn(begin, end, worker) for runs of indices that make up [0, n): long runs at first, then shorter ones, to
+  // the end that all workers are ready together. For short loops that go through memory: taking an index waits for the
+  // reads before it, which is 0.2 µs each time.
+  template <class Fn>
+  void for_runs(int n, const Fn& fn) {
+    if (n <= 1 || workers_.empty()) {
+      if (n > 0) fn(0, n, 0);
+      return;
+    }
+    const auto call = [](const void* f, int begin, int end, int worker) {
+      (*static_cast<const Fn*>(f))(begin, end, worker);
+    };
+    run(n, kPartOfRest, call, &fn);
   }
 
  private:
-  using Call = void (*)(const void* fn, int index, int worker);
+  using Call = void (*)(const void* fn, int begin, int end, int worker);
+  static constexpr int kPartOfRest = 3;  // a run is a third of what is left
 
   // Memory that a worker is about to read. Seen by that worker alone.
   class ReadAhead {
@@ -72,11 +90,11 @@ class ThreadPool {
     alignas(64) ReadAhead ahead;
   };
 
-  void run(int n, Call call, const void* fn);
+  void run(int n, int part_of_rest, Call call, const void* fn);
   void work(int worker);
   void take_all(int worker);
   int take(Share& share, int worker);
-  void call_unit(int unit, int worker);
+  void call_units(int begin, int end, int worker);
   void keep_failure();
   bool wait_for_loop(uint32_t seen, int worker);
 
@@ -89,6 +107,8 @@ class ThreadPool {
   int n_units_ = 0;  // runs of indices, for loops of more than a ticket can number
   Call call_ = nullptr;
   const void* fn_ = nullptr;
+
+  std::atomic<int> part_of_rest_{1};  // one unit is taken at a time, or where it is not 1 such a part of those left
 
   alignas(64) std::atomic<uint32_t> loop_{0};  // its number
   alignas(64) std::atomic<int> done_{0};       // units of the loop

@@ -36,14 +36,47 @@ TEST_CASE("a loop calls each index once, whatever the numbers of threads and ind
   }
 }
 
+TEST_CASE("runs make up a loop, whatever the numbers of threads and indices, and get shorter") {
+  for (const int threads : {1, 2, 3, 8}) {
+    ThreadPool pool(threads);
+    for (const int n : {0, 1, 2, 7, 64, 10000, 3000000}) {
+      CAPTURE(n);
+      std::vector<std::atomic<int>> calls(static_cast<size_t>(n));
+      std::atomic<int> runs{0};
+      std::atomic<int> longest{0};
+      std::atomic<bool> good{true};
+      pool.for_runs(n, [&](int begin, int end, int worker) {
+        if (begin < 0 || begin >= end || end > n || worker < 0 || worker >= pool.size()) good = false;
+        for (int i = begin; i < end; ++i) calls[static_cast<size_t>(i)].fetch_add(1);
+        int most = longest.load();
+        while (most < end - begin && !longest.compare_exchange_weak(most, end - begin)) {
+        }
+        runs.fetch_add(1);
+      });
+      CHECK(good);
+      CHECK(std::vector<int>(calls.begin(), calls.end()) == std::vector<int>(static_cast<size_t>(n), 1));
+      if (threads > 1 && n >= 64) {
+        CHECK(longest <= n / threads / 2);  // no worker holds most of its share
+        CHECK(runs < n / 2 + threads);
+      }
+    }
+  }
+}
+
 TEST_CASE("each index of many short loops is called once, with more threads than cores") {
   ThreadPool pool(8);
   int64_t expected = 0;
   std::atomic<int64_t> sum{0};
   for (int loop = 0; loop < 30000; ++loop) {
     const int n = loop % 7 == 0 ? 60 : 2 + loop % 5;  // a worker that comes late meets a longer loop, or a shorter one
-    pool.for_each(n,
-                  [&, loop](int index, int) { sum.fetch_add(int64_t{index} * loop + 1, std::memory_order_relaxed); });
+    const auto add = [&, loop](int index, int) { sum.fetch_add(int64_t{index} * loop + 1, std::memory_order_relaxed); };
+    if (loop % 3 == 0) {  // both kinds in turn
+      pool.for_runs(n, [&](int begin, int end, int worker) {
+        for (int i = begin; i < end; ++i) add(i, worker);
+      });
+    } else {
+      pool.for_each(n, add);
+    }
     expected += int64_t{n} * (n - 1) / 2 * loop + n;
     REQUIRE(sum.load() == expected);
   }

@@ -120,6 +120,15 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
   return prepared;
 }
 
+// Of chunks [begin, end), those of the first one's matrix as one.
+Chunk rest_of_matrix(const Plan& plan, int begin, int end) {
+  Chunk all = plan.chunks[static_cast<size_t>(begin)];
+  for (int i = begin; i < end && plan.chunks[static_cast<size_t>(i)].matrix == all.matrix; ++i) {
+    all.row_end = plan.chunks[static_cast<size_t>(i)].row_end;
+  }
+  return all;
+}
+
 void pack(Plan& plan) {
   for (CpuMatrix& matrix : plan.matrices) pack_matrix(*plan.context, matrix);
   find_first_reads(plan);
@@ -141,8 +150,7 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
   const Prepared prepared = prepare(plan, x, tokens);
   const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
   const auto next = tokens <= kFewTokens ? next_reads(plan) : nullptr;
-  context.pool.for_each(static_cast<int>(plan.chunks.size()), [&](int index, int worker) {
-    const Chunk& chunk = plan.chunks[static_cast<size_t>(index)];
+  const auto compute = [&](const Chunk& chunk, int worker) {
     const CpuMatrix& matrix = plan.matrices[static_cast<size_t>(chunk.matrix)];
     MatmulArgs args = matrix.args();
     args.activations = prepared.quantized;
@@ -155,7 +163,19 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     add_bias(plan, chunk, tokens, outputs[chunk.matrix]);
     if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
-  });
+  };
+  const auto n_chunks = static_cast<int>(plan.chunks.size());
+  if (tokens > kFewTokens) {
+    context.pool.for_each(n_chunks, [&](int i, int worker) { compute(plan.chunks[static_cast<size_t>(i)], worker); });
+  } else {
+    context.pool.for_runs(n_chunks, [&](int begin, int end, int worker) {
+      while (begin < end) {
+        const Chunk chunk = rest_of_matrix(plan, begin, end);
+        compute(chunk, worker);
+        while (begin < end && plan.chunks[static_cast<size_t>(begin)].matrix == chunk.matrix) ++begin;
+      }
+    });
+  }
 }
 
 class CpuLinear : public Linear {
