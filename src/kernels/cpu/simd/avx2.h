@@ -20,6 +20,7 @@ struct Avx2 {
   static constexpr int kFileGroups = 1;
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
+  static constexpr bool kTwoDotChains = false;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatTokens = 2;
   static constexpr int kKvVectors = 4;

@@ -20,6 +20,7 @@ struct Avx512 {
   static constexpr int kFileGroups = 1;
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
+  static constexpr bool kTwoDotChains = true;
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatTokens = 4;
   static constexpr int kKvVectors = 4;
@@ -90,6 +91,7 @@ struct Avx512 {
   [[gnu::always_inline]] static I sub_shifted(I a, int32_t x) {
     return _mm512_sub_epi32(a, _mm512_slli_epi32(_mm512_set1_epi32(x), kShift));
   }
+  [[gnu::always_inline]] static I add_words(I a, I b) { return _mm512_add_epi32(a, b); }
   [[gnu::always_inline]] static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   [[gnu::always_inline]] static void store_i8(int8_t* p, F a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));

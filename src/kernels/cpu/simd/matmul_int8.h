@@ -252,6 +252,18 @@ struct Int8Matmul {
     }
   }
 
+  // The same for one token and one group of rows, in two sums: each dot product waits for the one before it in its sum.
+  template <class Block>
+  [[gnu::always_inline]] static void add_in_two_chains(const Block (&blocks)[1], const int8_t* q, I (&products)[1][1]) {
+    I second = S::set_i(0);
+    EMELEX_UNROLL
+    for (int g = 0; g < 4; ++g) {
+      products[0][0] = dot(products[0][0], blocks[0].w(g), S::activations(q, g));
+      second = dot(second, blocks[0].w(g + 4), S::activations(q, g + 4));
+    }
+    products[0][0] = S::add_words(products[0][0], second);
+  }
+
   // products += Σ w q over the columns of a block's scale i, for R groups of rows and the T tokens of a tile.
   template <int R, int T, class Block>
   [[gnu::always_inline]] static void add_products(const Block (&blocks)[R], int i, const int8_t* q,
@@ -259,6 +271,7 @@ struct Int8Matmul {
     if constexpr (S::kTokenPairs && T > 1 && std::is_same_v<Block, UnpackedBlock>) {
       return add_pair_products(blocks, i, q, products);
     }
+    if constexpr (S::kTwoDotChains && T == 1 && R == 1 && kScales == 1) return add_in_two_chains(blocks, q, products);
     EMELEX_UNROLL
     for (int g = i * kGroups; g < (i + 1) * kGroups; ++g) {
       U w[R];

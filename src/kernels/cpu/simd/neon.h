@@ -147,6 +147,7 @@ struct NeonRows : NeonVectors<1> {
 #else
   static constexpr bool kTokenPairs = false;
 #endif
+  static constexpr bool kTwoDotChains = false;
 
   struct U {
     uint8x16_t v;

@@ -21,6 +21,7 @@ struct Scalar {
   static constexpr int kFileGroups = 1;          // the same where blocks come straight from the file
   static constexpr bool kSignedWeights = false;  // whether dot products want signed weights
   static constexpr bool kTokenPairs = false;     // whether there are products of two rows with two tokens
+  static constexpr bool kTwoDotChains = false;   // whether dot products of one token wait for each other, otherwise
   static constexpr int kFloatRows = 2;           // rows and
   static constexpr int kFloatTokens = 2;         // tokens that the float kernel keeps in registers
   static constexpr int kKvVectors = 4;           // vectors of 4 rows that attention keeps in registers
