@@ -29,7 +29,7 @@ struct SixBitScales {
   using I = typename S::I;
   F d, minus_dmin;
   I words[3];
-  typename Reader::Bytes bytes;  // the scales, then the mins
+  typename Reader::Bytes bytes;  // of two blocks, the scales and then the mins
 
   [[gnu::always_inline]] void load(Reader& rows, const uint8_t* p, size_t stride) {
     typename S::U header[4]{};
@@ -38,7 +38,11 @@ struct SixBitScales {
     S::halves(rows.keep(S::words(header[0])), d, dmin);
     minus_dmin = S::sub(S::zero(), dmin);
     for (int i = 0; i < 3; ++i) words[i] = S::words(header[i + 1]);
-    bytes = rows.template keep_bytes<16>([this](int i) { return six_bits(i); });
+  }
+  // Those of block i, which is even, and of the next. Just before these blocks' values, so that a packed matrix is read
+  // straight on: going back to the scales of all eight, a core gets 10% to 20% less from its memory.
+  [[gnu::always_inline]] void load_pair(Reader& rows, int i) {
+    bytes = rows.template keep_bytes<4>([this, i](int j) { return of_pair(i, j); });
   }
   // scale i, min i - 8
   [[gnu::always_inline]] I six_bits(int i) const {
@@ -48,10 +52,11 @@ struct SixBitScales {
     return S::or_words(S::bits(words[2], at + (is_min ? 4 : 0), 15),
                        S::shift_words(S::bits(words[is_min ? 1 : 0], at + 6, 3), 4));
   }
+  [[gnu::always_inline]] I of_pair(int i, int j) const { return six_bits(i + j % 2 + (j >= 2 ? 8 : 0)); }
   [[gnu::always_inline]] void get(int i, F& scale, F& min) const {
-    const auto make = [this](int j) { return six_bits(j); };
-    scale = S::mul(d, S::to_float(bytes.get(i, make)));
-    min = S::mul(minus_dmin, S::to_float(bytes.get(8 + i, make)));
+    const auto make = [this, i](int j) { return of_pair(i - i % 2, j); };
+    scale = S::mul(d, S::to_float(bytes.get(i % 2, make)));
+    min = S::mul(minus_dmin, S::to_float(bytes.get(2 + i % 2, make)));
   }
 };
 
@@ -77,7 +82,10 @@ struct Q4KFormat {
       const uint8_t* p = base + b / 8 * kBytes;
       const int i = static_cast<int>(b % 8);
       if (i == 0) scales.load(rows, p, stride);
-      if (i % 2 == 0) load_32<S>(rows, p + 16 + 16 * i, stride, packed);
+      if (i % 2 == 0) {
+        scales.load_pair(rows, i);
+        load_32<S>(rows, p + 16 + 16 * i, stride, packed);
+      }
       if (i % 2 == 0) {
         for (int g = 0; g < 8; ++g) out.values[g] = S::low_nibbles(packed[g]);
       } else {
@@ -113,7 +121,10 @@ struct Q5KFormat {
         scales.load(rows, p, stride);
         load_32<S>(rows, p + 16, stride, fifth);
       }
-      if (i % 2 == 0) load_32<S>(rows, p + 48 + 16 * i, stride, packed);
+      if (i % 2 == 0) {
+        scales.load_pair(rows, i);
+        load_32<S>(rows, p + 48 + 16 * i, stride, packed);
+      }
       for (int g = 0; g < 8; ++g) {
         const auto low = i % 2 == 0 ? S::low_nibbles(packed[g]) : S::high_nibbles(packed[g]);
         out.values[g] = S::or_field(low, fifth[g], i - 4, 1 << 4);
