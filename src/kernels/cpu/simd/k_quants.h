@@ -70,6 +70,7 @@ struct Q4KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 2;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -105,6 +106,7 @@ struct Q5KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
   static constexpr size_t kTogether = 2;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -145,6 +147,7 @@ struct Q6KFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 63;
   static constexpr size_t kTogether = 4;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -197,6 +200,7 @@ struct Q3KFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 7;
   static constexpr size_t kTogether = 1;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -243,6 +247,7 @@ struct Q2KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 3;
   static constexpr size_t kTogether = 1;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -287,6 +292,7 @@ struct Iq4XsFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
   static constexpr size_t kTogether = 1;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {

@@ -93,18 +93,19 @@ struct Int8Matmul {
       out.sums = sum_of_weights(out);
     }
     // In a file, the same share of the rows that are next: they follow these in memory, but rows are read side by side,
-    // which no hardware prefetcher sees through. A packed matrix is read straight on, and is asked for a page ahead,
-    // where the hardware stops; an even share for each block, whatever the format reads at once. Into the second cache:
-    // the first is too small to hold rows until they are needed.
+    // which no hardware prefetcher sees through. Into the second cache: the first is too small to hold rows until they
+    // are needed. A packed matrix is read straight on, and is asked for a page ahead, into the first cache; an even
+    // share for each block, whatever the format reads at once (docs/decisions/0009-packed-matrices.md).
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
-      const std::byte* next;
       if constexpr (std::is_same_v<Reader, PackedReader<S>>) {
-        next = packed + block * packed_block_bytes + 4096;
+        if constexpr (!Format::kAskAhead) return;
+        const std::byte* next = packed + block * packed_block_bytes + 4096;
+        for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 3);
       } else {
-        next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride + block * kBytes;
+        const auto* next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride;
+        for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + block * kBytes + i, 0, 2);
       }
-      for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 2);
     }
     const std::byte* packed = nullptr;  // the group's packed form, of which each block has that much on average
     size_t packed_block_bytes = 0;

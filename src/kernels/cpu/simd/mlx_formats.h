@@ -160,6 +160,7 @@ struct MlxAffineFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = (1 << kBits) - 1;
   static constexpr size_t kTogether = 1;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -219,6 +220,7 @@ struct MlxFp4Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
   static constexpr size_t kTogether = 1;
+  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
