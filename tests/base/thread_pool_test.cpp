@@ -57,7 +57,7 @@ TEST_CASE("runs make up a loop, whatever the numbers of threads and indices, and
       CHECK(std::vector<int>(calls.begin(), calls.end()) == std::vector<int>(static_cast<size_t>(n), 1));
       if (threads > 1 && n >= 64) {
         CHECK(longest <= n / threads / 2);  // no worker holds most of its share
-        CHECK(runs < n / 2 + threads);
+        CHECK(runs < n);
       }
     }
   }
