@@ -14,6 +14,11 @@ namespace {
 
 constexpr size_t kMostMerges = size_t{1} << 24U;  // the largest vocabularies have 2^19
 
+// Of at most so many tokens all pairs are looked up before there is text, which takes a millisecond for 3,000 of them.
+// Larger vocabularies come with rules that cut text into short words, most of which come again.
+constexpr int kMostToPair = 1 << 16U;
+constexpr size_t kLongestToPair = 256;  // bytes; each token is cut everywhere
+
 // Up to this many bytes, looking through all pairs for the best beats keeping a queue of them.
 constexpr size_t kShortWord = 48;
 
@@ -34,9 +39,10 @@ struct Bpe::ByList {
 };
 
 struct Bpe::ByText {
-  static Merge find(const Bpe& bpe, std::string_view word, TokenId /*left*/, uint32_t begin, TokenId /*right*/,
-                    uint32_t end) {
+  static Merge find(const Bpe& bpe, std::string_view word, TokenId left, uint32_t begin, TokenId right, uint32_t end) {
     if (end - begin > bpe.vocabulary_.longest()) return {};
+    // What has no token is in no pair, but may be part of a token.
+    if (!bpe.slots_.empty() && left >= 0 && right >= 0) return bpe.find(left, right);
     const TokenId product = bpe.vocabulary_.find_mergeable(word.substr(begin, end - begin));
     if (product < 0) return {};
     return {-1, -1, product, bpe.ranks_[static_cast<size_t>(product)]};
@@ -69,6 +75,23 @@ Bpe::Bpe(const Vocabulary& vocabulary, const std::vector<MergeNames>& merges, Op
 Bpe::Bpe(const Vocabulary& vocabulary, std::vector<uint32_t> ranks, Options options)
     : Bpe(vocabulary, std::move(options)) {
   ranks_ = std::move(ranks);
+  if (vocabulary.size() <= kMostToPair && vocabulary.longest() <= kLongestToPair) pair_tokens();
+}
+
+void Bpe::pair_tokens() {
+  std::vector<Merge> merges;
+  for (TokenId product = 0; product < vocabulary_.size(); ++product) {
+    const std::string_view text = vocabulary_.text(product);
+    const uint32_t rank = ranks_[static_cast<size_t>(product)];
+    if (rank == kNoRank || vocabulary_.find_mergeable(text) != product) continue;
+    for (size_t middle = 1; middle < text.size(); ++middle) {
+      const TokenId left = vocabulary_.find_mergeable(text.substr(0, middle));
+      const TokenId right = left < 0 ? -1 : vocabulary_.find_mergeable(text.substr(middle));
+      if (right >= 0) merges.push_back({left, right, product, rank});
+    }
+  }
+  slots_.resize(std::bit_ceil(merges.size() * 2 + 2));
+  for (const Merge& merge : merges) insert(merge);
 }
 
 void Bpe::read_merges(const std::vector<MergeNames>& merges, const TokenSource& source) {

@@ -52,6 +52,7 @@ class Bpe final : public TokenModel {
   Bpe(const Vocabulary& vocabulary, Options options);
 
   void read_merges(const std::vector<MergeNames>& merges, const TokenSource& source);
+  void pair_tokens();
   bool insert(const Merge& merge);
   const Merge& find(TokenId left, TokenId right) const;  // rank is kNoRank when the two don't merge
   size_t slot_of(TokenId left, TokenId right) const;
@@ -72,8 +73,9 @@ class Bpe final : public TokenModel {
   Options options_;
   bool by_bytes_;  // words start as bytes
   std::array<TokenId, 256> byte_tokens_;
-  std::vector<Merge> slots_;     // open addressing; a power of two, at most half full
-  std::vector<uint32_t> ranks_;  // by product; instead of slots_
+  std::vector<Merge> slots_;  // open addressing; a power of two, at most half full
+  std::vector<uint32_t>
+      ranks_;  // by product, where any two that make a token merge: slots_ has all pairs then, or none
   uint64_t seed_;
 };
 
