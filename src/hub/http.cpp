@@ -6,7 +6,6 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
-#include <string_view>
 
 #include "base/strings.h"
 #include "hub/names.h"
@@ -119,13 +118,7 @@ class HttpConnection::Transfer {
   void add_header(std::string_view line) {
     header_bytes_ += line.size();
     if (header_bytes_ > kMaxHeaderBytes) throw Error(ErrorCode::network, "[hub] a server's headers have no end");
-    if (line.starts_with("HTTP/")) {  // a new answer: after "100 Continue"
-      response_.headers.clear();
-      return;
-    }
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return;
-    response_.headers[to_lower(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
+    response_.add_line(line);
   }
 
   void choose() {
@@ -160,6 +153,13 @@ class HttpConnection::Transfer {
 std::string HttpResponse::header(const std::string& name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
+}
+
+void HttpResponse::add_line(std::string_view line) {
+  if (line.starts_with("HTTP/")) return headers.clear();  // a new answer: after "100 Continue"
+  const size_t colon = line.find(':');
+  if (colon != std::string_view::npos)
+    headers[to_lower(trimmed(line.substr(0, colon)))] = trimmed(line.substr(colon + 1));
 }
 
 HttpConnection::HttpConnection(const HttpOptions& options) : options_(options) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "hub/transient_error.h"
 
@@ -29,6 +30,8 @@ struct HttpResponse {
 
   // "" where there is none.
   std::string header(const std::string& name) const;
+  // Takes a line of the head: "Name: value". One that begins an answer, "HTTP/1.1 200 OK", drops those before.
+  void add_line(std::string_view line);
   bool is_redirect() const { return status >= 300 && status < 400 && status != 304; }
 };
 

@@ -51,7 +51,4 @@ void complete_remote_file(HttpConnection& connection, const HubAccess& access, c
 [[noreturn]] void throw_refused(const HttpResponse& response, const HubAccess& access, const std::string& repo,
                                 const std::string& what);
 
-// `etag` without W/ and quotes.
-std::string plain_etag(std::string etag);
-
 }  // namespace emelex

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "hub/hub_answers.h"
 #include "hub/names.h"
 #include "hub/url.h"
 

@@ -21,6 +21,9 @@ int main(int argc, char** argv) {
       {"sentencepiece", emelex::sentencepiece_seeds()},
       {"tiktoken", emelex::tiktoken_seeds()},
       {"tekken", emelex::tekken_seeds()},
+      {"hub_info", emelex::hub_info_seeds()},
+      {"hub_headers", emelex::hub_headers_seeds()},
+      {"manifest", emelex::manifest_seeds()},
   };
   for (const auto& [fuzzer, seeds] : all) {
     const std::filesystem::path folder = std::filesystem::path(argv[1]) / fuzzer;

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "base/expect_error.h"
-#include "hub/hub_client.h"
+#include "hub/hub_answers.h"
 
 using namespace emelex;
 
