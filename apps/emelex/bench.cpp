@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "config/configuration.h"
 #include "emelex/bench_table.h"
 #include "emelex/commands.h"
 #include "emelex/hub.h"
@@ -26,18 +27,16 @@ struct BenchFlags {
 };
 
 int bench(const BenchFlags& flags) {
+  const Settings settings = read_configuration(flags.runtime.settings).settings;
   BenchOptions options = flags.options;
-  options.threads = flags.runtime.threads;
-  options.device = flags.runtime.device_value();
-  options.kernels = flags.runtime.kernels_value();
-  options.kv_type = flags.runtime.kv_type_value();
+  options.load = flags.runtime.load_options(settings);
   // As a flag, 0 says that there is no such test.
   std::erase(options.prompt, 0);
   std::erase(options.generate, 0);
   if (options.prompt.empty() && options.generate.empty()) throw UsageError("expected something to measure in -p or -n");
 
   const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
-  const BenchReport report = run_bench(model_to_run(flags.model), options, progress);
+  const BenchReport report = run_bench(model_to_run(flags.model, settings), options, progress);
   const BuildInfo build = build_info();
   standard_output().write(flags.format == "json"  ? bench_json(report, build)
                           : flags.format == "csv" ? bench_csv(report, build)
@@ -51,7 +50,7 @@ void add_bench_command(CLI::App& app, Action& action) {
   constexpr double kMax = std::numeric_limits<int>::max();
   CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs");
   const auto flags = std::make_shared<BenchFlags>();
-  command->add_option("MODEL", flags->model, "A .gguf file, or a name that 'emelex list' shows")->required();
+  command->add_option("MODEL", flags->model, kModelHelp);
   const auto add_lengths = [command](const char* names, std::vector<int>& lengths, const char* help) {
     command->add_option(names, lengths, help)
         ->delimiter(',')

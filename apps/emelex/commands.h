@@ -37,6 +37,7 @@ void add_quantize_command(CLI::App& app, Action& action);
 void add_import_command(CLI::App& app, Action& action);
 void add_pull_command(CLI::App& app, Action& action);
 void add_keep_commands(CLI::App& app, Action& action);  // rm, verify, gc, default
+void add_config_command(CLI::App& app, Action& action);
 void add_list_command(CLI::App& app, Action& action);
 void add_show_command(CLI::App& app, Action& action);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/error.h"
 #include "emelex/format.h"
@@ -44,7 +45,7 @@ std::vector<TokenId> ids_in(std::string_view text) {
 }
 
 int detokenize(const DetokenizeFlags& flags) {
-  const std::filesystem::path model = resolve_text_files(flags.model);
+  const std::filesystem::path model = resolve_text_files(flags.model, read_configuration().settings);
   std::string words;
   for (const std::string& id : flags.ids) words += id + " ";
   const std::vector<TokenId> ids = ids_in(flags.ids.empty() ? read_stdin() : words);
@@ -60,9 +61,9 @@ int detokenize(const DetokenizeFlags& flags) {
 void add_detokenize_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("detokenize", "Show the text of tokens");
   const auto flags = std::make_shared<DetokenizeFlags>();
-  command
-      ->add_option("MODEL", flags->model, "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows")
-      ->required();
+  command->add_option(
+      "MODEL", flags->model,
+      "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
   command->add_option("IDS", flags->ids, "The tokens' numbers; without them stdin is read");
   command->add_flag("--special", flags->special, "Show control tokens such as <|im_end|> as well");
   command->callback([flags, &action] { action = [flags] { return detokenize(*flags); }; });

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/eval_report.h"
 #include "emelex/format.h"
@@ -34,22 +35,20 @@ std::string time_text(double seconds) {
   return whole < 60 ? str_cat(whole, " s") : str_cat(whole / 60, " min ", whole % 60, " s");
 }
 
-EvaluateOptions options_of(const EvalFlags& flags) {
+EvaluateOptions options_of(const EvalFlags& flags, const Settings& settings) {
   EvaluateOptions options = flags.options;
-  if (!flags.against.empty()) options.against = model_to_run(flags.against);
+  if (!flags.against.empty()) options.against = model_to_run(flags.against, settings);
   options.against_kernels = kernels_named(flags.against_kernels);
-  options.threads = flags.runtime.threads;
-  options.device = flags.runtime.device_value();
-  options.kernels = flags.runtime.kernels_value();
-  options.kv_type = flags.runtime.kv_type_value();
+  options.load = flags.runtime.load_options(settings);
   options.cancel = &interrupt_flag();
   return options;
 }
 
 int eval(const EvalFlags& flags) {
   watch_interrupts();
-  const std::filesystem::path model = model_to_run(flags.model);
-  const EvaluateOptions options = options_of(flags);
+  const Settings settings = read_configuration(flags.runtime.settings).settings;
+  const std::filesystem::path model = model_to_run(flags.model, settings);
+  const EvaluateOptions options = options_of(flags, settings);
   const std::string text = flags.file.empty() ? read_stdin() : read_text_file(flags.file);
   StatusLine line;
   const EvaluateReport report = evaluate(model, text, options, [&line](const EvaluateProgress& progress) {
@@ -73,9 +72,7 @@ void add_eval_command(CLI::App& app, Action& action) {
   constexpr double kMax = std::numeric_limits<int>::max();
   CLI::App* command = app.add_subcommand("eval", "Measure how well a model predicts a text: perplexity, KL divergence");
   const auto flags = std::make_shared<EvalFlags>();
-  command
-      ->add_option("MODEL", flags->model, "A .gguf file, a folder of SafeTensors, or a name that 'emelex list' shows")
-      ->required();
+  command->add_option("MODEL", flags->model, kModelHelp);
   command->add_option("-f,--file", flags->file, "The text; without it stdin is read");
   command->add_option("--against", flags->against, "A model with the same vocabulary to compare with, as an original");
   command->add_option("--against-kernels", flags->against_kernels, "Its kernels; without --against the same model's")

@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/format.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
 
@@ -19,7 +21,7 @@ struct ImportFlags {
 };
 
 int import(const ImportFlags& flags) {
-  const InstalledModel model = Registry().import_file(flags.path, flags.options);
+  const InstalledModel model = open_registry(read_configuration().settings).import_file(flags.path, flags.options);
   standard_output().write(model.name + "\n");
   report_note(str_cat(flags.options.copy ? "copied " : "registered ", human_bytes(model.size), "; try it: emelex run ",
                       model.name));

@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/format.h"
 #include "emelex/hub.h"
+#include "emelex/model.h"
 #include "emelex/output.h"
 #include "emelex/report.h"
 #include "emelex/signal.h"
@@ -20,6 +22,7 @@ using Json = nlohmann::ordered_json;
 struct KeepFlags {
   std::vector<std::string> models;
   bool json = false;
+  bool deep = false;
 };
 
 void write_json(const Json& json) {
@@ -27,7 +30,7 @@ void write_json(const Json& json) {
 }
 
 int remove(const KeepFlags& flags) {
-  const Registry registry;
+  const Registry registry = open_registry(read_configuration().settings);
   Json removed = Json::array();
   for (const std::string& name : flags.models) {
     const int64_t bytes = registry.remove(name);
@@ -40,7 +43,7 @@ int remove(const KeepFlags& flags) {
 
 int verify(const KeepFlags& flags) {
   watch_interrupts();
-  const Registry registry;
+  const Registry registry = open_registry(read_configuration().settings);
   std::vector<InstalledModel> models;
   for (const std::string& name : flags.models) models.push_back(registry.find(name));
   bool good = true;
@@ -52,21 +55,23 @@ int verify(const KeepFlags& flags) {
   }
   Json results = Json::array();
   for (const InstalledModel& model : models) {
-    const VerifyReport report = registry.verify(model, &interrupt_flag());
+    const VerifyReport report = registry.verify(model, {flags.deep, &interrupt_flag()});
     results.push_back({{"name", model.name}, {"bytes", report.bytes}, {"problems", report.problems}});
+    if (flags.deep) results.back()["tensors"] = report.tensors;
     for (const std::string& problem : report.problems) report_error(str_cat(model.name, ": ", problem));
     if (!report.problems.empty()) good = false;
     if (!flags.json && report.problems.empty()) {
-      standard_output().write(str_cat(model.name, ": ", human_bytes(report.bytes), " as they were\n"));
+      const std::string tensors = flags.deep ? str_cat(", numbers in all ", report.tensors, " tensors") : "";
+      standard_output().write(str_cat(model.name, ": ", human_bytes(report.bytes), " as they were", tensors, "\n"));
     }
   }
   if (flags.json) write_json(results);
-  if (!good && !flags.json) report_note("a damaged model is mended by 'emelex rm' and pulling or importing it again");
+  if (!good && !flags.json) report_note("'emelex pull --verify MODEL' mends what was pulled; import others again");
   return good ? kDone : kFailed;
 }
 
 int collect_garbage(const KeepFlags& flags) {
-  const GarbageReport report = Registry().collect_garbage();
+  const GarbageReport report = open_registry(read_configuration().settings).collect_garbage();
   if (flags.json) {
     write_json({{"removed", report.removed}, {"bytes", report.bytes}, {"busy", report.busy}});
     return kDone;
@@ -78,9 +83,16 @@ int collect_garbage(const KeepFlags& flags) {
 }
 
 int choose_default(const KeepFlags& flags) {
-  const Registry registry;
-  if (!flags.models.empty()) registry.set_default_model(flags.models.front());
-  const std::string name = registry.default_model();
+  const Configuration configuration = read_configuration();
+  const Settings& settings = configuration.settings;
+  const Registry registry = open_registry(settings);
+  if (!flags.models.empty()) {
+    registry.set_default_model(flags.models.front());
+    if (!settings.model.empty() && settings.model != registry.default_model()) {
+      report_warning(str_cat(configuration.origin("model").where, " says '", settings.model, "', which comes first"));
+    }
+  }
+  const std::string name = default_model(settings);
   if (name.empty())
     throw Error(ErrorCode::not_found, "[hub] no default model is chosen; 'emelex default MODEL' does that");
   standard_output().write(name + "\n");
@@ -101,6 +113,7 @@ void add_keep_commands(CLI::App& app, Action& action) {
   CLI::App* rm = add_command(app, action, "rm", "Remove models and what only they use of the disk", flags, &remove);
   rm->add_option("MODEL", flags->models, "Names that 'emelex list' shows")->required();
   CLI::App* check = add_command(app, action, "verify", "Compare models with their SHA-256", flags, &verify);
+  check->add_flag("--deep", flags->deep, "Look into every tensor as well: a value that is no number is damage");
   check->add_option("MODEL", flags->models, "Names that 'emelex list' shows [all]");
   CLI::App* gc = add_command(app, action, "gc", "Remove unfinished downloads", flags, &collect_garbage);
   for (CLI::App* command : {rm, check, gc}) command->add_flag("--json", flags->json, "Print JSON");

@@ -50,6 +50,7 @@ int run_main(int argc, char** argv) {
   add_list_command(app, action);
   add_show_command(app, action);
   add_keep_commands(app, action);
+  add_config_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -1,10 +1,10 @@
 #include "emelex/model.h"
 
-#include <cstdlib>
 #include <iostream>
 #include <vector>
 
 #include "base/strings.h"
+#include "emelex/commands.h"
 #include "emelex/input.h"
 #include "emelex/pull_display.h"
 #include "emelex/report.h"
@@ -12,11 +12,6 @@
 
 namespace emelex::cli {
 namespace {
-
-bool pulls_unasked() {
-  const char* value = std::getenv("EMELEX_AUTO_PULL");
-  return value != nullptr && std::string(value) == "1";
-}
 
 bool user_wants_pull(const std::string& name) {
   if (!stdin_is_terminal() || !stderr_is_terminal()) return false;
@@ -32,24 +27,47 @@ std::filesystem::path hold(ModelInUse model) {
   return held.back().path;
 }
 
-}  // namespace
-
-std::filesystem::path model_to_run(const std::string& name_or_path) {
-  try {
-    return hold(open_model(name_or_path));
-  } catch (const Error& error) {
-    const bool missing = error.code() == ErrorCode::not_found && can_be_pulled(name_or_path);
-    if (!missing || (!pulls_unasked() && !user_wants_pull(name_or_path))) throw;
+// What `open` makes of a name, after a pull where there is need of one.
+template <class Open>
+auto with_pull(const std::string& name_or_path, const Settings& settings, const Open& open) {
+  std::string name = name_or_path.empty() ? default_model(settings) : name_or_path;
+  if (name.empty()) {
+    throw UsageError("expected a model, got none; name one, or choose one for always: emelex default MODEL");
   }
-  return hold(Registry().open(pull_model(name_or_path, {}).name));
+  const Registry registry = open_registry(settings);
+  try {
+    return open(registry, name);
+  } catch (const Error& error) {
+    const bool missing = error.code() == ErrorCode::not_found && can_be_pulled(name);
+    if (!missing || (!settings.auto_pull && !user_wants_pull(name))) throw;
+  }
+  return open(registry, pull_model(name, {}, settings).name);
 }
 
-InstalledModel pull_model(const std::string& what, PullOptions options) {
+}  // namespace
+
+Registry open_registry(const Settings& settings) { return Registry(settings.models_dir, settings.quantization); }
+
+std::string default_model(const Settings& settings) {
+  return settings.model.empty() ? open_registry(settings).default_model() : settings.model;
+}
+
+std::filesystem::path model_to_run(const std::string& name_or_path, const Settings& settings) {
+  return with_pull(name_or_path, settings,
+                   [](const Registry& registry, const std::string& name) { return hold(registry.open(name)); });
+}
+
+LocatedModel model_to_look_at(const std::string& name_or_path, const Settings& settings) {
+  return with_pull(name_or_path, settings,
+                   [](const Registry& registry, const std::string& name) { return registry.locate(name); });
+}
+
+InstalledModel pull_model(const std::string& what, PullOptions options, const Settings& settings) {
   watch_interrupts();
   options.cancel = &interrupt_flag();
   PullDisplay display;
   options.progress = [&display](const PullProgress& progress) { display.show(progress); };
-  return Registry().pull(what, options);
+  return open_registry(settings).pull(what, options);
 }
 
 }  // namespace emelex::cli

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "config/settings.h"
 #include "emelex/engine.h"
 
 namespace CLI {
@@ -16,16 +18,20 @@ namespace emelex::cli {
 // A finite number of at least `least` (more than it, when `open`) and at most `most`.
 CLI::Validator number_within(double least, double most, bool open = false);
 
-// Where and how a model runs, as flags say it.
-struct RuntimeFlags {
-  int threads = 0;
-  std::string device;  // empty: automatic, as the next two
-  std::string kv_type;
-  std::string kernels;
+// Flags that are settings: a setting's name → what was given for it.
+using SettingFlags = std::map<std::string, std::string>;
 
-  Device device_value() const;
-  KvType kv_type_value() const;
-  KernelRoute kernels_value() const;
+// Adds "--top-p" for "top_p" and so on; `short_name` is one more name for it, such as "-t". What is given is checked as
+// a setting of the configuration is. `flags` must outlive `app`.
+void add_setting_flag(CLI::App& app, SettingFlags& flags, std::string_view setting, std::string_view short_name = "");
+
+// Those that say where and how a model runs.
+struct RuntimeFlags {
+  SettingFlags settings;
+  std::string kernels;  // empty: automatic
+
+  // `settings` are what those flags and the configuration come to.
+  LoadOptions load_options(const Settings& settings) const;
 };
 
 // "fast", "float" or "mlx"; anything else is automatic.
@@ -34,7 +40,7 @@ KernelRoute kernels_named(const std::string& name);
 // The names that kernels_named knows, as a check for a flag.
 CLI::Validator kernel_names();
 
-// --threads, --device, --kv-type, --kernels. `flags` must outlive `app`.
+// --threads, --device, --kv-type, --memory-limit, --gpu-memory-limit, --kernels. `flags` must outlive `app`.
 void add_runtime_flags(CLI::App& app, RuntimeFlags& flags);
 
 // The flags of `emelex run`.
@@ -45,14 +51,11 @@ struct RunFlags {
   std::string file;
   std::string system;
   std::optional<int> max_tokens;  // none: 1,000, or 2,048 in chat
-  int context = 0;
   bool raw = false;
   bool stats = false;
   bool json = false;
   RuntimeFlags runtime;
-  GenerateOptions generate;
-
-  LoadOptions load_options() const;
+  GenerateOptions generate;  // its sampling is the settings', but for the seed
 };
 
 // `flags` must outlive `app`.

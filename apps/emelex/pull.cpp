@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/format.h"
 #include "emelex/model.h"
@@ -24,7 +25,7 @@ int pull(const PullFlags& flags) {
   PullOptions options = flags.options;
   options.part_bytes = static_cast<int64_t>(flags.part_megabytes * 1'000'000);
   try {
-    const InstalledModel model = pull_model(flags.what, options);
+    const InstalledModel model = pull_model(flags.what, options, read_configuration().settings);
     standard_output().write(model.name + "\n");
     report_note(str_cat(human_bytes(model.size), " in ", model.folder.string(), "; try it: emelex run ", model.name));
     return kDone;
@@ -49,6 +50,7 @@ void add_pull_command(CLI::App& app, Action& action) {
   command->add_option("--name", options.name, "Its name here [the repository's, with the quantization]");
   command->add_option("--include", options.include, "Fetch the files that fit this pattern, such as '*Q6_K*'");
   command->add_flag("--offline", options.offline, "Use no network: succeed only if it is here");
+  command->add_flag("--verify", options.verify, "Read what is here already, and fetch again what is damaged");
   command->add_option("--connections", options.connections, "How many at once")
       ->check(number_within(1, 64))
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/error.h"
 #include "emelex/format.h"
@@ -96,7 +97,7 @@ int quantize(QuantizeFlags flags) {
   flags.options.cancel = &interrupt_flag();
   const auto begin = std::chrono::steady_clock::now();
   try {
-    const std::filesystem::path model = model_to_run(flags.model);
+    const std::filesystem::path model = model_to_run(flags.model, read_configuration().settings);
     const QuantizeReport report = flags.mlx ? quantize_to_mlx(model, flags.output, flags.mlx_target, flags.options)
                                             : quantize_to_gguf(model, flags.output, flags.type, flags.options);
     line.clear();

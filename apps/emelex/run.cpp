@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/chat_loop.h"
 #include "emelex/commands.h"
 #include "emelex/generation.h"
@@ -99,13 +100,18 @@ int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt
   return result.finish == FinishReason::cancelled ? kInterrupted : kDone;
 }
 
-int run(const RunFlags& flags) {
+int run(const RunFlags& given) {
+  RunFlags flags = given;
   const bool chat = wants_chat(flags);
   check_flags(flags, chat);
   watch_interrupts();
-  const std::filesystem::path model = model_to_run(flags.model);
+  const Settings settings = read_configuration(flags.runtime.settings).settings;
+  const auto seed = flags.generate.sampling.seed;
+  flags.generate.sampling = settings.sampling;
+  flags.generate.sampling.seed = seed;
+  const std::filesystem::path model = model_to_run(flags.model, settings);
   const std::string prompt = chat ? "" : compose_prompt(flags);
-  const auto engine = Engine::load(model, flags.load_options());
+  const auto engine = Engine::load(model, flags.runtime.load_options(settings));
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/error.h"
 #include "emelex/format.h"
@@ -35,11 +36,11 @@ std::string template_text(const ModelDescription& model, bool for_terminal) {
   return printable_lines(text) + (text.ends_with('\n') ? "" : "\n");
 }
 
-std::string text_of(const ModelDescription& model, const ShowFlags& flags) {
+std::string text_of(const ModelDescription& model, const std::string& last_used, const ShowFlags& flags) {
   if (flags.chat_template) return template_text(model, standard_output().is_terminal());
-  if (flags.json) return show_json(model, {flags.tensors, flags.full});
+  if (flags.json) return show_json(model, {flags.tensors, flags.full, last_used});
   if (flags.tensors) return show_tensors(model);
-  return flags.metadata ? show_metadata(model) : show_summary(model);
+  return flags.metadata ? show_metadata(model) : show_summary(model, last_used);
 }
 
 int show(const ShowFlags& flags) {
@@ -50,7 +51,9 @@ int show(const ShowFlags& flags) {
     throw UsageError("--json has all metadata, with the chat template; leave out --metadata and --template");
   }
   if (flags.full && !flags.json) throw UsageError("--full needs --json");
-  standard_output().write(text_of(describe_model(model_to_run(flags.model)), flags));
+  const LocatedModel located = model_to_look_at(flags.model, read_configuration().settings);
+  const std::string last_used = located.model ? located.model->last_used_at : "";
+  standard_output().write(text_of(describe_model(located.path), last_used, flags));
   return kDone;
 }
 
@@ -59,9 +62,7 @@ int show(const ShowFlags& flags) {
 void add_show_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("show", "Show what a model's files say, without loading them");
   const auto flags = std::make_shared<ShowFlags>();
-  command
-      ->add_option("MODEL", flags->model, "A .gguf file, a folder of SafeTensors, or a name that 'emelex list' shows")
-      ->required();
+  command->add_option("MODEL", flags->model, kModelHelp);
   command->add_flag("--tensors", flags->tensors, "List every tensor instead; with --json as well");
   command->add_flag("--metadata", flags->metadata, "Print all metadata instead, nothing cut");
   command->add_flag("--template", flags->chat_template, "Print the chat template instead");

@@ -119,6 +119,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"path", model.weights->path().string()},
                {"files", files_json(model.files)},
                {"bytes", model.file_bytes},
+               {"last_used_at", text_json(options.last_used)},
                {"format", model.format},
                {"architecture", model.architecture},
                {"runs", model.not_run.empty()},

@@ -94,10 +94,11 @@ std::string sizes_text(const LayerSizes& sizes) {
 
 class Summary {
  public:
-  explicit Summary(const ModelDescription& model) : model_(model) {}
+  Summary(const ModelDescription& model, const std::string& last_used) : model_(model), last_used_(last_used) {}
 
   std::string text() {
     add_files();
+    add("last used", last_used_);
     add_sizes();
     add_tokenizer();
     add_memory();
@@ -120,6 +121,7 @@ class Summary {
   void add_memory();
 
   const ModelDescription& model_;
+  const std::string& last_used_;
   Rows rows_;
 };
 
@@ -225,8 +227,8 @@ std::string metadata_table(const ModelDescription& model) {
 
 }  // namespace
 
-std::string show_summary(const ModelDescription& model) {
-  return str_cat(Summary(model).text(), "\n", kinds_table(model), "\n", metadata_table(model));
+std::string show_summary(const ModelDescription& model, const std::string& last_used) {
+  return str_cat(Summary(model, last_used).text(), "\n", kinds_table(model), "\n", metadata_table(model));
 }
 
 std::string show_metadata(const ModelDescription& model) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/chat.h"
 #include "emelex/commands.h"
 #include "emelex/input.h"
@@ -59,7 +60,7 @@ std::string joined(const std::vector<Segment>& segments) {
 }
 
 int show_prompt(const TemplateFlags& flags) {
-  const std::filesystem::path model = resolve_text_files(flags.model);
+  const std::filesystem::path model = resolve_text_files(flags.model, read_configuration().settings);
   const std::string messages = flags.messages.empty() ? read_stdin() : read_text_file(flags.messages);
   const auto chat_template = load_chat_template(model);
   const auto segments = chat_template->render_segments(messages_from_json(messages), options_of(flags));
@@ -79,10 +80,9 @@ int show_prompt(const TemplateFlags& flags) {
 void add_template_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("template", "Show a conversation as the text that the model is given");
   const auto flags = std::make_shared<TemplateFlags>();
-  command
-      ->add_option("MODEL", flags->model,
-                   "A .gguf file, a folder with a chat template, or a name that 'emelex list' shows")
-      ->required();
+  command->add_option(
+      "MODEL", flags->model,
+      "A .gguf file, a folder with a chat template, or a name that 'emelex list' shows [the default model]");
   command->add_option("-m,--messages", flags->messages,
                       "A JSON file: [{\"role\": \"user\", \"content\": \"…\"}, …]; without it stdin is read");
   command->add_option("--tools", flags->tools, "A JSON file with a list of tools, as in OpenAI's API");

@@ -22,11 +22,11 @@ bool has_text_files(const std::filesystem::path& folder) {
 
 }  // namespace
 
-std::filesystem::path resolve_text_files(const std::string& name_or_path) {
+std::filesystem::path resolve_text_files(const std::string& name_or_path, const Settings& settings) {
   try {
-    return model_to_run(name_or_path);
+    return model_to_look_at(name_or_path, settings).path;
   } catch (const Error&) {
-    if (has_text_files(name_or_path)) return name_or_path;
+    if (!name_or_path.empty() && has_text_files(name_or_path)) return name_or_path;
     throw;
   }
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "config/configuration.h"
 #include "emelex/commands.h"
 #include "emelex/format.h"
 #include "emelex/input.h"
@@ -55,7 +56,7 @@ std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& 
 }
 
 int tokenize(const TokenizeFlags& flags) {
-  const std::filesystem::path model = resolve_text_files(flags.model);
+  const std::filesystem::path model = resolve_text_files(flags.model, read_configuration().settings);
   const std::string text = flags.text ? *flags.text : read_stdin();
   const auto tokenizer = load_tokenizer(model);
   const auto ids = tokenizer->encode(text, flags.special ? SpecialTokens::parse : SpecialTokens::as_text);
@@ -68,9 +69,9 @@ int tokenize(const TokenizeFlags& flags) {
 void add_tokenize_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("tokenize", "Show a text as the model's tokens");
   const auto flags = std::make_shared<TokenizeFlags>();
-  command
-      ->add_option("MODEL", flags->model, "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows")
-      ->required();
+  command->add_option(
+      "MODEL", flags->model,
+      "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
   command->add_option_function<std::string>(
       "TEXT", [flags = flags.get()](const std::string& text) { flags->text = text; }, "Without it stdin is read");
   command->add_flag("--ids", flags->ids, "Print the numbers alone");

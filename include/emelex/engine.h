@@ -46,6 +46,12 @@ struct LoadOptions {
   int threads = 0;        // that compute; 0: one per physical core
   int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and kDefaultContext
   int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 on a GPU
+
+  // Bytes that the model may take where it runs, on the CPU or on a GPU: weights, all sessions' cache, and an estimate
+  // of what computing takes. One session of `context` tokens must fit, else loading throws Error(out_of_memory) with
+  // the numbers; more sessions do while there is room for their tokens. 0: no limit
+  int64_t memory_limit = 0;
+  int64_t gpu_memory_limit = 0;
 };
 
 // How the next token is chosen. The steps are applied in the order of the fields.

@@ -48,7 +48,9 @@ struct InstalledModel {
   std::vector<ModelFile> files;  // of a GGUF model, the one to load first
   std::string installed_at;      // UTC, "2026-01-31T12:00:00Z"
 
-  std::filesystem::path folder;  // where the manifest lies; not part of it
+  // Not part of the manifest:
+  std::filesystem::path folder;  // where it lies
+  std::string last_used_at;      // UTC; empty: never, or not where that could be put down
 };
 
 struct ImportOptions {
@@ -80,13 +82,20 @@ struct PullOptions {
   int tries = 8;                              // in a row without a byte, before giving up
   double retry_seconds = 0.5;                 // before the second try; doubles with each
   bool offline = false;                       // as HF_HUB_OFFLINE=1: only what is here already
+  bool verify = false;                        // read what is here already, and fetch again what is damaged
   const std::atomic<bool>* cancel = nullptr;  // once set, Error(cancelled) soon
   std::function<void(const PullProgress&)> progress;  // about ten times a second; the caller's thread
 };
 
+struct VerifyOptions {
+  bool deep = false;                          // look into every tensor as well
+  const std::atomic<bool>* cancel = nullptr;  // once set, Error(cancelled) soon
+};
+
 // What is wrong with a model's files.
 struct VerifyReport {
-  int64_t bytes = 0;                  // that were read
+  int64_t bytes = 0;                  // that were hashed
+  int64_t tensors = 0;                // that were looked into
   std::vector<std::string> problems;  // a line each; none: all is as it was
 };
 
@@ -95,6 +104,12 @@ struct GarbageReport {
   std::vector<std::string> removed;  // folders and unfinished downloads
   int64_t bytes = 0;                 // of disk
   std::vector<std::string> busy;     // left alone: another process is at work there
+};
+
+// What a name or a path leads to.
+struct LocatedModel {
+  std::filesystem::path path;           // to load
+  std::optional<InstalledModel> model;  // none: a path, which is no business of the registry's
 };
 
 // A model that will not be removed while this lives.
@@ -125,9 +140,12 @@ bool can_be_pulled(const std::string& text);
 // replaced as a whole or not at all, and what changes a model's folder waits for its turn.
 class Registry {
  public:
-  explicit Registry(std::filesystem::path root = default_models_root()) : root_(std::move(root)) {}
+  // Without a root it is default_models_root(), which only methods that need one ask for: a path to a model does not.
+  // `quantization` ("q5_k_m") is preferred where a repository has several and none is named; empty: Q4_K_M, else Q4_0.
+  explicit Registry(std::filesystem::path root = {}, std::string quantization = {})
+      : root_(std::move(root)), quantization_(std::move(quantization)) {}
 
-  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path root() const { return root_.empty() ? default_models_root() : root_; }
 
   // All models by name. A folder whose manifest is damaged is reported to `warn` (which may be empty) and skipped; one
   // without a manifest is an unfinished import or pull and skipped silently.
@@ -151,13 +169,19 @@ class Registry {
   // The model to load for what a user typed: an existing file, a folder with a config.json, a registered name (which
   // comes before a folder), an alias or a repository that was pulled. Throws Error(not_found) when it is none, with the
   // nearest names or the command that fetches it.
-  std::filesystem::path resolve(const std::string& name_or_path) const;
+  LocatedModel locate(const std::string& name_or_path) const;
 
-  // The same, and keeps a registered model from being removed.
+  // The path alone.
+  std::filesystem::path resolve(const std::string& name_or_path) const { return locate(name_or_path).path; }
+
+  // The same, and keeps a registered model from being removed. It counts as used now, which is put down where the root
+  // can be written.
   ModelInUse open(const std::string& name_or_path) const;
 
-  // Reads all files of a model and compares them with the manifest. `cancel` may be null.
-  VerifyReport verify(const InstalledModel& model, const std::atomic<bool>* cancel) const;
+  // Reads all files of a model and compares them with the manifest. A deep look also opens them as a model, which
+  // checks names, sizes and places of all tensors, and reads every tensor's values: a block's scale or a number that is
+  // infinite or none is a problem, with the tensor's name.
+  VerifyReport verify(const InstalledModel& model, const VerifyOptions& options = {}) const;
 
   // Removes a model with the files in its folder; those that are referenced elsewhere stay. Returns the bytes of disk
   // that are free again. Throws Error(not_found), or Error(invalid_argument) while another process uses it.
@@ -175,12 +199,7 @@ class Registry {
   const InstalledModel* find_pulled(std::string_view text, const std::vector<InstalledModel>& models) const;
 
   std::filesystem::path root_;
+  std::string quantization_;
 };
-
-// Registry::resolve with the default registry. A path does not need one, and so works where the environment names none.
-std::filesystem::path resolve_model(const std::string& name_or_path);
-
-// The same for Registry::open.
-ModelInUse open_model(const std::string& name_or_path);
 
 }  // namespace emelex

@@ -11,7 +11,8 @@
 
 #include "base/strings.h"
 #include "base/thread_pool.h"
-#include "engine/choose_route.h"
+#include "engine/memory_limit.h"
+#include "models/model_config.h"
 
 static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primitives are written against MLX 0.32");
 
@@ -30,6 +31,9 @@ void check_options(const LoadOptions& options) {
   if (options.context < 0) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[engine] expected a context of 1 or more, got ", options.context));
+  }
+  if (options.memory_limit < 0 || options.gpu_memory_limit < 0) {
+    throw Error(ErrorCode::invalid_argument, "[engine] expected memory limits of 0 or more bytes, got fewer");
   }
   if (options.prefill_chunk < 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -77,6 +81,16 @@ KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
   return choice.exact() ? KvDtype::f32 : KvDtype::f16;
 }
 
+KvShape kv_shape(const ModelConfig& config, KvType type, const RouteChoice& choice) {
+  return {config.n_layers, config.attention.n_kv_heads, config.attention.head_dim, kv_dtype(type, choice)};
+}
+
+int64_t bytes_of(const Weights& weights) {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : weights.tensors()) bytes += static_cast<int64_t>(tensor.bytes());
+  return bytes;
+}
+
 }  // namespace
 
 Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options) {
@@ -87,15 +101,32 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
   info_.device = gpu ? "gpu" : "cpu";
   route_ = make_route(choice, info_.threads);
-  model_ = make_model({weights, *route_, options.context > 0 ? options.context : kDefaultContext});
+  const ModelInput source{weights, *route_, options.context > 0 ? options.context : kDefaultContext};
+  const int blocks = max_blocks(source, options, choice);
+  model_ = make_model(source);
   fill_info(*weights, options);
 
-  const ModelConfig& config = model_->config();
-  const KvShape shape{config.n_layers, config.attention.n_kv_heads, config.attention.head_dim,
-                      kv_dtype(options.kv_type, choice)};
+  const KvShape shape = kv_shape(model_->config(), options.kv_type, choice);
   info_.kv_bytes_per_token = shape.bytes_per_token();
-  // Sessions share the blocks; the number of sessions is the caller's to bound.
-  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), 1 << 24);
+  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), blocks);
+}
+
+// The blocks that all sessions share; how many sessions there are is the caller's to bound. With a memory limit, those
+// that it leaves room for.
+int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) const {
+  constexpr int kMostBlocks = 1 << 24;
+  const bool gpu = choice.device == Device::gpu;
+  const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
+  if (limit == 0) return kMostBlocks;
+  const ModelConfig config = read_model_config(source, RopePairs::halves);  // no architecture's sizes depend on those
+  const MemoryNeed need{bytes_of(*source.weights), kv_shape(config, options.kv_type, choice).bytes_per_token(),
+                        estimate_work(config, prefill_chunk_)};
+  const int context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
+  check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),
+                     gpu ? "gpu_memory_limit" : "memory_limit");
+  if (gpu) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later
+  return static_cast<int>(std::min<int64_t>(kMostBlocks, need.tokens_within(limit) / kBlockTokens));
 }
 
 void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
@@ -107,8 +138,8 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
     int64_t values = 1;
     for (const int64_t n : tensor.shape) values *= n;
     info_.parameters += values;
-    info_.weight_bytes += static_cast<int64_t>(tensor.bytes());
   }
+  info_.weight_bytes = bytes_of(weights);
   info_.model_context = config.context_length;
   info_.context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
   if (info_.context > config.context_length) {

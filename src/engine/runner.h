@@ -7,6 +7,7 @@
 
 #include "cache/kv_cache.h"
 #include "emelex/engine.h"
+#include "engine/choose_route.h"
 #include "models/model.h"
 
 namespace emelex {
@@ -34,6 +35,7 @@ class Runner {
  private:
   std::span<float> compute(Step step);
   void fill_info(const Weights& weights, const LoadOptions& options);
+  int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) const;
 
   std::unique_ptr<Route> route_;
   std::unique_ptr<Model> model_;

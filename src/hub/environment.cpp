@@ -11,10 +11,14 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-bool environment_says_yes(const char* name) {
-  const std::string value = to_lower(environment(name));
-  return value == "1" || value == "on" || value == "yes" || value == "true";
+std::optional<bool> yes_or_no(std::string_view text) {
+  const std::string lower = to_lower(text);
+  if (lower == "1" || lower == "on" || lower == "yes" || lower == "true") return true;
+  if (lower == "0" || lower == "off" || lower == "no" || lower == "false") return false;
+  return {};
 }
+
+bool environment_says_yes(const char* name) { return yes_or_no(environment(name)).value_or(false); }
 
 std::filesystem::path hugging_face_home() {
   const std::string home = environment("HF_HOME");

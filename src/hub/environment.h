@@ -1,12 +1,17 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace emelex {
 
 // A variable's value; "" where it is not set.
 std::string environment(const char* name);
+
+// Whether a text says yes (1, on, yes, true) or no (0, off, no, false), in letters of any size. Nothing for another.
+std::optional<bool> yes_or_no(std::string_view text);
 
 // Whether a variable says yes, as Hugging Face's libraries read it: 1, ON, YES or TRUE.
 bool environment_says_yes(const char* name);

@@ -92,6 +92,7 @@ InstalledModel Registry::import_file(const fs::path& given, const ImportOptions&
                 str_cat("[hub] expected a model, got the folder ", in_quotes(path.string()),
                         ", which has no config.json; name a .gguf file in it"));
   }
+  const fs::path root = this->root();
   InstalledModel model;
   const std::vector<fs::path> weights = describe_model_files(model, path);
   model.files = files_of(model, weights);
@@ -100,11 +101,11 @@ InstalledModel Registry::import_file(const fs::path& given, const ImportOptions&
   model.name = !options.name.empty() ? to_lower(options.name)
                                      : derive_model_name(folder ? model.path : path, folder ? "" : model.quantization);
   check_model_name(model.name);
-  model.folder = root_ / folder_of_name(model.name);
+  model.folder = root / folder_of_name(model.name);
 
   hash_files(model);
-  create_folder(root_);
-  const ModelLock lock(root_, folder_of_name(model.name), nullptr, {});
+  create_folder(root);
+  const ModelLock lock(root, folder_of_name(model.name), nullptr, {});
   check_name_is_free(model);
   create_folder(model.folder);
   if (options.copy) copy_files(model);

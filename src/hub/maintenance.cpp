@@ -5,6 +5,7 @@
 #include "base/durable_file.h"
 #include "base/strings.h"
 #include "emelex/hub.h"
+#include "hub/check_tensors.h"
 #include "hub/disk.h"
 #include "hub/download.h"
 #include "hub/hash_file.h"
@@ -79,24 +80,30 @@ std::vector<fs::path> garbage_in(const fs::path& folder) {
 
 }  // namespace
 
-VerifyReport Registry::verify(const InstalledModel& model, const std::atomic<bool>* cancel) const {
+VerifyReport Registry::verify(const InstalledModel& model, const VerifyOptions& options) const {
   VerifyReport report;
   for (const ModelFile& file : model.files) {
-    const std::string problem = problem_of(model, file, cancel, &report.bytes);
+    const std::string problem = problem_of(model, file, options.cancel, &report.bytes);
     if (!problem.empty()) report.problems.push_back(problem);
+  }
+  if (options.deep) {
+    for (std::string& problem : check_tensors(path_to_load(model), options.cancel, &report.tensors)) {
+      report.problems.push_back(std::move(problem));
+    }
   }
   return report;
 }
 
 int64_t Registry::remove(std::string_view name) const {
+  const fs::path root = this->root();
   const std::string lower = to_lower(name);
-  fs::path folder = root_ / folder_of_name(lower);
+  fs::path folder = root / folder_of_name(lower);
   // A damaged manifest is no reason to keep a model.
   const bool plain = lower.find('/') == std::string::npos && !lower.starts_with('.') && has_manifest(folder);
   if (!plain) folder = find(name).folder;
 
   FileDescriptor lock;
-  if (!ModelLock::try_lock(root_, folder.filename().string(), &lock) || is_in_use(folder / kManifestName)) {
+  if (!ModelLock::try_lock(root, folder.filename().string(), &lock) || is_in_use(folder / kManifestName)) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[hub] ", in_quotes(name), " is in use by another process; end that first"));
   }
@@ -111,17 +118,18 @@ int64_t Registry::remove(std::string_view name) const {
 }
 
 GarbageReport Registry::collect_garbage() const {
+  const fs::path root = this->root();
   GarbageReport report;
   std::error_code error;
   std::vector<fs::path> folders;
-  for (fs::directory_iterator entry(root_, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error)) {
     const bool ours = entry->is_directory(error) && !entry->is_symlink(error);
     if (ours && !entry->path().filename().string().starts_with('.')) folders.push_back(entry->path());
   }
   for (const fs::path& folder : folders) {
     if (garbage_in(folder).empty()) continue;
     FileDescriptor lock;
-    if (!ModelLock::try_lock(root_, folder.filename().string(), &lock)) {
+    if (!ModelLock::try_lock(root, folder.filename().string(), &lock)) {
       report.busy.push_back(folder.filename().string());
       continue;
     }
@@ -129,14 +137,14 @@ GarbageReport Registry::collect_garbage() const {
       const int64_t bytes = disk_bytes(garbage) + (fs::is_regular_file(garbage, error) ? allocated_bytes(garbage) : 0);
       remove_folder(garbage);
       report.bytes += bytes;
-      report.removed.push_back(garbage.lexically_relative(root_).string());
+      report.removed.push_back(garbage.lexically_relative(root).string());
     }
   }
   return report;
 }
 
 std::string Registry::default_model() const {
-  std::ifstream input(root_ / kDefaultFile);
+  std::ifstream input(root() / kDefaultFile);
   std::string name;
   std::getline(input, name);
   try {
@@ -144,12 +152,12 @@ std::string Registry::default_model() const {
   } catch (const Error&) {
     return "";
   }
-  return has_manifest(root_ / folder_of_name(name)) ? name : "";
+  return has_manifest(root() / folder_of_name(name)) ? name : "";
 }
 
 void Registry::set_default_model(std::string_view name) const {
   const InstalledModel model = find(name);
-  DurableFile file(root_ / kDefaultFile);
+  DurableFile file(root() / kDefaultFile);
   file.write(model.name + "\n");
   file.commit();
 }

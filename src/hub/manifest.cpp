@@ -83,7 +83,6 @@ std::string write_manifest(const InstalledModel& model) {
                          {"size", model.size},
                          {"files", files},
                          {"installed_at", model.installed_at},
-                         {"last_used_at", nullptr},
                          {"default_options", Json::object()}};
   // A path need not be UTF-8, JSON must be: such a file is refused rather than not found later.
   try {

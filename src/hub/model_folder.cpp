@@ -1,5 +1,8 @@
 #include "hub/model_folder.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <ctime>
 #include <fstream>
@@ -19,10 +22,11 @@ namespace fs = std::filesystem;
 
 constexpr std::streamsize kMaxManifestBytes = std::streamsize{16} << 20;
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
+constexpr const char* kUsedFile = ".used";  // hubs can't have one of that name: check_remote_path
+
+std::string utc_text(std::time_t time) {
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  gmtime_r(&time, &parts);
   char text[32];
   std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
@@ -47,10 +51,24 @@ bool has_manifest(const fs::path& folder) {
   return fs::is_regular_file(folder / kManifestName, error);
 }
 
-InstalledModel read_model(const fs::path& folder) { return read_manifest(read_text(folder / kManifestName), folder); }
+InstalledModel read_model(const fs::path& folder) {
+  InstalledModel model = read_manifest(read_text(folder / kManifestName), folder);
+  struct stat used {};
+  if (::stat((folder / kUsedFile).c_str(), &used) == 0) model.last_used_at = utc_text(used.st_mtime);
+  return model;
+}
+
+void note_use(const fs::path& folder) {
+  try {
+    const FileDescriptor file = open_file(folder / kUsedFile, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+    ::futimens(file.get(), nullptr);
+  } catch (const Error&) {
+    return;  // a model may well lie where one can only read
+  }
+}
 
 void install_manifest(InstalledModel& model) {
-  model.installed_at = utc_now();
+  model.installed_at = utc_text(std::time(nullptr));
   DurableFile manifest(model.folder / kManifestName);
   manifest.write(write_manifest(model));
   manifest.commit();

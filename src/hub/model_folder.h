@@ -23,6 +23,10 @@ inline std::filesystem::path file_path(const InstalledModel& model, const ModelF
   return model.folder / file.path;
 }
 
+// Puts down that a model is used now: the time of an empty file in its folder. The manifest is not touched, which other
+// processes may hold. Where the folder can't be written, nothing happens.
+void note_use(const std::filesystem::path& folder);
+
 // With those above it. Throws Error(io).
 void create_folder(const std::filesystem::path& folder);
 

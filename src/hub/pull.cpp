@@ -26,8 +26,13 @@ constexpr int kInfoTries = 4;  // someone without a network should not wait for 
 // One pull, step by step; `Registry::pull` below is its table of contents.
 class Pull {
  public:
-  Pull(const fs::path& root, const ModelReference& reference, const PullOptions& options)
-      : root_(root), reference_(reference), options_(options), access_(hub_access_from_environment()) {
+  Pull(const fs::path& root, const ModelReference& reference, const std::string& quantization,
+       const PullOptions& options)
+      : root_(root),
+        reference_(reference),
+        preferred_(preferred_quantizations(quantization, reference.usual)),
+        options_(options),
+        access_(hub_access_from_environment()) {
     download_.connections = options.connections;
     download_.part_bytes = options.part_bytes;
     download_.stall_seconds = options.stall_seconds;
@@ -43,7 +48,7 @@ class Pull {
     retry.tries = std::min(retry.tries, kInfoTries);
     info_ =
         with_retries(retry, [&] { return fetch_repo_info(connection, access_, reference_.repo, options_.revision); });
-    selection_ = select_files(info_, reference_.wanted, options_.include);
+    selection_ = select_files(info_, reference_.wanted, options_.include, preferred_);
     for (RemoteFile& file : selection_.files) {
       const bool known = file.size >= 0 && !file.hash.empty();
       if (!known) with_retries(retry, [&] { complete_remote_file(connection, access_, info_, file); });
@@ -61,7 +66,7 @@ class Pull {
                      [this] { note(str_cat("another process is at work on ", model_.name, "; waiting for it")); });
   }
 
-  // The model as it is registered, when it is this very one with all its files.
+  // The model as it is registered, when it is this very one with all its files, as far as their sizes tell.
   const InstalledModel* installed() {
     if (!has_manifest(model_.folder)) return nullptr;
     try {
@@ -79,6 +84,15 @@ class Pull {
                       std::all_of(selection_.files.begin(), selection_.files.end(),
                                   [this](const RemoteFile& file) { return has_file(file); });
     return same ? &*old_ : nullptr;
+  }
+
+  // Reads the files of a model that is registered. What is damaged is fetched again by fetch(), which keeps the rest.
+  bool is_whole(const Registry& registry, const InstalledModel& model) const {
+    note(str_cat("reading what is here of ", model.name));
+    const VerifyReport report = registry.verify(model, {.cancel = options_.cancel});
+    for (const std::string& problem : report.problems) note(str_cat(problem, "; it is fetched again"));
+    if (report.problems.empty()) note(str_cat("all ", model.files.size(), " files are as the hub has them"));
+    return report.problems.empty();
   }
 
   void fetch() {
@@ -153,8 +167,9 @@ class Pull {
     }
   }
 
-  const fs::path& root_;
+  const fs::path root_;
   const ModelReference& reference_;
+  const std::vector<std::string> preferred_;
   const PullOptions& options_;
   const HubAccess access_;
   DownloadOptions download_;
@@ -187,10 +202,11 @@ InstalledModel Registry::pull(const std::string& what, const PullOptions& option
                                               " is not on this computer, and the network is "
                                               "not to be used: --offline or HF_HUB_OFFLINE is set"));
   }
-  Pull pull(root_, *reference, options);
+  Pull pull(root(), *reference, quantization_, options);
   pull.ask();
   const ModelLock lock = pull.lock();
-  if (const InstalledModel* there = pull.installed()) return *there;
+  const InstalledModel* there = pull.installed();
+  if (there != nullptr && (!options.verify || pull.is_whole(*this, *there))) return *there;
   pull.fetch();
   return pull.install();
 }

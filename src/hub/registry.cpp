@@ -49,9 +49,10 @@ fs::path default_models_root() {
 }
 
 std::vector<InstalledModel> Registry::list(const WarningCallback& warn) const {
+  const fs::path root = this->root();
   std::vector<InstalledModel> models;
   std::error_code error;
-  for (fs::directory_iterator folder(root_, error), end; !error && folder != end; folder.increment(error)) {
+  for (fs::directory_iterator folder(root, error), end; !error && folder != end; folder.increment(error)) {
     if (!has_manifest(folder->path())) continue;
     try {
       models.push_back(read_model(folder->path()));
@@ -60,7 +61,7 @@ std::vector<InstalledModel> Registry::list(const WarningCallback& warn) const {
     }
   }
   if (error && error != std::errc::no_such_file_or_directory) {
-    throw Error(ErrorCode::io, str_cat("[hub] can't list ", in_quotes(root_.string()), ": ", error.message()));
+    throw Error(ErrorCode::io, str_cat("[hub] can't list ", in_quotes(root.string()), ": ", error.message()));
   }
   std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return models;
@@ -74,7 +75,7 @@ InstalledModel Registry::find(std::string_view name) const {
   } catch (const Error&) {
     possible = false;
   }
-  const fs::path folder = root_ / folder_of_name(possible ? lower : "-");
+  const fs::path folder = root() / folder_of_name(possible ? lower : "-");
   if (possible && has_manifest(folder)) return read_model(folder);
 
   const std::vector<InstalledModel> models = list({});
@@ -102,31 +103,34 @@ InstalledModel Registry::find(std::string_view name) const {
 const InstalledModel* Registry::find_pulled(std::string_view text, const std::vector<InstalledModel>& models) const {
   const auto reference = parse_reference(text);
   if (!reference) return nullptr;
+  const std::string wanted = to_lower(reference->wanted);
+  const std::vector<std::string> preferred = preferred_quantizations(quantization_, reference->usual);
   const InstalledModel* best = nullptr;
+  auto best_rank = preferred.end();
   for (const InstalledModel& model : models) {
     if (to_lower(model.source.repo) != to_lower(reference->repo)) continue;
     const std::string quantization = quantization_of_file(model.path.filename().string());
-    if (!reference->wanted.empty()) {
-      const std::string wanted = to_lower(reference->wanted);
+    if (!wanted.empty()) {
       if (wanted == quantization || wanted == to_lower(model.path.filename().string())) return &model;
-    } else if (best == nullptr || quantization == "q4_k_m") {
-      best = &model;
+      continue;
     }
+    const auto rank = std::find(preferred.begin(), preferred.end(), quantization);
+    if (best != nullptr && rank >= best_rank) continue;
+    best = &model;
+    best_rank = rank;
   }
   return best;
 }
 
-fs::path Registry::resolve(const std::string& name_or_path) const { return open(name_or_path).path; }
-
-ModelInUse Registry::open(const std::string& name_or_path) const {
+LocatedModel Registry::locate(const std::string& name_or_path) const {
   const fs::path path = name_or_path;
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   const bool must_be_path = name_or_path.find('/') != std::string::npos;
   const bool is_folder = fs::is_directory(status);
-  if (fs::exists(status) && !is_folder) return {path, nullptr};
-  if (is_folder && (must_be_path || !has_manifest(root_ / folder_of_name(to_lower(name_or_path))))) {
-    if (fs::exists(path / "config.json", error)) return {path, nullptr};
+  if (fs::exists(status) && !is_folder) return {path, {}};
+  if (is_folder && (must_be_path || !has_manifest(root() / folder_of_name(to_lower(name_or_path))))) {
+    if (fs::exists(path / "config.json", error)) return {path, {}};
     refuse_folder(path);
   }
   const bool remote = can_be_pulled(name_or_path);
@@ -135,27 +139,26 @@ ModelInUse Registry::open(const std::string& name_or_path) const {
     throw Error(ErrorCode::not_found, str_cat("[hub] expected a model, got ", in_quotes(name_or_path), ": ", why,
                                               "; 'emelex list' shows the models that have a name"));
   }
-  const InstalledModel model = find(name_or_path);
-  const fs::path file = path_to_load(model);
+  InstalledModel model = find(name_or_path);
+  fs::path file = path_to_load(model);
   if (!fs::exists(file, error)) {
     throw Error(ErrorCode::not_found, str_cat("[hub] the file of '", model.name, "', ", in_quotes(file.string()),
                                               ", is not there any more; import or pull it again"));
   }
-  return {file, hold_model(model.folder / kManifestName)};
+  return {std::move(file), std::move(model)};
+}
+
+ModelInUse Registry::open(const std::string& name_or_path) const {
+  const LocatedModel found = locate(name_or_path);
+  if (!found.model) return {found.path, nullptr};
+  ModelInUse model{found.path, hold_model(found.model->folder / kManifestName)};
+  note_use(found.model->folder);
+  return model;
 }
 
 bool can_be_pulled(const std::string& text) {
   std::error_code ignored;
   return parse_reference(text).has_value() && !text.ends_with(".gguf") && !fs::exists(text, ignored);
 }
-
-ModelInUse open_model(const std::string& name_or_path) {
-  std::error_code ignored;
-  const bool is_path = fs::is_regular_file(name_or_path, ignored) ||
-                       (name_or_path.find('/') != std::string::npos && !can_be_pulled(name_or_path));
-  return (is_path ? Registry(fs::path()) : Registry()).open(name_or_path);
-}
-
-fs::path resolve_model(const std::string& name_or_path) { return open_model(name_or_path).path; }
 
 }  // namespace emelex

@@ -98,15 +98,16 @@ std::string choices(const Models& models) {
                                             info.repo, ":NAME, where NAME is one of ", has));
 }
 
-Selection select_gguf(const RepoInfo& info, const Models& models, const std::string& wanted) {
+Selection select_gguf(const RepoInfo& info, const Models& models, const std::string& wanted,
+                      const std::vector<std::string>& preferred) {
   std::vector<const Models::value_type*> fitting;
   if (!wanted.empty()) {
     fitting = that_fit(models, wanted);
   } else if (models.size() == 1) {
     fitting = {&*models.begin()};
   } else {
-    for (const char* usual : {"q4_k_m", "q4_0"}) {
-      if (fitting.size() != 1) fitting = that_fit(models, usual);
+    for (const std::string& name : preferred) {
+      if (fitting.size() != 1) fitting = that_fit(models, name);
     }
   }
   if (fitting.size() != 1) nothing_chosen(info, models, wanted, fitting);
@@ -178,7 +179,8 @@ std::string quantization_of_file(const std::string& path) {
   return is_quantization(last) ? last : "";
 }
 
-Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include) {
+Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include,
+                       const std::vector<std::string>& preferred) {
   Selection selection;
   if (!include.empty()) {
     selection = select_included(info, include);
@@ -188,7 +190,7 @@ Selection select_files(const RepoInfo& info, const std::string& wanted, const st
       throw Error(ErrorCode::not_found, str_cat("[hub] ", in_quotes(info.repo), " has no .gguf files, hence no ",
                                                 in_quotes(wanted), "; leave that out"));
     }
-    selection = models.empty() ? select_folder(info) : select_gguf(info, models, wanted);
+    selection = models.empty() ? select_folder(info) : select_gguf(info, models, wanted, preferred);
   }
   std::set<std::string> seen;
   for (const RemoteFile& file : selection.files) {

@@ -15,10 +15,12 @@ struct Selection {
   bool folder = false;            // SafeTensors: the folder is what is loaded
 };
 
-// `wanted` is a quantization ("Q4_K_M"), the name of a .gguf file, or empty: Q4_K_M, else Q4_0, else the only one of a
-// GGUF repository; the SafeTensors of another. `include`, unless empty, is a pattern as in a shell, and takes all that
-// fits it instead. Throws Error: not_found with what there is to choose, unsupported for a repository without a model.
-Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include);
+// `wanted` is a quantization ("Q4_K_M"), the name of a .gguf file, or empty: the only one of a GGUF repository, of
+// several the first of `preferred` that it has; the SafeTensors of another. `include`, unless empty, is a pattern as in
+// a shell, and takes all that fits it instead. Throws Error: not_found with what there is to choose, unsupported for a
+// repository without a model.
+Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include,
+                       const std::vector<std::string>& preferred = {"q4_k_m", "q4_0"});
 
 // Throws Error(network) unless `path` is safe as a path inside a model's folder: relative, no "..", no hidden
 // names, nothing that a terminal or another system would take amiss, and not our manifest.

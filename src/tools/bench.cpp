@@ -136,6 +136,16 @@ class Bench {
   const BenchProgress& progress_;
 };
 
+// Tokens that the longest test needs, or as many as the model has; which are too few is for the test to say.
+int context_for(const Weights& weights, const BenchOptions& options) {
+  const std::string key = weights.metadata().require_string("general.architecture") + ".context_length";
+  int longest = 1;
+  for (const int n : options.prompt) longest = std::max(longest, n);
+  for (const int n : options.generate) longest = std::max(longest, n);
+  const int64_t needed = int64_t{options.depth} + longest;
+  return static_cast<int>(std::min(needed, weights.metadata().integer(key).value_or(needed)));
+}
+
 }  // namespace
 
 BenchReport run_bench(const std::filesystem::path& model, const BenchOptions& options, const BenchProgress& progress) {
@@ -144,15 +154,8 @@ BenchReport run_bench(const std::filesystem::path& model, const BenchOptions& op
                 "[bench] expected at least 1 repetition and 1 sequence, and a depth of 0 or more");
   }
   const auto weights = open_weights(model);
-  LoadOptions load;
-  load.device = options.device;
-  load.kernels = options.kernels;
-  load.kv_type = options.kv_type;
-  load.threads = options.threads;
-  load.context =
-      static_cast<int>(weights->metadata()
-                           .integer(weights->metadata().require_string("general.architecture") + ".context_length")
-                           .value_or(0));
+  LoadOptions load = options.load;
+  load.context = context_for(*weights, options);
   Runner runner(weights, load);
   BenchReport report{runner.info(), {}};
   Bench bench(runner, options, progress);

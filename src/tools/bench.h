@@ -15,12 +15,9 @@ struct BenchOptions {
   std::vector<int> prompt = {512};    // lengths of prompts to compute ("pp512"); empty: none
   std::vector<int> generate = {128};  // numbers of tokens to generate ("tg128"); empty: none
   int depth = 0;                      // tokens in the KV cache before the clock starts
-  int threads = 0;                    // that compute; 0: one per physical core
   int batch = 1;                      // sequences generated together; 1: a single one
   int repetitions = 5;                // timed runs a test, after one that is not counted
-  Device device = Device::automatic;
-  KernelRoute kernels = KernelRoute::automatic;
-  KvType kv_type = KvType::automatic;
+  LoadOptions load;                   // its context does not count: it is as large as the tests need
 };
 
 // One test's outcome over all repetitions. Rates count the tokens of all sequences.

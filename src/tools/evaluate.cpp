@@ -54,11 +54,8 @@ std::unique_ptr<Tokenizer> tokenizer_of(const Weights& weights, const Weights* o
 }
 
 std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOptions& options, KernelRoute kernels) {
-  LoadOptions load;
-  load.device = options.device;
+  LoadOptions load = options.load;
   load.kernels = kernels;
-  load.kv_type = options.kv_type;
-  load.threads = options.threads;
   load.context = options.context;
   return std::make_unique<Runner>(weights, load);
 }
@@ -157,10 +154,10 @@ std::vector<TokenId> Evaluation::encode(std::string_view text) const {
 
 EvaluateReport Evaluation::run(std::string_view text, const std::function<void(const EvaluateProgress&)>& progress) {
   const std::vector<TokenId> tokens = encode(text);  // first: a text that is too short needs no model
-  runner_ = make_runner(weights_, options_, options_.kernels);
+  runner_ = make_runner(weights_, options_, options_.load.kernels);
   const bool own_kernels = options_.against_kernels == KernelRoute::automatic;
   if (other_weights_) {
-    other_ = make_runner(other_weights_, options_, own_kernels ? options_.kernels : options_.against_kernels);
+    other_ = make_runner(other_weights_, options_, own_kernels ? options_.load.kernels : options_.against_kernels);
   }
   check_sizes();
   pool_ = std::make_unique<ThreadPool>(runner_->info().threads);

@@ -21,10 +21,7 @@ struct EvaluateOptions {
   std::filesystem::path against;  // a model to compare with on the same tokens; empty: none
   // The other model's kernels; automatic: the same. With others, `against` may be empty: the same model is meant.
   KernelRoute against_kernels = KernelRoute::automatic;
-  int threads = 0;  // that compute; 0: one per physical core
-  Device device = Device::automatic;
-  KernelRoute kernels = KernelRoute::automatic;
-  KvType kv_type = KvType::automatic;
+  LoadOptions load;                           // its context does not count
   const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop
 };
 

@@ -28,7 +28,8 @@ def gguf_of_unknown_architecture():
 class Usage(ProgramTest):
     def test_version_and_help_succeed(self):
         self.assertRegex(self.emelex("--version").stdout.decode(), r"^emelex \d+\.\d+\.\d+\nMLX ")
-        for command in ("run", "bench", "tokenize", "eval", "quantize", "import", "list", "show", "pull", "rm", "verify", "gc", "default"):
+        for command in ("run", "bench", "tokenize", "eval", "quantize", "import", "list", "show", "pull", "rm", "verify", "gc", "default",
+                        "config"):
             self.assertIn("Usage: emelex " + command, self.emelex(command, "--help").stdout.decode())
 
     def test_wrong_usage_is_2_and_one_line(self):

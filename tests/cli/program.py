@@ -27,7 +27,8 @@ class ProgramTest(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="emelex-cli-")
         self.addCleanup(shutil.rmtree, self.folder)
         self.env = dict(os.environ, EMELEX_MODELS_DIR=os.path.join(self.folder, "models"), HOME=self.folder,
-                        XDG_STATE_HOME=os.path.join(self.folder, "state"), TERM="xterm")
+                        XDG_STATE_HOME=os.path.join(self.folder, "state"), XDG_CONFIG_HOME=os.path.join(self.folder, "config"),
+                        TERM="xterm")
 
     def path(self, name, content=None):
         path = os.path.join(self.folder, name)

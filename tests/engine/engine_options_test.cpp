@@ -163,5 +163,55 @@ TEST_CASE("a chat template that can't be read is told to those who use it, and r
   }
 }
 
+TEST_CASE("a model that a memory limit has no room for is refused with the numbers") {
+  const Fixture f;
+  LoadOptions options;
+  options.device = Device::cpu;
+  options.memory_limit = 1'000'000;
+  expect_error(
+      ErrorCode::out_of_memory,
+      {"[engine]", "tiny.gguf", "memory_limit allows, 1.0 MB", "weights", "128 tokens", "at most 0 tokens fits"},
+      [&] { f.load(options); });
+  options.gpu_memory_limit = 1;  // no business of the CPU's
+  options.memory_limit = int64_t{1} << 40;
+  CHECK(f.load(options)->info().context == 128);
+  options.memory_limit = -1;
+  expect_error(ErrorCode::invalid_argument, {"[engine]", "memory limits"}, [&] { f.load(options); });
+}
+
+TEST_CASE("sessions share what a memory limit leaves for their tokens") {
+  const Fixture f;
+  LoadOptions options;
+  options.device = Device::cpu;
+  const auto loads = [&](int64_t limit) {
+    options.memory_limit = limit;
+    try {
+      f.load(options);
+      return true;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::out_of_memory);
+      return false;
+    }
+  };
+  int64_t too_little = 1;
+  int64_t enough = int64_t{1} << 30;
+  while (enough - too_little > 1) {
+    const int64_t middle = too_little + (enough - too_little) / 2;
+    (loads(middle) ? enough : too_little) = middle;
+  }
+  options.memory_limit = enough;  // has room for one session of 128 tokens, and no more
+  const auto engine = f.load(options);
+  GenerateOptions generate;
+  generate.max_tokens = 0;
+  const std::vector<TokenId> prompt(100, 1);
+  auto first = engine->new_session();
+  engine->generate(*first, prompt, generate, {});
+  const auto second = engine->new_session();
+  expect_error(ErrorCode::out_of_memory, {"[cache]", "room for 0 more tokens"},
+               [&] { engine->generate(*second, prompt, generate, {}); });
+  first.reset();
+  CHECK(engine->generate(*second, prompt, generate, {}).stats.prompt_tokens == 100);
+}
+
 }  // namespace
 }  // namespace emelex

@@ -1,15 +1,17 @@
 """The registry on the command line: rm, verify, default, import of folders; disks that are full or read-only."""
 
 import contextlib
+import datetime
 import fcntl
 import json
 import os
 import shutil
+import struct
 import subprocess
 import time
 import unittest
 
-from hub_case import QUICK, HubCase, tiny_folder, tiny_gguf
+from hub_case import QUICK, TENSOR_Q8_0, HubCase, tiny_folder, tiny_gguf, tiny_model
 from program import EMELEX, SANITIZED
 
 REPO, NAME, FILE = "org/Tiny-Model-GGUF", "tiny-model:q4_k_m", "Tiny-Model-Q4_K_M.gguf"
@@ -54,6 +56,77 @@ class Keep(HubCase):
             self.assertIn(says, result.stderr.decode())
         self.pull(REPO)  # mends it
         self.check_verifies()
+
+    def test_a_deep_look_names_the_tensor_whose_numbers_are_none(self):
+        good = tiny_model().build()
+        flawed = tiny_model()
+        values = flawed.tensors["blk.0.ffn_up.weight"].data
+        flawed.change("blk.0.ffn_up.weight", data=values[:400] + struct.pack("<f", float("nan")) + values[404:])
+        blocks = tiny_model().add_tensor("extra.weight", [64, 2], TENSOR_Q8_0, b"\x00\x3c" + bytes(32) + b"\x00\x7c" + bytes([1] * 32) +
+                                         (b"\x00\x3c" + bytes(32)) * 2)  # scales of 1, infinity, 1 and 1
+        for name, content in (("good", good), ("nan", flawed.build()), ("scale", blocks.build())):
+            self.assertEqual(self.emelex("import", self.path(name + ".gguf", content), "--name", name).returncode, 0)
+        self.check_verifies()  # they are what they were
+        self.assertRegex(self.emelex("verify", "--deep", "good").stdout.decode(), r"good: .* as they were, numbers in all 11 tensors\n")
+        result = self.emelex("verify", "--deep")
+        self.assertEqual(result.returncode, 1)
+        said = result.stderr.decode()
+        self.assertIn("nan.gguf': tensor 'blk.0.ffn_up.weight' (F32): expected numbers, got a NaN in row 3, column 4", said)
+        self.assertIn("scale.gguf': tensor 'extra.weight' (Q8_0): expected numbers, got an infinite one in row 0, column 32", said)
+        (report,) = json.loads(self.emelex("verify", "--deep", "--json", "nan").stdout)
+        self.assertEqual((report["tensors"], len(report["problems"])), (11, 1))
+
+    def test_a_deep_look_says_why_a_file_is_no_model_any_more(self):
+        path = self.path("mine.gguf", tiny_model().build())
+        self.assertEqual(self.emelex("import", path).returncode, 0)
+        os.truncate(path, os.path.getsize(path) - 1000)
+        said = self.emelex("verify", "--deep").stderr.decode()
+        self.assertIn("expected the data of 'blk.0.ffn_down.weight' within", said)
+
+    def test_pull_mends_a_damaged_file_of_the_right_size_when_asked(self):
+        self.pull(REPO)
+        path, sent = self.models()[NAME]["path"], self.hub.bytes_sent()
+        self.assertIn(b"all 1 files are as the hub has them", self.emelex("pull", REPO, "--verify", *QUICK).stderr)
+        self.assertEqual(self.hub.bytes_sent(), sent)
+        with open(path, "r+b") as file:
+            file.seek(200_000)
+            file.write(b"\x01\x02\x03")
+        self.pull(REPO)  # the size is right
+        self.assertEqual(self.emelex("verify").returncode, 1)
+        result = self.emelex("pull", REPO, "--verify", *QUICK)
+        self.assertRegex(result.stderr.decode(), r"expected the SHA-256 \w+, got \w+; it is fetched again")
+        self.assertEqual(self.hub.bytes_sent(), 2 * sent)
+        self.check_verifies(NAME)
+
+    def test_running_a_model_is_put_down_and_looking_at_it_is_not(self):
+        self.add("org/runs-GGUF", {"runs-F32.gguf": tiny_model().build()})
+        name = self.pull("org/runs-GGUF")
+        for command in ("show", "tokenize"):
+            self.assertEqual(self.emelex(command, name, stdin=b"hell").returncode, 0)
+        self.check_verifies(name)
+        self.assertIsNone(self.models()[name]["last_used_at"])
+        self.assertIn("never", self.emelex("list").stdout.decode())
+        before = time.time()
+        self.assertEqual(self.emelex("run", name, "hell", "--max-tokens", "2").returncode, 0)
+        used = datetime.datetime.fromisoformat(self.models()[name]["last_used_at"].replace("Z", "+00:00")).timestamp()
+        self.assertTrue(before - 2 <= used <= time.time() + 2)
+        self.assertRegex(self.emelex("show", name).stdout.decode(), r"(?m)^last used +20\d\d-\d\d-\d\d")
+        self.check_verifies(name)
+
+    def test_a_preferred_quantization_is_pulled_where_none_is_named(self):
+        files = {f"Tiny-Model-{q}.gguf": tiny_gguf(9000, i) for i, q in enumerate(("Q4_K_M", "Q5_K_M", "Q8_0"))}
+        self.add("org/several-GGUF", files)
+        self.add("bartowski/SmolLM2-135M-Instruct-GGUF", {"a-Q8_0.gguf": tiny_gguf(9000), "a-Q5_K_M.gguf": tiny_gguf(9400)})
+        self.assertEqual(self.pull("smollm2:135m"), "smollm2-135m-instruct:q8_0")  # the alias's own
+        self.env["EMELEX_QUANTIZATION"] = "Q5_K_M"
+        self.assertEqual(self.pull("org/several-GGUF"), "several:q5_k_m")
+        self.assertEqual(self.pull("org/several-GGUF:Q8_0"), "several:q8_0")
+        self.assertEqual(self.pull("smollm2:135m"), "smollm2-135m-instruct:q5_k_m")
+        self.assertIn("Q5_K_M", self.emelex("show", "org/several-GGUF").stdout.decode())
+        self.env["EMELEX_QUANTIZATION"] = "q6_k"  # not there: the usual one
+        self.assertEqual(self.pull("org/several-GGUF"), "several:q4_k_m")
+        self.env["EMELEX_QUANTIZATION"] = "small"
+        self.check_fails(1, "pull", "org/several-GGUF", says="EMELEX_QUANTIZATION: expected a quantization such as q4_k_m")
 
     def test_a_default_is_chosen_and_forgotten_with_its_model(self):
         self.check_fails(1, "default", says="emelex default MODEL")
@@ -126,11 +199,15 @@ class Keep(HubCase):
 
     def test_a_read_only_root_can_still_be_read(self):
         self.pull(REPO)
+        self.add("org/runs-GGUF", {"runs-F32.gguf": tiny_model().build()})
+        runs = self.pull("org/runs-GGUF")
         root = self.registry_path()
         if not self.mount(root, "--bind", root) or not self.mount(root, "-o", "remount,bind,ro"):
             self.skipTest("mounting is not allowed here")
         self.assertEqual(self.emelex("show", NAME).returncode, 0)
         self.check_verifies(NAME)
+        self.assertEqual(self.emelex("run", runs, "hell", "--max-tokens", "2").returncode, 0)
+        self.assertIsNone(self.models()[runs]["last_used_at"])
         self.check_fails(1, "rm", NAME, says="Read-only file system")
         self.add("org/other-GGUF", {"a-Q4_0.gguf": tiny_gguf(9000)})
         self.check_fails(1, "pull", "org/other-GGUF", *QUICK, says="Read-only file system")

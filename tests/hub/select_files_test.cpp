@@ -83,12 +83,12 @@ TEST_CASE("names that lead elsewhere are refused") {
 TEST_CASE("what a user types is an alias, a repository, or neither") {
   const auto parsed = [](const char* text) {
     const auto reference = parse_reference(text);
-    return reference ? reference->repo + "|" + reference->wanted : "";
+    return reference ? reference->repo + "|" + reference->wanted + "|" + reference->usual : "";
   };
-  CHECK(parsed("org/name") == "org/name|");
-  CHECK(parsed("org/name:Q4_K_M") == "org/name|Q4_K_M");
-  CHECK(parsed("https://huggingface.co/org/name") == "org/name|");
-  CHECK(parsed("SmolLM2:135m") == "bartowski/SmolLM2-135M-Instruct-GGUF|Q8_0");
+  CHECK(parsed("org/name") == "org/name||");
+  CHECK(parsed("org/name:Q4_K_M") == "org/name|Q4_K_M|");
+  CHECK(parsed("https://huggingface.co/org/name") == "org/name||");
+  CHECK(parsed("SmolLM2:135m") == "bartowski/SmolLM2-135M-Instruct-GGUF||Q8_0");
   for (const char* text :
        {"", "name", "a/b/c", "/a", "a/", "./a", "../a", "a/..", "org/name:", "org/na me", "org/na\nme"}) {
     CHECK_MESSAGE(parsed(text).empty(), text);
@@ -103,4 +103,17 @@ TEST_CASE("every alias is a possible name of a repository with a quantization") 
     CHECK_NOTHROW(check_repo_name(std::string(alias.repo)));
     CHECK(is_quantization(to_lower(alias.quantization)));
   }
+}
+
+TEST_CASE("where none is named, the user's quantization comes before an alias's own, and that before the usual ones") {
+  const RepoInfo info = repository({"m-Q4_K_M.gguf", "m-Q5_K_M.gguf", "m-Q8_0.gguf"});
+  const auto taken = [&](const std::string& preferred, const std::string& usual, const std::string& wanted = "") {
+    return select_files(info, wanted, "", preferred_quantizations(preferred, usual)).quantization;
+  };
+  CHECK(taken("", "") == "q4_k_m");
+  CHECK(taken("", "Q8_0") == "q8_0");
+  CHECK(taken("q5_k_m", "Q8_0") == "q5_k_m");
+  CHECK(taken("q6_k", "Q8_0") == "q8_0");
+  CHECK(taken("q6_k", "") == "q4_k_m");
+  CHECK(taken("q5_k_m", "Q8_0", "Q4_K_M") == "q4_k_m");
 }

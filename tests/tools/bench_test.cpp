@@ -23,7 +23,7 @@ BenchOptions quick() {
   options.prompt = {32, 100};
   options.generate = {4};
   options.repetitions = 3;
-  options.threads = 1;
+  options.load.threads = 1;
   return options;
 }
 

@@ -34,7 +34,7 @@ struct Fixture {
     other.seed = 2;
     test::write_random_model(other_path, other);
     options.context = kContext;
-    options.threads = 1;
+    options.load.threads = 1;
   }
 
   EvaluateReport run(const std::string& text = some_text()) const { return evaluate(path, text, options, {}); }
@@ -178,7 +178,7 @@ TEST_CASE("a model does not differ from itself") {
 
 TEST_CASE("a model is compared with itself on other kernels") {
   Fixture f;
-  f.options.kernels = KernelRoute::fast;
+  f.options.load.kernels = KernelRoute::fast;
   f.options.against_kernels = KernelRoute::float32;
   const auto report = f.run();
   REQUIRE(report.comparison);

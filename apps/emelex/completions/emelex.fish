@@ -1,11 +1,13 @@
 # fish completion for emelex
-set -l commands run bench tokenize detokenize template eval quantize pull import list show verify rm gc default
+set -l commands run bench tokenize detokenize template eval quantize pull import list show verify rm gc default config
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c emelex -n "not __fish_seen_subcommand_from $commands" -l version
 complete -c emelex -n "__fish_seen_subcommand_from run bench tokenize detokenize template eval quantize show verify rm default" -a "(emelex list 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -s t -l threads -x
-complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "cpu gpu"
-complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "f16 f32 q8_0"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l device -x -a "auto cpu gpu"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kv-type -x -a "auto f16 f32 q8_0"
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l memory-limit -x
+complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l gpu-memory-limit -x
 complete -c emelex -n "__fish_seen_subcommand_from run bench eval" -l kernels -x -a "fast float mlx"
 for flag in system max-tokens temperature top-p top-k min-p repeat-penalty seed stop context
     complete -c emelex -n "__fish_seen_subcommand_from run" -l $flag -x
@@ -14,7 +16,7 @@ complete -c emelex -n "__fish_seen_subcommand_from run bench" -s p -l prompt -x
 complete -c emelex -n "__fish_seen_subcommand_from run eval" -s f -l file -r
 complete -c emelex -n "__fish_seen_subcommand_from run" -l raw
 complete -c emelex -n "__fish_seen_subcommand_from run" -l stats
-complete -c emelex -n "__fish_seen_subcommand_from run tokenize template eval quantize list show verify rm gc" -l json
+complete -c emelex -n "__fish_seen_subcommand_from run tokenize template eval quantize list show verify rm gc config" -l json
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
@@ -43,6 +45,10 @@ for flag in revision name include connections part-size stall tries retry-wait
     complete -c emelex -n "__fish_seen_subcommand_from pull" -l $flag -x
 end
 complete -c emelex -n "__fish_seen_subcommand_from pull" -l offline
+complete -c emelex -n "__fish_seen_subcommand_from pull" -l verify
+complete -c emelex -n "__fish_seen_subcommand_from verify" -l deep
+complete -c emelex -n "__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from path get set" -f -a "path get set"
+complete -c emelex -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from get set" -f -a "(emelex config 2>/dev/null | awk 'NR > 1 { print \$1 }')"
 for flag in full tensors metadata template
     complete -c emelex -n "__fish_seen_subcommand_from show" -l $flag
 end

@@ -1,0 +1,48 @@
+#include "engine/memory_limit.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "kernels/step.h"
+
+namespace emelex {
+namespace {
+
+// The program with MLX's library, and what a matrix that is packed has of itself at once.
+constexpr int64_t kProgramBytes = int64_t{64} << 20;
+
+// MLX makes room for the results of some fifty operations ahead of the one that runs: those of about four layers.
+constexpr int64_t kLayersAhead = 4;
+
+std::string megabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f MB", static_cast<double>(bytes) / 1e6);
+  return text;
+}
+
+}  // namespace
+
+int64_t MemoryNeed::tokens_within(int64_t limit) const {
+  const int64_t left = limit - weights - work;
+  return left <= 0 ? 0 : left / std::max<int64_t>(1, cache_per_token) / kBlockTokens * kBlockTokens;
+}
+
+int64_t estimate_work(const ModelConfig& config, int chunk) {
+  const int64_t layer = int64_t{8} * config.dim + int64_t{3} * config.hidden_dim;
+  return kProgramBytes + 4 * (kLayersAhead * chunk * layer + int64_t{2} * config.vocab_size);
+}
+
+void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, const std::string& name,
+                        const std::string& where) {
+  if (limit <= 0 || need.with_context(context) <= limit) return;
+  const int64_t fitting = need.tokens_within(limit);
+  throw Error(ErrorCode::out_of_memory,
+              str_cat("[engine] ", quote_bytes(name), " takes ", megabytes(need.with_context(context)), " (weights ",
+                      megabytes(need.weights), ", cache of ", context, " tokens ",
+                      megabytes(need.cache_per_token * context), ", work ", megabytes(need.work), "), more than ",
+                      where, " allows, ", megabytes(limit), "; a context of at most ", fitting, " tokens fits"));
+}
+
+}  // namespace emelex
