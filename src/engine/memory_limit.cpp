@@ -38,11 +38,13 @@ void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, cons
                         const std::string& where) {
   if (limit <= 0 || need.with_context(context) <= limit) return;
   const int64_t fitting = need.tokens_within(limit);
-  throw Error(ErrorCode::out_of_memory,
-              str_cat("[engine] ", quote_bytes(name), " takes ", megabytes(need.with_context(context)), " (weights ",
-                      megabytes(need.weights), ", cache of ", context, " tokens ",
-                      megabytes(need.cache_per_token * context), ", work ", megabytes(need.work), "), more than ",
-                      where, " allows, ", megabytes(limit), "; a context of at most ", fitting, " tokens fits"));
+  const std::string advice =
+      fitting > 0 ? str_cat("a context of ", fitting, " tokens fits") : "no context is small enough";
+  throw Error(
+      ErrorCode::out_of_memory,
+      str_cat("[engine] ", quote_bytes(name), " takes ", megabytes(need.with_context(context)), " (weights ",
+              megabytes(need.weights), ", cache of ", context, " tokens ", megabytes(need.cache_per_token * context),
+              ", work ", megabytes(need.work), "), more than ", where, " allows, ", megabytes(limit), "; ", advice));
 }
 
 }  // namespace emelex

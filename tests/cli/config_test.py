@@ -108,9 +108,9 @@ class WithModel(ConfigCase):
 
     def test_memory_limits_are_kept(self):
         question = ("run", MODEL, "Tell me a story.", "--temperature", "0", *GREEDY)
-        self.write("memory_limit = '150MB'")
-        self.check_fails(1, *question, says="memory_limit allows, 150.0 MB")
-        self.check_fails(1, *question, "--memory-limit", "100MB", says="at most 0 tokens fits")
+        self.write("memory_limit = '250MB'")
+        self.check_fails(1, *question, says="memory_limit allows, 250.0 MB; a context of ")
+        self.check_fails(1, *question, "--memory-limit", "100MB", says="no context is small enough")
         self.assertEqual(self.emelex(*question, "--memory-limit", "0").returncode, 0)
         self.assertEqual(self.emelex("bench", MODEL, "-p", "8", "-n", "0", "-r", "1", "--memory-limit", "300MB").returncode, 0)
         if SANITIZED:

@@ -170,7 +170,7 @@ TEST_CASE("a model that a memory limit has no room for is refused with the numbe
   options.memory_limit = 1'000'000;
   expect_error(
       ErrorCode::out_of_memory,
-      {"[engine]", "tiny.gguf", "memory_limit allows, 1.0 MB", "weights", "128 tokens", "at most 0 tokens fits"},
+      {"[engine]", "tiny.gguf", "memory_limit allows, 1.0 MB", "weights", "128 tokens", "no context is small enough"},
       [&] { f.load(options); });
   options.gpu_memory_limit = 1;  // no business of the CPU's
   options.memory_limit = int64_t{1} << 40;
