@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <fstream>
 #include <map>
 
 #include "base/durable_file.h"
@@ -20,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::streamsize kMaxManifestBytes = std::streamsize{16} << 20;
+constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
 constexpr const char* kUsedFile = ".used";  // hubs can't have one of that name: check_remote_path
 
@@ -32,13 +31,17 @@ std::string utc_text(std::time_t time) {
   return text;
 }
 
+// Two thousand of these are read before a list is shown: hence no stream.
 std::string read_text(const fs::path& file) {
-  std::ifstream input(file, std::ios::binary);
-  std::string text(1 << 16, '\0');
+  const FileDescriptor fd = open_file(file, O_RDONLY);
   std::string all;
-  while (input.read(text.data(), static_cast<std::streamsize>(text.size())) || input.gcount() > 0) {
-    all.append(text, 0, static_cast<size_t>(input.gcount()));
-    if (static_cast<std::streamsize>(all.size()) > kMaxManifestBytes) break;  // no manifest; it won't parse
+  for (size_t room = 4096; all.size() < kMaxManifestBytes; room *= 2) {  // a longer one is no manifest; it won't parse
+    const size_t had = all.size();
+    all.resize(had + room);
+    const ssize_t n = ::read(fd.get(), all.data() + had, room);
+    if (n < 0) throw_errno("can't read", file);
+    all.resize(had + static_cast<size_t>(n));
+    if (n == 0) break;
   }
   if (all.empty()) throw Error(ErrorCode::corrupt_file, str_cat("[hub] can't read ", in_quotes(file.string())));
   return all;

@@ -182,15 +182,21 @@ class Keep(HubCase):
             os.makedirs(self.registry_path(f"model-{i}"))
             with open(self.registry_path(f"model-{i}", "manifest.json"), "w", encoding="utf-8") as file:
                 json.dump(dict(manifest, name=f"model-{i}"), file, indent=2)
-        times = []
+        times, processor = [], []
         for _ in range(7):
             start = time.monotonic()
-            lines = subprocess.run([EMELEX, "list"], env=self.env, capture_output=True, check=True).stdout.count(b"\n")
+            process = subprocess.Popen([EMELEX, "list"], env=self.env, stdout=subprocess.PIPE)
+            lines = process.stdout.read().count(b"\n")
+            process.stdout.close()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
             times.append(time.monotonic() - start)
-            self.assertEqual(lines, 2001)
-        print(f"list of 2000 models: {min(times) * 1000:.0f} ms at best of 7, {max(times) * 1000:.0f} ms at worst")
+            processor.append(usage.ru_utime + usage.ru_stime)
+            self.assertEqual((lines, process.returncode), (2001, 0))
+        print(f"list of 2000 models: {min(times) * 1000:.0f} ms at best of 7, {max(times) * 1000:.0f} ms at worst; "
+              f"of the processor {min(processor) * 1000:.0f} ms")
         if not SANITIZED:
-            self.assertLess(min(times), 0.1)
+            self.assertLess(min(processor), 0.1)  # it waits for nothing else, but other tests may run beside it
 
     def test_a_root_that_cannot_be_written_is_said_to_be(self):
         self.path("file", b"")
