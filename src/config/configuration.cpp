@@ -9,48 +9,45 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Puts one layer over another.
-class Layers {
- public:
-  explicit Layers(Configuration& configuration) : configuration_(configuration) {}
+// Empty where it is gone, which is no reason to fail.
+fs::path here() {
+  std::error_code gone;
+  return fs::current_path(gone);
+}
 
-  // `folder` is what relative paths begin at.
-  void set(const SettingKey& key, const std::string& text, SettingSource source, const std::string& where,
-           const fs::path& folder) {
-    try {
-      set_setting(key, text, configuration_.settings);
-    } catch (const Error& error) {
-      throw Error(ErrorCode::invalid_argument, str_cat("[config] ", where, ": ", error.what()));
-    }
-    const SettingField field = key.field(configuration_.settings);
-    if (const auto* path = std::get_if<fs::path*>(&field)) make_absolute(**path, folder);
-    configuration_.origins[key.name] = {source, where};
+// What one layer says of a setting, over what those below say. Relative paths begin at `folder`.
+void set_over(Configuration& configuration, const SettingKey& key, const std::string& text, const SettingOrigin& origin,
+              const fs::path& folder) {
+  try {
+    set_setting(key, text, configuration.settings);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[config] ", origin.where, ": ", error.what()));
   }
-
- private:
-  static void make_absolute(fs::path& path, const fs::path& folder) {
-    if (!path.empty() && path.is_relative()) path = (folder / path).lexically_normal();
+  const SettingField field = key.field(configuration.settings);
+  if (const auto* path = std::get_if<fs::path*>(&field)) {
+    if (!(*path)->empty()) **path = (folder / **path).lexically_normal();
   }
+  configuration.origins[key.name] = origin;
+}
 
-  Configuration& configuration_;
-};
-
-void add_file(Layers& layers) {
+void add_file(Configuration& configuration) {
   const fs::path file = settings_file();
   std::error_code error;
   const bool named = !environment("EMELEX_CONFIG").empty();
   if (file.empty() || (!named && !fs::exists(file, error))) return;
   for (const FileSetting& setting : parse_settings(read_settings_text(file), file)) {
-    layers.set(*setting.key, setting.text, SettingSource::file, str_cat(path_text(file), ":", setting.begin.line),
-               fs::absolute(file).parent_path());
+    set_over(configuration, *setting.key, setting.text,
+             {SettingSource::file, str_cat(path_text(file), ":", setting.begin.line)},
+             fs::absolute(file).parent_path());
   }
 }
 
-void add_environment(Layers& layers) {
+void add_environment(Configuration& configuration) {
   for (const SettingKey& key : setting_keys()) {
     const std::string name = environment_name(key);
     const std::string value = environment(name.c_str());
-    if (!value.empty()) layers.set(key, value, SettingSource::environment, name, fs::current_path());
+    if (value.empty()) continue;
+    set_over(configuration, key, value, {SettingSource::environment, name}, here());
   }
 }
 
@@ -91,12 +88,11 @@ fs::path settings_file() {
 
 Configuration read_configuration(const std::map<std::string, std::string>& flags) {
   Configuration configuration;
-  Layers layers(configuration);
-  add_file(layers);
-  add_environment(layers);
+  add_file(configuration);
+  add_environment(configuration);
   for (const auto& [name, text] : flags) {
     const SettingKey& key = find_setting(name);
-    layers.set(key, text, SettingSource::flag, flag_name(key), fs::current_path());
+    set_over(configuration, key, text, {SettingSource::flag, flag_name(key)}, here());
   }
   return configuration;
 }

@@ -61,7 +61,7 @@ class Session(HubCase):
         super().setUp()
         self.content = tiny_gguf(SIZE)
         self.add(REPO, {FILE: self.content})
-        self.hub.before_storage = lambda: time.sleep(0.15)
+        self.hub.before_storage = lambda: time.sleep(0.2)
         self.record = []
 
     def type(self, *command, interrupt_after=0):
@@ -88,7 +88,7 @@ class Session(HubCase):
         self.record.append("  (three bytes in the middle of the file are overwritten)")
 
     def play(self):
-        code, screen = self.type("pull", REPO, *SLOW, interrupt_after=6)
+        code, screen = self.type("pull", REPO, *SLOW, interrupt_after=4)
         self.assertEqual(code, 130)
         self.assertRegex(screen, r"(?m)^Example-Q8_0\.gguf +\d+\.\d MB of 24\.0 MB  \d+%$")
         self.assertRegex(screen, r"(?m)^\d+\.\d MB of 24\.0 MB  \d+%  \d+\.\d MB/s  \d+ s left$")
