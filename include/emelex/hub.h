@@ -50,7 +50,7 @@ struct InstalledModel {
 
   // Not part of the manifest:
   std::filesystem::path folder;  // where it lies
-  std::string last_used_at;      // UTC; empty: never, or not where that could be put down
+  std::string last_used_at;      // UTC; empty: never, as far as is known
 };
 
 struct ImportOptions {

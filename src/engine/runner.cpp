@@ -121,7 +121,7 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   const ModelConfig config = read_model_config(source, RopePairs::halves);  // no architecture's sizes depend on those
   const MemoryNeed need{bytes_of(*source.weights), kv_shape(config, options.kv_type, choice).bytes_per_token(),
                         estimate_work(config, prefill_chunk_)};
-  const int context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);
   const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
   check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),
                      gpu ? "gpu_memory_limit" : "memory_limit");

@@ -73,7 +73,7 @@ std::string choices(const Models& models) {
   std::set<std::string> names;
   for (const auto& [name, files] : models) {
     const std::string quantization = quantization_of_file(files.front().path);
-    names.insert(quantization.empty() ? base_name(files.front().path) : quantization);
+    names.insert(quantization.empty() ? in_quotes(base_name(files.front().path)) : quantization);
   }
   std::string text;
   size_t n = 0;
@@ -92,7 +92,9 @@ std::string choices(const Models& models) {
   if (fitting.size() > 1) {
     what = str_cat("several of its files are ", in_quotes(wanted));
     has.clear();
-    for (const auto* model : fitting) has += (has.empty() ? "" : ", ") + base_name(model->second.front().path);
+    for (const auto* model : fitting) {
+      has += (has.empty() ? "" : ", ") + in_quotes(base_name(model->second.front().path));
+    }
   }
   throw Error(ErrorCode::not_found, str_cat("[hub] ", in_quotes(info.repo), ": ", what, "; choose one: emelex pull ",
                                             info.repo, ":NAME, where NAME is one of ", has));

@@ -46,6 +46,7 @@ Seeds hub_info_seeds() {
       {"hidden", info(large(".pull/a.gguf", "1"))},
       {"manifest", info(small("manifest.json") + "," + large("a.gguf", "1"))},
       {"same-names", info(large("a.gguf", "1") + "," + large("A.gguf", "1"))},
+      {"controls", info(large("a\\u001b[31m.gguf", "1") + "," + large("b\\u007f.gguf", "1"))},
       {"huge", info(large("a.gguf", "9223372036854775807"))},
       {"float", info(large("a.gguf", "1e300"))},
       {"negative", info(large("a.gguf", "-1"))},

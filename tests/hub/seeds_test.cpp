@@ -31,8 +31,9 @@ using Names = std::set<std::string>;
 
 TEST_CASE("a repository that is described in any way gives safe paths or an error") {
   CHECK(valid_ones(hub_info_seeds(), fuzz_hub_info) ==
-        Names{"absolute", "climbs", "float", "folder", "hidden", "huge", "manifest", "negative", "no-hash", "one",
-              "parts", "pickles", "same-names", "several"});  // what is wrong with paths is said when one is chosen
+        Names{"absolute", "climbs", "controls", "float", "folder", "hidden", "huge", "manifest", "negative", "no-hash",
+              "one", "parts", "pickles", "same-names",
+              "several"});  // what is wrong with paths is said when one is chosen
 }
 
 TEST_CASE("headers give a size and a hash, or none") {
