@@ -10,6 +10,7 @@ import unittest
 
 from program import EMELEX, MODEL, SANITIZED, ProgramTest, needs_model
 
+DOCUMENTATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "configuration.md")
 SHORT = ("--max-tokens", "6")
 
 
@@ -36,6 +37,16 @@ class Config(ConfigCase):
         self.assertRegex(table, r"(?m)^kv_type +q8_0 +" + self.file + ":3$")
         self.assertEqual(self.emelex("config", "get", "top_p").stdout, b"0.5\n")
         self.assertEqual(self.emelex("config", "path").stdout.decode(), self.file + "\n")
+
+    def test_every_setting_is_documented(self):
+        with open(DOCUMENTATION, encoding="utf-8") as file:
+            rows = {row.split("|")[1].strip(" `"): row.split("|")[3] for row in file if row.startswith("| `")}
+        settings = self.settings()
+        self.assertEqual(list(rows), sorted(rows, key=list(settings).index))  # the same order, and no other
+        self.assertEqual(set(rows), set(settings))
+        for name, setting in settings.items():
+            if setting["source"] == "default" and setting["value"]:
+                self.assertEqual(rows[name].strip(), setting["value"], name)
 
     def test_what_is_written_is_read_and_leaves_comments(self):
         self.write("# mine\ntop_p = 0.5  # careful\n")
