@@ -100,6 +100,17 @@ int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt
   return result.finish == FinishReason::cancelled ? kInterrupted : kDone;
 }
 
+// A single argument names the model; someone who has a default model may have meant a prompt.
+std::filesystem::path find_model(const RunFlags& flags, const Settings& settings) {
+  try {
+    return model_to_run(flags.model, settings);
+  } catch (const Error& error) {
+    const bool alone = !flags.model.empty() && !flags.prompt && !default_model(settings).empty();
+    if (error.code() != ErrorCode::not_found || !alone) throw;
+    throw Error(error.code(), str_cat(error.what(), "; -p gives a prompt to the default model"));
+  }
+}
+
 int run(const RunFlags& given) {
   RunFlags flags = given;
   const bool chat = wants_chat(flags);
@@ -109,7 +120,7 @@ int run(const RunFlags& given) {
   const auto seed = flags.generate.sampling.seed;
   flags.generate.sampling = settings.sampling;
   flags.generate.sampling.seed = seed;
-  const std::filesystem::path model = model_to_run(flags.model, settings);
+  const std::filesystem::path model = find_model(flags, settings);
   const std::string prompt = chat ? "" : compose_prompt(flags);
   const auto engine = Engine::load(model, flags.runtime.load_options(settings));
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);

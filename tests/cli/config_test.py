@@ -91,6 +91,8 @@ class WithModel(ConfigCase):
         answer = self.emelex("run", *SHORT, stdin=b"Say hi")
         self.assertEqual((answer.returncode, bool(answer.stdout)), (0, True), answer.stderr)
         self.assertEqual(answer.stdout, self.emelex("run", MODEL, "Say hi", *SHORT).stdout)
+        self.check_fails(1, "run", "Say hi", says="-p gives a prompt to the default model")
+        self.assertEqual(self.emelex("run", "-p", "Say hi", *SHORT).stdout, answer.stdout)
         self.assertEqual(self.emelex("tokenize", stdin=b"Hi").stdout, self.emelex("tokenize", MODEL, "Hi").stdout)
         self.assertIn(b"chosen (default)", self.emelex("list").stdout)
         models = {model["name"]: model for model in json.loads(self.emelex("list", "--json").stdout)}
