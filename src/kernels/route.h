@@ -54,6 +54,35 @@ class Norm {
 enum class Activation {
   silu,  // x / (1 + e⁻ˣ)
   gelu,  // with its tangent: x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, arXiv:1606.08415)
+  // As gpt-oss gates (arXiv:2508.10925): of g = min(gate, 7) and u = up bounded to ±7, g / (1 + e⁻¹·⁷⁰²ᵍ) · (u + 1).
+  clamped_silu,
+};
+constexpr float kGateClamp = 7.0F;
+constexpr float kGateSteepness = 1.702F;
+
+// How a mixture of experts (Shazeer et al., arXiv:1701.06538) chooses those that compute a token, and weighs them.
+struct ExpertsConfig {
+  int n_used = 0;  // the experts with the highest scores, of which the lower number wins a tie
+  bool normalized =
+      true;  // weights are the softmax of the used experts' scores; else of all, and sum up to less than 1
+  Activation activation = Activation::silu;
+};
+
+// The matrices of a layer's experts, one for each expert: gate and up [hidden, dim], down [dim, hidden]. Where `up` is
+// empty, `gate` has both, [2 · hidden, dim]: the rows of the one and of the other in turn.
+struct ExpertMatrices {
+  std::vector<Matrix> gate;
+  std::vector<Matrix> up;
+  std::vector<Matrix> down;
+};
+
+// The experts of one layer.
+class Experts {
+ public:
+  virtual ~Experts() = default;
+  // x [tokens, dim], scores [tokens, experts] → Σ weight · down(activation(gate x) · up x) over the experts that each
+  // token uses, [tokens, dim]. An expert is computed for the tokens that use it and for no other.
+  virtual mx::array operator()(const mx::array& x, const mx::array& scores) const = 0;
 };
 
 // Rotary position embedding (Su et al., arXiv:2104.09864): pair i of the first `dim` values of a head turns by
@@ -111,6 +140,7 @@ class Route {
   virtual std::unique_ptr<Embedding> embedding(const Tensor& table) = 0;
   virtual std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) = 0;
   virtual std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) = 0;
+  virtual std::unique_ptr<Experts> experts(const ExpertsConfig& config, const ExpertMatrices& matrices) = 0;
   virtual std::unique_ptr<KvStore> kv_store(const KvShape& shape) = 0;
   // activation(gate) · up, elementwise: SwiGLU, GeGLU (Shazeer, arXiv:2002.05202)
   virtual mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) = 0;

@@ -29,4 +29,10 @@ Tensor tensor_slice(const Tensor& tensor, int64_t first, int64_t n) {
   return slice;
 }
 
+Tensor tensor_part(const Tensor& stack, int64_t i) {
+  Tensor part = tensor_slice(stack, i, 1);
+  part.shape.erase(part.shape.begin());
+  return part;
+}
+
 }  // namespace emelex

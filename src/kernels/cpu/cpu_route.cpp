@@ -3,8 +3,10 @@
 #include <cstring>
 
 #include "kernels/cpu/cpu_context.h"
+#include "kernels/cpu/cpu_experts.h"
 #include "kernels/cpu/cpu_linear.h"
 #include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/gated.h"
 #include "kernels/cpu/host_kv_store.h"
 
 namespace emelex::cpu {
@@ -96,12 +98,14 @@ class CpuRoute : public Route {
     if (bias != nullptr) values = floats_of(*bias);
     return std::make_unique<CpuNorm>(context_, weight, &values, eps);
   }
+  std::unique_ptr<Experts> experts(const ExpertsConfig& config, const ExpertMatrices& matrices) override {
+    return make_experts(context_, config, matrices);
+  }
   std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_host_kv_store(context_, shape); }
 
   mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
-    const auto kernel = activation == Activation::silu ? context_->kernels.swiglu : context_->kernels.geglu;
     return by_token("gated", {gate, up}, [&](const float* const* in, size_t at, int n, float* out) {
-      kernel(in[0] + at, in[1] + at, n, out);
+      cpu::gated(context_->kernels, activation, in[0] + at, in[1] + at, n, out);
     });
   }
 

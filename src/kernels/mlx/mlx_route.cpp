@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "kernels/mlx/mlx_experts.h"
 #include "kernels/mlx/mlx_kv_store.h"
 #include "kernels/mlx/mlx_matrix.h"
 
@@ -159,11 +160,18 @@ class MlxRoute : public Route {
   std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
     return std::make_unique<MlxNorm>(context_, weight, bias, eps, true);
   }
+  std::unique_ptr<Experts> experts(const ExpertsConfig& config, const ExpertMatrices& matrices) override {
+    const auto gate = [this, activation = config.activation](const mx::array& g, const mx::array& u) {
+      return gated(activation, g, u);
+    };
+    return make_mlx_experts(context_, config, matrices, gate);
+  }
   std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_mlx_kv_store(context_, shape); }
 
   mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
     if (activation == Activation::silu) return swiglu_({gate, up}).front();
-    return mx::multiply(gelu(gate), up, context_->stream);
+    if (activation == Activation::gelu) return mx::multiply(gelu(gate), up, context_->stream);
+    return clamped_swiglu(gate, up);
   }
   mx::array gelu(const mx::array& x) override { return gelu_({x}).front(); }
   mx::array add(const mx::array& a, const mx::array& b) override { return mx::add(a, b, context_->stream); }
@@ -187,6 +195,15 @@ class MlxRoute : public Route {
   std::string instruction_set() const override { return {}; }
 
  private:
+  // g / (1 + e⁻ᵃᵍ) · (u + 1) is silu(a g) · (u + 1) / a.
+  mx::array clamped_swiglu(const mx::array& gate, const mx::array& up) {
+    const mx::Stream& stream = context_->stream;
+    const auto number = [&](float value) { return mx::array(value, gate.dtype()); };
+    const auto g = mx::minimum(gate, number(kGateClamp), stream);
+    const auto u = mx::clip(up, number(-kGateClamp), number(kGateClamp), stream);
+    return swiglu_({scale(g, kGateSteepness), scale(mx::add(u, number(1.0F), stream), 1.0F / kGateSteepness)}).front();
+  }
+
   // One copy of a matrix that is used twice, as tied embeddings are.
   MatrixPtr matrix(const Tensor& tensor) {
     MatrixPtr& known = known_[tensor.data.data()];

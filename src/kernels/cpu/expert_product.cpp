@@ -1,0 +1,148 @@
+#include "kernels/cpu/expert_product.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace emelex::cpu {
+namespace {
+
+// Uses for few tokens after which an expert's matrices are packed: spread, so that no step packs them all, and late
+// enough that an expert which is seldom asked stays in the file (docs/decisions/0009-packed-matrices.md).
+constexpr int kFirstPackingUse = 2;
+constexpr int kPackingUses = 16;
+
+// Units of work for each thread; an expert of few tokens is small.
+constexpr int kChunksPerThread = 32;
+
+size_t padded(int columns) { return static_cast<size_t>(columns + kLanes - 1) / kLanes * kLanes; }
+size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+struct Chunk {
+  const Routing::Group* group;
+  const ExpertOutput* output;
+  const QuantizedActivations* quantized;
+  int row_begin;
+  int row_end;
+};
+
+// The inputs of all groups in the forms that the kernels take: one row after another as float32, and rounded, each
+// group by itself.
+struct Prepared {
+  float* x;                                     // [rows, padded columns]
+  std::vector<QuantizedActivations> quantized;  // [groups]
+};
+
+bool any(const Routing& routing, std::span<const ExpertOutput> outputs, bool int8) {
+  return std::any_of(routing.groups.begin(), routing.groups.end(), [&](const Routing::Group& group) {
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [&](const ExpertOutput& output) { return output.product->int8(group.expert) == int8; });
+  });
+}
+
+Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput& input,
+                 std::span<const ExpertOutput> outputs, std::byte* scratch) {
+  const int columns = outputs.front().product->columns();
+  const size_t stride = padded(columns);
+  const bool int8 = any(routing, outputs, true);
+  const bool floats = any(routing, outputs, false);
+  Prepared prepared{reinterpret_cast<float*>(scratch), {}};
+  scratch += aligned(routing.tokens.size() * stride * sizeof(float));
+  std::vector<int> group_of_row;
+  for (size_t g = 0; g < routing.groups.size(); ++g) {
+    const int count = routing.groups[g].count;
+    group_of_row.insert(group_of_row.end(), static_cast<size_t>(count), static_cast<int>(g));
+    prepared.quantized.push_back(int8 ? QuantizedActivations::over(scratch, count, columns) : QuantizedActivations{});
+    scratch += aligned(QuantizedActivations::bytes(count, columns));
+  }
+  context.pool.for_each(static_cast<int>(routing.tokens.size()), [&](int row, int) {
+    const auto r = static_cast<size_t>(row);
+    const auto from = static_cast<size_t>(input.tokens.empty() ? row : input.tokens[r]);
+    const float* x = input.x + from * static_cast<size_t>(columns);
+    if (floats) {
+      std::memcpy(prepared.x + r * stride, x, static_cast<size_t>(columns) * sizeof(float));
+      std::fill(prepared.x + r * stride + columns, prepared.x + (r + 1) * stride, 0.0F);
+    }
+    if (int8) {
+      const auto g = static_cast<size_t>(group_of_row[r]);
+      context.kernels.quantize_activations(x, row - routing.groups[g].first, prepared.quantized[g]);
+    }
+  });
+  return prepared;
+}
+
+std::vector<Chunk> make_chunks(const Routing& routing, std::span<const ExpertOutput> outputs, const Prepared& prepared,
+                               int threads) {
+  int row_groups = 0;
+  for (const ExpertOutput& output : outputs) row_groups += (output.product->rows() + kLanes - 1) / kLanes;
+  row_groups *= static_cast<int>(routing.groups.size());
+  const int chunk_rows =
+      std::max(1, row_groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
+  std::vector<Chunk> chunks;
+  for (size_t g = 0; g < routing.groups.size(); ++g) {
+    for (const ExpertOutput& output : outputs) {
+      const int rows = output.product->rows();
+      for (int row = 0; row < rows; row += chunk_rows) {
+        chunks.push_back({&routing.groups[g], &output, &prepared.quantized[g], row, std::min(row + chunk_rows, rows)});
+      }
+    }
+  }
+  return chunks;
+}
+
+void add_bias(const Chunk& chunk, float* out) {
+  const std::vector<float>& bias = chunk.output->product->bias(chunk.group->expert);
+  if (bias.empty()) return;
+  for (int t = 0; t < chunk.group->count; ++t) {
+    float* row = out + static_cast<size_t>(t) * bias.size();
+    for (int r = chunk.row_begin; r < chunk.row_end; ++r) row[r] += bias[static_cast<size_t>(r)];
+  }
+}
+
+}  // namespace
+
+ExpertProduct::ExpertProduct(CpuContext& context, const std::vector<Matrix>& matrices) {
+  for (const Matrix& matrix : matrices) {
+    matrices_.push_back(make_matrix(context, *matrix.weight));
+    auto& bias = biases_.emplace_back();
+    if (matrix.bias != nullptr) {
+      bias.resize(static_cast<size_t>(matrix.weight->rows()));
+      matrix.bias->read_rows(0, bias);
+    }
+    uses_to_packing_.push_back(kFirstPackingUse + context.n_products++ % kPackingUses);
+  }
+}
+
+void ExpertProduct::use_for_few(CpuContext& context, int expert) {
+  int& uses = uses_to_packing_[static_cast<size_t>(expert)];
+  if (uses > 0 && --uses == 0) pack_matrix(context, matrices_[static_cast<size_t>(expert)]);
+}
+
+size_t expert_scratch_bytes(const Routing& routing, int columns) {
+  size_t bytes = aligned(routing.tokens.size() * padded(columns) * sizeof(float));
+  for (const auto& group : routing.groups) bytes += aligned(QuantizedActivations::bytes(group.count, columns));
+  return bytes;
+}
+
+void multiply_experts(CpuContext& context, const Routing& routing, const ExpertInput& input,
+                      std::span<const ExpertOutput> outputs, std::byte* scratch) {
+  const Prepared prepared = prepare(context, routing, input, outputs, scratch);
+  const std::vector<Chunk> chunks = make_chunks(routing, outputs, prepared, context.pool.size());
+  const int columns = outputs.front().product->columns();
+  const size_t stride = padded(columns);
+  context.pool.for_each(static_cast<int>(chunks.size()), [&](int index, int worker) {
+    const Chunk& chunk = chunks[static_cast<size_t>(index)];
+    const CpuMatrix& matrix = chunk.output->product->matrix(chunk.group->expert);
+    const auto first = static_cast<size_t>(chunk.group->first);
+    MatmulArgs args = matrix.args();
+    args.activations = *chunk.quantized;
+    args.x = prepared.x + first * stride;
+    args.x_stride = static_cast<int>(stride);
+    args.tokens = chunk.group->count;
+    args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
+    matrix.matmul(args, chunk.row_begin, chunk.row_end,
+                  context.worker_scratch[static_cast<size_t>(worker)].get(matmul_scratch_bytes(columns)));
+    add_bias(chunk, args.out);
+  });
+}
+
+}  // namespace emelex::cpu

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/route.h"
+
+namespace emelex::cpu {
+
+// out[i] = activation(gate[i]) · up[i]. `out` may be `gate`.
+void gated(const KernelTable& kernels, Activation activation, const float* gate, const float* up, int n, float* out);
+
+}  // namespace emelex::cpu
