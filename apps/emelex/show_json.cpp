@@ -125,6 +125,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"runs", model.not_run.empty()},
                {"not_run", text_json(model.not_run)},
                {"parameters", model.parameters},
+               {"active_parameters", optional_json(model.active_parameters)},
                {"weight_bytes", model.weight_bytes},
                {"bits_per_weight", bits_per_weight(model.weight_bytes, model.parameters)},
                {"unreadable_tensors", model.unreadable_tensors},

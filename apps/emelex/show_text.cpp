@@ -134,7 +134,9 @@ void Summary::add_files() {
   if (!one) add("size", str_cat(human_bytes(model_.file_bytes), " in ", model_.files.size(), " files"));
   add("format", model_.format);
   add("architecture", one_line(model_.architecture));
-  add("parameters", human_count(model_.parameters));
+  const auto active = model_.active_parameters;
+  add("parameters",
+      human_count(model_.parameters) + (active ? ", " + human_count(*active) + " of them for a token" : ""));
   add("quantization", str_cat(types_text(model_.types), "; ", human_bytes(model_.weight_bytes), ", ",
                               fixed(bits_per_weight(model_.weight_bytes, model_.parameters), 2), " bits per weight"));
   if (model_.unreadable_tensors > 0) add("", str_cat(model_.unreadable_tensors, " more of types that emelex lacks"));

@@ -17,6 +17,7 @@ std::unique_ptr<Model> make_phi2(const ModelInput& source);
 std::unique_ptr<Model> make_phi3(const ModelInput& source);
 std::unique_ptr<Model> make_qwen2(const ModelInput& source);
 std::unique_ptr<Model> make_qwen3(const ModelInput& source);
+std::unique_ptr<Model> make_qwen3moe(const ModelInput& source);
 std::unique_ptr<Model> make_smollm3(const ModelInput& source);
 
 }  // namespace emelex

@@ -14,6 +14,7 @@ namespace emelex {
 constexpr int kMaxLayers = 1024;
 constexpr int kMaxDim = 1 << 20;
 constexpr int kMaxHeads = 4096;
+constexpr int kMaxExperts = 1 << 14;
 constexpr int kMaxContext = 1 << 27;
 
 // A model's metadata by keys without the architecture's name, "block_count" for "llama.block_count". What is wrong is

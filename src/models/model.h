@@ -14,6 +14,9 @@ struct ModelConfig {
   int n_layers = 0;
   int dim = 0;
   int hidden_dim = 0;  // of the MLP
+  int n_experts = 0;   // of a layer that has a mixture of them; 0: none has
+  int n_experts_used = 0;
+  int expert_hidden_dim = 0;
   int vocab_size = 0;
   int context_length = 0;     // tokens that the model was trained for
   AttentionConfig attention;  // of most layers; the sizes are those of all

@@ -31,20 +31,28 @@ int read_vocab_size(const ConfigKeys& keys, const Weights& weights) {
   return size;
 }
 
-}  // namespace
-
-ModelConfig read_model_config(const ModelInput& source, RopePairs pairs) {
-  const Weights& weights = *source.weights;
-  const ConfigKeys keys(weights.metadata());
-  if (keys.size_or_none("expert_count", kMaxDim) > 0) {
+void read_experts(const ConfigKeys& keys, Mixtures mixtures, ModelConfig& config) {
+  config.n_experts = keys.size_or_none("expert_count", kMaxExperts);
+  if (config.n_experts == 0) return;
+  if (mixtures == Mixtures::none) {
     keys.fail(ErrorCode::unsupported, "a model without experts", str_cat(keys.name("expert_count"), " above 0"));
   }
+  config.n_experts_used = keys.require_size("expert_used_count", config.n_experts);
+  config.expert_hidden_dim = keys.size("expert_feed_forward_length", config.hidden_dim, kMaxDim);
+}
+
+}  // namespace
+
+ModelConfig read_model_config(const ModelInput& source, RopePairs pairs, Mixtures mixtures) {
+  const Weights& weights = *source.weights;
+  const ConfigKeys keys(weights.metadata());
   ModelConfig config;
   config.n_layers = keys.require_size("block_count", kMaxLayers);
   config.dim = keys.require_size("embedding_length", kMaxDim);
   config.hidden_dim = keys.require_size("feed_forward_length", kMaxDim);
   config.context_length = keys.require_size("context_length", kMaxContext);
   config.vocab_size = read_vocab_size(keys, weights);
+  read_experts(keys, mixtures, config);
 
   AttentionConfig& attention = config.attention;
   read_heads(keys, weights.metadata(), config.dim, attention);

@@ -8,8 +8,12 @@
 
 namespace emelex {
 
-// Reads what every architecture has. Throws Error(corrupt_file), naming the key and the file.
-ModelConfig read_model_config(const ModelInput& source, RopePairs pairs);
+// Whether an architecture's layers may have mixtures of experts.
+enum class Mixtures { none, some };
+
+// Reads what every architecture has. Throws Error, naming the key and the file: corrupt_file, or unsupported for
+// experts where there can be none.
+ModelConfig read_model_config(const ModelInput& source, RopePairs pairs, Mixtures mixtures = Mixtures::none);
 
 // The file's sliding window, attention.sliding_window, or 0.
 int read_window(const ConfigKeys& keys);

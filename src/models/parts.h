@@ -11,6 +11,8 @@
 
 namespace emelex {
 
+class ExpertCuts;
+
 // Makes a model's parts of its tensors, which have GGUF's names. What is missing or of another shape is thrown as
 // Error(corrupt_file), naming the tensor and the file.
 class Parts {
@@ -40,6 +42,12 @@ class Parts {
   std::unique_ptr<Mlp> gated_mlp(Activation activation) const;
   std::unique_ptr<Mlp> gelu_mlp() const;
 
+  // A mixture of experts: ffn_gate_inp scores them. Their matrices are ffn_gate_exps, ffn_up_exps and ffn_down_exps,
+  // each those of all experts, or one by one ffn_gate.<expert> and so on; gate and up may be one, ffn_gate_up_exps, or
+  // ffn_gate_up_pairs with the rows of both in turn.
+  bool has_mixture() const { return has("ffn_gate_inp"); }
+  std::unique_ptr<Mlp> mixture(bool normalized, Activation activation) const;
+
   Route& route() const { return *route_; }
   const ModelConfig& config() const { return *config_; }
 
@@ -51,6 +59,8 @@ class Parts {
   Matrix matrix(std::string_view name, int64_t rows, int64_t columns) const;
   std::unique_ptr<Linear> cut(std::string_view name, const std::vector<int64_t>& rows, int64_t columns) const;
   std::unique_ptr<Linear> qkv() const;
+  std::vector<Matrix> stack(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const;
+  std::vector<Matrix> expert_matrices(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const;
 
   std::shared_ptr<const Weights> weights_;
   Route* route_;

@@ -8,12 +8,17 @@
 namespace emelex {
 namespace {
 
-std::unique_ptr<Model> make_qwen(const ModelInput& source, std::optional<Parts::QkNorm> qk_norm) {
-  const ModelConfig config = read_model_config(source, RopePairs::halves);
+constexpr const char* kNormalizedKey = "qwen3moe.expert_weights_norm";
+
+std::unique_ptr<Model> make_qwen(const ModelInput& source, std::optional<Parts::QkNorm> qk_norm,
+                                 Mixtures mixtures = Mixtures::none) {
+  const ModelConfig config = read_model_config(source, RopePairs::halves, mixtures);
+  const bool normalized = source.weights->metadata().boolean(kNormalizedKey).value_or(true);
   const WindowedAttention attention = read_windowed_attention(source, config, 0);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
-    return make_llama_block(layer, qk_norm ? layer.attention(*qk_norm) : layer.attention(), attention.layer(i), i);
+    return make_llama_block(layer, qk_norm ? layer.attention(*qk_norm) : layer.attention(), attention.layer(i), i,
+                            normalized);
   });
 }
 
@@ -24,5 +29,10 @@ std::unique_ptr<Model> make_qwen2(const ModelInput& source) { return make_qwen(s
 
 // Qwen 3 (arXiv:2505.09388): without the biases, and with an RMSNorm of each head's query and key.
 std::unique_ptr<Model> make_qwen3(const ModelInput& source) { return make_qwen(source, Parts::QkNorm::of_heads); }
+
+// Qwen 3 with mixtures of experts for MLPs, in all layers or in some.
+std::unique_ptr<Model> make_qwen3moe(const ModelInput& source) {
+  return make_qwen(source, Parts::QkNorm::of_heads, Mixtures::some);
+}
 
 }  // namespace emelex

@@ -75,6 +75,12 @@ std::string tensor_kind(std::string_view name) {
   return kind;
 }
 
+// Whether tensors of a kind are experts' matrices: all of a layer in one, or one by one.
+bool is_experts(std::string_view kind) {
+  return kind.starts_with("ffn_") && (kind.find("_exps") != std::string_view::npos || kind.ends_with("_pairs") ||
+                                      kind.find(".*") != std::string_view::npos);
+}
+
 int64_t value_count(const Tensor& tensor) {
   int64_t values = 1;
   for (const int64_t n : tensor.shape) values *= n;
@@ -151,6 +157,18 @@ void describe_sizes(const Keys& keys, ModelDescription& model) {
   model.experts_used = keys.integer("expert_used_count");
   const Tensor* table = tolerant([&] { return model.weights->find("token_embd.weight"); });
   model.vocab_size = table != nullptr && table->shape.size() == 2 ? table->rows() : keys.integer("vocab_size");
+}
+
+// Of experts a token's share, of everything else all.
+void count_active(ModelDescription& model) {
+  if (!model.experts || !model.experts_used || *model.experts_used < 1 || *model.experts_used > *model.experts) return;
+  int64_t active = 0;
+  for (const KindDescription& kind : model.kinds) {
+    for (const TypeShare& share : kind.types) {
+      active += is_experts(kind.kind) ? share.values / *model.experts * *model.experts_used : share.values;
+    }
+  }
+  model.active_parameters = active;
 }
 
 void describe_rope(const Keys& keys, ModelDescription& model) {
@@ -267,6 +285,7 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   describe_files(*model.weights, model);
   describe_tensors(*model.weights, model);
   describe_sizes(keys, model);
+  count_active(model);
   describe_rope(keys, model);
   describe_tokenizer(metadata, model);
   describe_chat_template(metadata, model.chat_template);

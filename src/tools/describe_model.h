@@ -77,10 +77,11 @@ struct ModelDescription {
   std::string not_run;       // why emelex can't run it; empty where nothing here speaks against it
 
   int64_t parameters = 0;
-  int64_t weight_bytes = 0;            // of all tensors
-  std::vector<TypeShare> types;        // of all tensors, most bytes first
-  std::vector<KindDescription> kinds;  // most bytes first
-  int64_t unreadable_tensors = 0;      // of a type that emelex lacks, and so in none of these numbers
+  std::optional<int64_t> active_parameters;  // that compute a token, where only some of a layer's experts do
+  int64_t weight_bytes = 0;                  // of all tensors
+  std::vector<TypeShare> types;              // of all tensors, most bytes first
+  std::vector<KindDescription> kinds;        // most bytes first
+  int64_t unreadable_tensors = 0;            // of a type that emelex lacks, and so in none of these numbers
 
   std::optional<int64_t> layers;
   std::optional<int64_t> dim;

@@ -28,7 +28,7 @@ class Case:
     length: int = 150
     context: int = 512
     # What llama.cpp's converter and llama.cpp make of it: "equal" to the reference; "theirs", the file says less, and emelex
-    # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference.
+    # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference; "none": it can't read such a model.
     gguf: str = "equal"
 
 
@@ -52,12 +52,23 @@ def cases():
         case("mistral, long", tf.MistralConfig, {"sliding_window": None}, length=1200, context=2048,
              max_position_embeddings=2048, sliding_window=100, rope_parameters=THETA, gguf="theirs"),
         case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("mixtral", tf.MixtralConfig, {"num_experts_per_tok": 3, "sliding_window": 24}, num_local_experts=6, num_experts_per_tok=2,
+             rope_parameters=THETA),
+        case("mixtral, eight", tf.MixtralConfig, {"sliding_window": 25}, num_local_experts=8, num_experts_per_tok=2, sliding_window=24,
+             rope_parameters=THETA, gguf="theirs"),
         case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA),
         case("qwen2", tf.Qwen2Config, rope_parameters=THETA),
         case("qwen2, window", tf.Qwen2Config, {"use_sliding_window": False, "sliding_window": 25,
              "layer_types": ["sliding_attention"] * 3}, use_sliding_window=True, sliding_window=24, max_window_layers=1,
              rope_parameters=YARN, gguf="theirs"),
         case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("qwen3 moe", tf.Qwen3MoeConfig, {"num_experts_per_tok": 2, "norm_topk_prob": False, "rms_norm_eps": 0.5}, head_dim=24,
+             num_experts=12, num_experts_per_tok=4, moe_intermediate_size=32, norm_topk_prob=True,
+             rope_parameters={**THETA, "rope_theta": 1e6}),
+        # llama.cpp knows neither layers without experts in such a model nor weights that do not sum up to 1.
+        case("qwen3 moe, some layers", tf.Qwen3MoeConfig, {"norm_topk_prob": True}, num_hidden_layers=4, num_experts=5,
+             num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=False, mlp_only_layers=[1], rope_parameters=THETA,
+             gguf="none"),
         case("phi2", tf.PhiConfig, {"rope_parameters.partial_rotary_factor": 0.25, "layer_norm_eps": 0.5},
              num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
         case("phi3", tf.Phi3Config, {"sliding_window": None}, sliding_window=24, rope_parameters=THETA,
@@ -108,6 +119,23 @@ def scaled_weights(model, generator):
             sharp = any(part in name for part in ("q_proj", "k_proj", "qkv_proj"))
             values = values * (2.0 if sharp else 1.2) * parameter.shape[-1] ** -0.5
         parameter.data.copy_(values)
+
+
+# What Mixtral calls its experts' matrices, by Qwen's names.
+PROJECTIONS = {"w1.weight": "gate_proj.weight", "w3.weight": "up_proj.weight", "w2.weight": "down_proj.weight"}
+
+
+def set_parameter(model, name, values):
+    """Sets a parameter by its name in mlx-lm's files; transformers has the gates and ups of a layer's experts in one."""
+    layer, switch, projection = name.partition(".switch_mlp.")
+    if not switch:
+        place = model.get_parameter(name.replace(".block_sparse_moe.", ".mlp."))
+    elif projection == "down_proj.weight":
+        place = model.get_submodule(layer.replace(".block_sparse_moe", ".mlp")).experts.down_proj
+    else:
+        both = model.get_submodule(layer.replace(".block_sparse_moe", ".mlp")).experts.gate_up_proj
+        place = both.data.chunk(2, dim=1)[projection == "up_proj.weight"]
+    place.copy_(values)
 
 
 def make(case, folder, seed):

@@ -23,10 +23,12 @@ constexpr int64_t kVocab = 131;
 constexpr int64_t kHeads = 4;
 constexpr int64_t kKvHeads = 2;
 constexpr int64_t kHeadDim = 12;
+constexpr int64_t kExperts = 6;
+constexpr int64_t kExpertHidden = 24;
 constexpr int kLength = 150;  // over two borders of cache blocks, the windows and LongRoPE's threshold
 
 enum class Projections { split, fused, with_biases };
-enum class MlpKind { gated, fused, gelu };
+enum class MlpKind { gated, fused, gelu, mixture };
 
 // An architecture's tensors, by what stands in its blocks, and the keys that it has beyond those of all.
 struct Tiny {
@@ -67,6 +69,11 @@ class TinyFile {
     number("attention.head_count_kv", kKvHeads);
     number("attention.key_length", kHeadDim);
     file_.add(prefix_ + tiny_.epsilon, 1e-5F);
+    if (tiny_.mlp == MlpKind::mixture) {
+      number("expert_count", kExperts);
+      number("expert_used_count", 2);
+      number("expert_feed_forward_length", kExpertHidden);
+    }
     tiny_.keys(file_, prefix_);
   }
 
@@ -82,9 +89,17 @@ class TinyFile {
       linear(block + "attn_v", kKvHeads * kHeadDim, kDim);
     }
     linear(block + "attn_output", kDim, kHeads * kHeadDim);
+    if (tiny_.mlp == MlpKind::mixture) return add_experts(block);
     if (tiny_.mlp == MlpKind::gated) linear(block + "ffn_gate", kHidden, kDim);
     linear(block + "ffn_up", tiny_.mlp == MlpKind::fused ? 2 * kHidden : kHidden, kDim);
     linear(block + "ffn_down", kDim, kHidden);
+  }
+
+  void add_experts(const std::string& block) {
+    linear(block + "ffn_gate_inp", kExperts, kDim);
+    add(block + "ffn_gate_exps.weight", {kExperts, kExpertHidden, kDim}, 0.2F, 0.0F);
+    add(block + "ffn_up_exps.weight", {kExperts, kExpertHidden, kDim}, 0.2F, 0.0F);
+    add(block + "ffn_down_exps.weight", {kExperts, kDim, kExpertHidden}, 0.3F, 0.0F);
   }
 
   void matrix(const std::string& name, int64_t rows, int64_t columns) {
@@ -152,6 +167,7 @@ std::vector<Tiny> all() {
   return {{"llama", kPreNorms, 0, 0, Projections::split, MlpKind::gated, Tiny().epsilon, add_window},
           {"qwen2", kPreNorms, 0, 0, Projections::with_biases, MlpKind::gated, Tiny().epsilon, add_yarn},
           {"qwen3", kPreNorms, kHeadDim, kHeadDim},
+          {"qwen3moe", kPreNorms, kHeadDim, kHeadDim, Projections::split, MlpKind::mixture},
           {"phi2", {"attn_norm"}, 0, 0, Projections::with_biases, MlpKind::gelu, kLayerNorm, half},
           {"phi3", kPreNorms, 0, 0, Projections::fused, MlpKind::fused, Tiny().epsilon, add_longrope},
           {"gemma2", kAllNorms, 0, 0, Projections::split, MlpKind::gated, Tiny().epsilon, add_gemma2},

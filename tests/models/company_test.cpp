@@ -17,19 +17,21 @@ struct Setting {
   KernelRoute kernels;
   TensorType type;
   KvDtype kv;
+  int n_experts = 0;
 };
 
-constexpr Setting kSettings[] = {{KernelRoute::fast, TensorType::q4_1, KvDtype::f16},
-                                 {KernelRoute::fast, TensorType::q8_0, KvDtype::f32},
-                                 {KernelRoute::fast, TensorType::q4_0, KvDtype::f16},
-                                 {KernelRoute::float32, TensorType::q4_1, KvDtype::f32},
-                                 {KernelRoute::float32, TensorType::f16, KvDtype::f16}};
+constexpr Setting kSettings[] = {
+    {KernelRoute::fast, TensorType::q4_1, KvDtype::f16},   {KernelRoute::fast, TensorType::q8_0, KvDtype::f32},
+    {KernelRoute::fast, TensorType::q4_0, KvDtype::f16},   {KernelRoute::float32, TensorType::q4_1, KvDtype::f32},
+    {KernelRoute::float32, TensorType::f16, KvDtype::f16}, {KernelRoute::fast, TensorType::q4_1, KvDtype::f16, 7}};
 
 template <class Check>
 void for_each_setting(const Check& check) {
   for (const Setting& setting : kSettings) {
     TinyLlama model;
     model.type = setting.type;
+    model.n_experts = setting.n_experts;
+    CAPTURE(setting.n_experts);
     CAPTURE(static_cast<int>(setting.kernels));
     CAPTURE(info(setting.type).name);
     check(model, setting);

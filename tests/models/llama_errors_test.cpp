@@ -29,6 +29,19 @@ TEST_CASE("each tensor that is missing is named") {
   }
 }
 
+TEST_CASE("each tensor of experts that is missing or of another number of experts is named") {
+  TinyLlama model;
+  model.n_experts = 3;
+  for (const auto& [name, shape] : model.shapes()) {
+    if (name.find("ffn_") == std::string::npos) continue;
+    CAPTURE(name);
+    expect_error(ErrorCode::corrupt_file, {name.find("gate_inp") == std::string::npos ? name : "ffn_gate.weight"},
+                 [&] { load(model, name); });
+  }
+  model.n_experts = 1;  // of which two would compute a token
+  expect_error(ErrorCode::corrupt_file, {"expert_used_count"}, [&] { load(model); });
+}
+
 TEST_CASE("numbers of heads and rotated values that cannot be are refused") {
   TinyLlama model;
   model.n_kv_heads = 4;  // 6 heads

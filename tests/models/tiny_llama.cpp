@@ -27,9 +27,16 @@ std::map<std::string, std::vector<int64_t>> TinyLlama::shapes() const {
     shapes[block + "attn_v.weight"] = {n_kv_heads * head_dim, dim};
     shapes[block + "attn_output.weight"] = {dim, n_heads * head_dim};
     shapes[block + "ffn_norm.weight"] = {dim};
-    shapes[block + "ffn_gate.weight"] = {hidden_dim, dim};
-    shapes[block + "ffn_up.weight"] = {hidden_dim, dim};
-    shapes[block + "ffn_down.weight"] = {dim, hidden_dim};
+    if (n_experts > 0) {
+      shapes[block + "ffn_gate_inp.weight"] = {n_experts, dim};
+      shapes[block + "ffn_gate_exps.weight"] = {n_experts, hidden_dim, dim};
+      shapes[block + "ffn_up_exps.weight"] = {n_experts, hidden_dim, dim};
+      shapes[block + "ffn_down_exps.weight"] = {n_experts, dim, hidden_dim};
+    } else {
+      shapes[block + "ffn_gate.weight"] = {hidden_dim, dim};
+      shapes[block + "ffn_up.weight"] = {hidden_dim, dim};
+      shapes[block + "ffn_down.weight"] = {dim, hidden_dim};
+    }
   }
   return shapes;
 }
@@ -67,12 +74,16 @@ void TinyLlama::write(const std::filesystem::path& path, const std::string& with
   number("llama.attention.head_count_kv", n_kv_heads);
   number("llama.attention.key_length", head_dim);
   number("llama.rope.dimension_count", rope_dim);
+  if (n_experts > 0) {
+    number("llama.expert_count", n_experts);
+    number("llama.expert_used_count", 2);
+  }
   file.add("llama.rope.freq_base", rope_base);
   file.add("llama.attention.layer_norm_rms_epsilon", norm_eps);
   const auto values = tensors();
   for (const auto& [name, shape] : shapes()) {
     if (name == without) continue;
-    const bool matrix = shape.size() == 2;
+    const bool matrix = shape.size() >= 2 && name.find("ffn_gate_inp") == std::string::npos;
     file.add_tensor(name, matrix ? type : TensorType::f32, shape, values.at(name));
   }
   file.write(path);

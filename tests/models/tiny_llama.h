@@ -28,6 +28,7 @@ struct TinyLlama {
   int context = 2048;
   bool tied = false;          // the output is the embedding table
   bool rope_factors = false;  // a divisor for each frequency, as Llama 3.1 has
+  int n_experts = 0;          // of each layer, of which two compute a token; 0: an MLP
   float rope_base = 10000.0F;
   float norm_eps = 1e-5F;
   uint32_t seed = 1;

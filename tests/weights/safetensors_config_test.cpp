@@ -109,6 +109,32 @@ TEST_CASE("Mistral is a Llama with a window, if the file has one") {
   CHECK_FALSE(read_more(R"(, "sliding_window": 10)").metadata.contains("llama.attention.sliding_window"));
 }
 
+TEST_CASE("How many experts there are, and how they are weighed, is what transformers takes where nothing is said") {
+  const std::string sizes =
+      R"("hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+    "vocab_size": 4)";
+  const HfConfig mixtral = read("{\"model_type\": \"mixtral\", \"num_local_experts\": 4, " + sizes + "}");
+  CHECK(mixtral.metadata.integer("llama.expert_count") == 4);
+  CHECK(mixtral.metadata.integer("llama.expert_used_count") == 2);
+  CHECK(!mixtral.metadata.contains("llama.attention.sliding_window"));
+  const HfConfig qwen = read("{\"model_type\": \"qwen3_moe\", \"num_experts_per_tok\": 3, " + sizes + "}");
+  CHECK(qwen.metadata.integer("qwen3moe.expert_count") == 128);
+  CHECK(qwen.metadata.integer("qwen3moe.expert_used_count") == 3);
+  CHECK(qwen.metadata.integer("qwen3moe.expert_feed_forward_length") == 768);
+  CHECK(qwen.metadata.boolean("qwen3moe.expert_weights_norm") == false);
+}
+
+TEST_CASE("Tensors of experts have a number for the layer and one for the expert") {
+  const HfFamily& family = *find_hf_family("mixtral");
+  CHECK(gguf_tensor_name(family, "model.layers.3.block_sparse_moe.experts.12.w3.weight") == "blk.3.ffn_up.12.weight");
+  CHECK(gguf_tensor_name(family, "model.layers.3.mlp.experts.gate_up_proj") == "blk.3.ffn_gate_up_exps.weight");
+  CHECK(hf_tensor_name(family, "blk.0.ffn_down.7.weight") == "model.layers.0.block_sparse_moe.experts.7.w2.weight");
+  for (const char* other : {"model.layers.3.block_sparse_moe.experts..w3.weight", "model.layers.3.self_attn.q_proj",
+                            "model.layers.x.self_attn.q_proj.weight", "model.layers.3.self_attn.q_proj.more.weight"}) {
+    CHECK(gguf_tensor_name(family, other) == other);
+  }
+}
+
 TEST_CASE("Which layers have a window is read in its older and its newer forms") {
   constexpr const char* kPattern = "qwen2.attention.sliding_window_pattern";
   CHECK_FALSE(flags(read_family("qwen2", R"(, "sliding_window": 10)"), kPattern));

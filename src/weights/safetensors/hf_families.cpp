@@ -1,6 +1,7 @@
 #include "weights/safetensors/hf_families.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/strings.h"
 #include "weights/safetensors/hf_family_keys.h"
@@ -38,6 +39,58 @@ constexpr HfModule kQwen3Modules[] = {
     {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
     {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
     {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+};
+
+constexpr HfModule kMixtralModules[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"model.layers.{}.block_sparse_moe.gate", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w1", "blk.{}.ffn_gate.{}"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w3", "blk.{}.ffn_up.{}"},
+    {"model.layers.{}.block_sparse_moe.experts.{}.w2", "blk.{}.ffn_down.{}"},
+    // as mlx-lm writes them
+    {"model.layers.{}.block_sparse_moe.switch_mlp.gate_proj", "blk.{}.ffn_gate_exps"},
+    {"model.layers.{}.block_sparse_moe.switch_mlp.up_proj", "blk.{}.ffn_up_exps"},
+    {"model.layers.{}.block_sparse_moe.switch_mlp.down_proj", "blk.{}.ffn_down_exps"},
+    // as transformers holds them, which it may write as well
+    {"model.layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_up_exps.weight"},
+    {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight"},
+};
+
+constexpr HfModule kQwen3MoeModules[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
+    {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},  // of layers without experts
+    {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
+    {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+    {"model.layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.mlp.experts.{}.gate_proj", "blk.{}.ffn_gate.{}"},
+    {"model.layers.{}.mlp.experts.{}.up_proj", "blk.{}.ffn_up.{}"},
+    {"model.layers.{}.mlp.experts.{}.down_proj", "blk.{}.ffn_down.{}"},
+    // as mlx-lm writes them
+    {"model.layers.{}.mlp.switch_mlp.gate_proj", "blk.{}.ffn_gate_exps"},
+    {"model.layers.{}.mlp.switch_mlp.up_proj", "blk.{}.ffn_up_exps"},
+    {"model.layers.{}.mlp.switch_mlp.down_proj", "blk.{}.ffn_down_exps"},
+    // as transformers holds them, which it may write as well
+    {"model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_up_exps.weight"},
+    {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight"},
 };
 
 // A norm before and one after each half of a block; Gemma 2 has none of q and k, OLMo 2 none before.
@@ -93,6 +146,14 @@ constexpr HfFamily kFamilies[] = {
      .read_more = read_mistral_keys,
      .context_length = 131'072,
      .n_kv_heads = 8},
+    {.model_type = "mixtral",
+     .architecture = "llama",
+     .modules = kMixtralModules,
+     .read_more = read_mixtral_keys,
+     .context_length = 131'072,
+     .n_kv_heads = 8,
+     .norm_eps = 1e-5,
+     .rope_base = 1'000'000.0},
     {.model_type = "cohere",
      .architecture = "command-r",
      .modules = kLlamaModules,
@@ -158,6 +219,12 @@ constexpr HfFamily kFamilies[] = {
      .context_length = 32'768,
      .n_kv_heads = 32,
      .head_dim = 128},
+    {.model_type = "qwen3_moe",
+     .architecture = "qwen3moe",
+     .modules = kQwen3MoeModules,
+     .read_more = read_qwen3_moe_keys,
+     .context_length = 32'768,
+     .n_kv_heads = 4},
     {.model_type = "smollm3",
      .architecture = "smollm3",
      .modules = kLlamaModules,
@@ -170,17 +237,32 @@ constexpr HfFamily kFamilies[] = {
 
 constexpr std::string_view kNumber = "{}";
 
-// The layer's number in `module` by a pattern with "{}"; nothing unless it matches.
-std::optional<std::string_view> layer_number(std::string_view pattern, std::string_view module) {
-  const size_t at = pattern.find(kNumber);
-  const std::string_view before = pattern.substr(0, at);
-  const std::string_view after = pattern.substr(at + kNumber.size());
-  if (module.size() <= before.size() + after.size() || !module.starts_with(before) || !module.ends_with(after)) {
-    return std::nullopt;
+// What stands in `text` for each "{}" of a pattern, which must be numbers; nothing unless it matches.
+std::optional<std::vector<std::string_view>> numbers_in(std::string_view pattern, std::string_view text) {
+  std::vector<std::string_view> numbers;
+  while (true) {
+    const size_t at = pattern.find(kNumber);
+    const std::string_view before = pattern.substr(0, at);
+    if (!text.starts_with(before)) return std::nullopt;
+    text.remove_prefix(before.size());
+    if (at == std::string_view::npos) return text.empty() ? std::optional(numbers) : std::nullopt;
+    pattern.remove_prefix(at + kNumber.size());
+    const size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (end == 0) return std::nullopt;
+    numbers.push_back(text.substr(0, end));
+    text.remove_prefix(end);
   }
-  const std::string_view number = module.substr(before.size(), module.size() - before.size() - after.size());
-  const bool digits = std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits ? std::optional(number) : std::nullopt;
+}
+
+// The pattern with those numbers.
+std::string with_numbers(std::string_view pattern, const std::vector<std::string_view>& numbers) {
+  std::string text;
+  for (const std::string_view number : numbers) {
+    const size_t at = pattern.find(kNumber);
+    text += str_cat(pattern.substr(0, at), number);
+    pattern.remove_prefix(at + kNumber.size());
+  }
+  return text + std::string(pattern);
 }
 
 }  // namespace
@@ -199,31 +281,29 @@ std::string hf_family_names() {
 
 namespace {
 
-// `name` of a module by pattern `from`, as pattern `to` has it; nothing unless it matches.
-std::optional<std::string> renamed(std::string_view name, std::string_view from, std::string_view to) {
-  const size_t dot = name.rfind('.');
+// `name` by pattern `from`, as pattern `to` has it; nothing unless it matches. Of a module's tensor the pattern is
+// without the suffix: ".weight", ".bias".
+std::optional<std::string> renamed(std::string_view name, std::string_view from, std::string_view to, bool module) {
+  const size_t dot = module ? name.rfind('.') : name.size();
   if (dot == std::string_view::npos) return std::nullopt;
-  const std::string_view module = name.substr(0, dot);
-  const std::string_view suffix = name.substr(dot);  // ".weight", ".bias"
-  const size_t at = to.find(kNumber);
-  if (at == std::string_view::npos) return module == from ? std::optional(str_cat(to, suffix)) : std::nullopt;
-  const auto number = layer_number(from, module);
-  if (!number) return std::nullopt;
-  return str_cat(to.substr(0, at), *number, to.substr(at + kNumber.size()), suffix);
+  const auto numbers = numbers_in(from, name.substr(0, dot));
+  return numbers ? std::optional(with_numbers(to, *numbers) + std::string(name.substr(dot))) : std::nullopt;
 }
+
+bool is_module(const HfModule& module) { return !module.gguf.ends_with(".weight") && !module.gguf.ends_with(".bias"); }
 
 }  // namespace
 
 std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
   for (const HfModule& module : family.modules) {
-    if (auto found = renamed(name, module.huggingface, module.gguf)) return *std::move(found);
+    if (auto found = renamed(name, module.huggingface, module.gguf, is_module(module))) return *std::move(found);
   }
   return std::string(name);
 }
 
 std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name) {
   for (const HfModule& module : family.modules) {
-    if (auto found = renamed(gguf_name, module.gguf, module.huggingface)) return found;
+    if (auto found = renamed(gguf_name, module.gguf, module.huggingface, is_module(module))) return found;
   }
   return std::nullopt;
 }

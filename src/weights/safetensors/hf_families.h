@@ -10,7 +10,8 @@
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 namespace emelex {
 
-// One module, or one of every layer: "{}" stands for the layer's number.
+// One module, or one of every layer: "{}" stands for the layer's number, and a second one for an expert's. Where the
+// name in GGUF ends in ".weight" or ".bias", that in Hugging Face's files is a tensor's and not a module's.
 struct HfModule {
   std::string_view huggingface;
   std::string_view gguf;

@@ -61,6 +61,13 @@ void add_query_scale(const ConfigObject& root, HfKeys& keys) {
   keys.add("attention.scale", 1.0 / std::sqrt(root.positive("query_pre_attn_scalar").value_or(256.0)));
 }
 
+// Files of any age have one of the two names.
+void add_experts(const ConfigObject& root, int64_t n, int64_t n_used, HfKeys& keys) {
+  const auto local = root.integer("num_local_experts", 1);
+  keys.add("expert_count", local ? *local : root.integer("num_experts", 1).value_or(n));
+  keys.add("expert_used_count", root.integer("num_experts_per_tok", 1).value_or(n_used));
+}
+
 }  // namespace
 
 void read_mistral_keys(const ConfigObject& root, HfKeys& keys) {
@@ -84,6 +91,19 @@ void read_qwen_keys(const ConfigObject& root, HfKeys& keys) {
   if (!root.boolean("use_sliding_window").value_or(false)) return;
   const int64_t first = root.integer("max_window_layers", 0).value_or(28);
   add_window(keys, window_size(root, 4096), sliding_layers(root, [first](int64_t i) { return i >= first; }));
+}
+
+void read_mixtral_keys(const ConfigObject& root, HfKeys& keys) {
+  if (const auto size = window_size(root, std::nullopt)) keys.add("attention.sliding_window", *size);
+  add_experts(root, 8, 2, keys);
+}
+
+// Which layers have experts is told by their tensors.
+void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys) {
+  read_qwen_keys(root, keys);
+  add_experts(root, 128, 8, keys);
+  keys.add("expert_feed_forward_length", root.integer("moe_intermediate_size", 1).value_or(768));
+  keys.add("expert_weights_norm", root.boolean("norm_topk_prob").value_or(false));
 }
 
 void read_gemma2_keys(const ConfigObject& root, HfKeys& keys) {

@@ -12,6 +12,8 @@ void read_command_r_keys(const ConfigObject& root, HfKeys& keys);
 void read_phi_keys(const ConfigObject& root, HfKeys& keys);
 void read_phi3_keys(const ConfigObject& root, HfKeys& keys);
 void read_qwen_keys(const ConfigObject& root, HfKeys& keys);
+void read_mixtral_keys(const ConfigObject& root, HfKeys& keys);
+void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys);
 void read_gemma2_keys(const ConfigObject& root, HfKeys& keys);
 void read_gemma3_keys(const ConfigObject& root, HfKeys& keys);
 void read_smollm3_keys(const ConfigObject& root, HfKeys& keys);

@@ -21,6 +21,7 @@ class HfKeys {
     metadata_->add(name(key), static_cast<uint64_t>(value), value <= UINT32_MAX ? 4 : 8);
   }
   void add(std::string_view key, double value) { metadata_->add(name(key), value, 4); }
+  void add(std::string_view key, bool value) { metadata_->add(name(key), value); }
   void add(std::string_view key, std::string value) { metadata_->add(name(key), std::move(value)); }
   void add(std::string_view key, std::vector<bool> value) { metadata_->add(name(key), std::move(value)); }
 
