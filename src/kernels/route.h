@@ -128,9 +128,12 @@ class KvStore {
   // Copies the first `n_tokens` tokens of a block, after all work already given to the route.
   virtual void copy_block(int from, int to, int n_tokens) = 0;
   // Rotates q and k, stores k and v at their positions, and attends from every token to its sequence's tokens up to
-  // itself. q [tokens, n_heads · head_dim], k and v [tokens, n_kv_heads · head_dim] → [tokens, n_heads · head_dim]
+  // itself. q [tokens, n_heads · head_dim], k and v [tokens, n_kv_heads · head_dim] → [tokens, n_heads · head_dim].
+  // `sinks` has a score for each head that takes its part of the softmax and gives nothing (Xiao et al.,
+  // arXiv:2309.17453), or is empty.
   virtual mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
-                           const mx::array& k, const mx::array& v, const StepPtr& step) = 0;
+                           const mx::array& k, const mx::array& v, const std::vector<float>& sinks,
+                           const StepPtr& step) = 0;
 };
 
 class Route {

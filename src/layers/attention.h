@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "kernels/route.h"
 
@@ -14,6 +15,7 @@ struct AttentionParts {
   std::unique_ptr<Linear> output;  // n_heads · head_dim → dim
   std::unique_ptr<Norm> q_norm;    // of each head or of all together, before the rotation; nullptr: none
   std::unique_ptr<Norm> k_norm;
+  std::vector<float> sinks;  // [n_heads], what KvStore::attend has of that name; empty: none
 };
 
 // Grouped-query attention over the KV cache (Ainslie et al., arXiv:2305.13245). x [tokens, dim], already normalized

@@ -10,6 +10,7 @@ namespace emelex {
 std::unique_ptr<Model> make_command_r(const ModelInput& source);
 std::unique_ptr<Model> make_gemma2(const ModelInput& source);
 std::unique_ptr<Model> make_gemma3(const ModelInput& source);
+std::unique_ptr<Model> make_gpt_oss(const ModelInput& source);
 std::unique_ptr<Model> make_granite(const ModelInput& source);
 std::unique_ptr<Model> make_llama(const ModelInput& source);
 std::unique_ptr<Model> make_olmo2(const ModelInput& source);

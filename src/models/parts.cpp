@@ -83,9 +83,16 @@ std::unique_ptr<Linear> Parts::qkv() const {
   return route_->linear({matrix("attn_q", q, dim), matrix("attn_k", kv, dim), matrix("attn_v", kv, dim)});
 }
 
+std::vector<float> Parts::sinks() const {
+  if (!has("attn_sinks")) return {};
+  std::vector<float> values(static_cast<size_t>(config_->attention.n_heads));
+  require("attn_sinks", {config_->attention.n_heads}).read_rows(0, values);
+  return values;
+}
+
 AttentionParts Parts::attention() const {
   const int64_t q = int64_t{config_->attention.n_heads} * config_->attention.head_dim;
-  return {qkv(), linear("attn_output", config_->dim, q), nullptr, nullptr};
+  return {qkv(), linear("attn_output", config_->dim, q), nullptr, nullptr, sinks()};
 }
 
 AttentionParts Parts::attention(QkNorm kind) const {

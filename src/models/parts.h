@@ -32,7 +32,8 @@ class Parts {
   std::unique_ptr<Norm> norm(std::string_view name, int64_t size) const;
   std::unique_ptr<Norm> norm(std::string_view name) const { return norm(name, config_->dim); }
 
-  // attn_q, attn_k, attn_v or all three in attn_qkv, and attn_output; without norms of q and k.
+  // attn_q, attn_k, attn_v or all three in attn_qkv, and attn_output; attn_sinks where the file has them; without norms
+  // of q and k.
   AttentionParts attention() const;
   // With attn_q_norm and attn_k_norm, of each head or of all heads together.
   enum class QkNorm { of_heads, of_all };
@@ -59,6 +60,7 @@ class Parts {
   Matrix matrix(std::string_view name, int64_t rows, int64_t columns) const;
   std::unique_ptr<Linear> cut(std::string_view name, const std::vector<int64_t>& rows, int64_t columns) const;
   std::unique_ptr<Linear> qkv() const;
+  std::vector<float> sinks() const;
   std::vector<Matrix> stack(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const;
   std::vector<Matrix> expert_matrices(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const;
 

@@ -14,9 +14,10 @@ using MakeModel = std::unique_ptr<Model> (*)(const ModelInput&);
 // By general.architecture.
 const std::map<std::string, MakeModel, std::less<>>& architectures() {
   static const std::map<std::string, MakeModel, std::less<>> all = {
-      {"command-r", make_command_r}, {"gemma2", make_gemma2}, {"gemma3", make_gemma3},     {"granite", make_granite},
-      {"llama", make_llama},         {"olmo2", make_olmo2},   {"phi2", make_phi2},         {"phi3", make_phi3},
-      {"qwen2", make_qwen2},         {"qwen3", make_qwen3},   {"qwen3moe", make_qwen3moe}, {"smollm3", make_smollm3}};
+      {"command-r", make_command_r}, {"gemma2", make_gemma2}, {"gemma3", make_gemma3}, {"gpt-oss", make_gpt_oss},
+      {"granite", make_granite},     {"llama", make_llama},   {"olmo2", make_olmo2},   {"phi2", make_phi2},
+      {"phi3", make_phi3},           {"qwen2", make_qwen2},   {"qwen3", make_qwen3},   {"qwen3moe", make_qwen3moe},
+      {"smollm3", make_smollm3}};
   return all;
 }
 

@@ -87,8 +87,14 @@ class RopeReader {
     const auto number_of = [&](double turns) {  // the number of the frequency that turns so often
       return dim_ * std::log(context / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(base));
     };
-    const double low = std::max(std::floor(number_of(keys_.positive("rope.scaling.yarn_beta_fast", 32.0))), 0.0);
-    double high = std::min(std::ceil(number_of(keys_.positive("rope.scaling.yarn_beta_slow", 1.0))), dim_ - 1.0);
+    double low = number_of(keys_.positive("rope.scaling.yarn_beta_fast", 32.0));
+    double high = number_of(keys_.positive("rope.scaling.yarn_beta_slow", 1.0));
+    if (weights_.metadata().boolean("emelex.rope.whole_bounds").value_or(true)) {
+      low = std::floor(low);
+      high = std::ceil(high);
+    }
+    low = std::max(low, 0.0);
+    high = std::min(high, dim_ - 1.0);
     if (low == high) high += 0.001;
     for (int i = 0; i < dim_ / 2; ++i) {
       const double divided = std::clamp((i - low) / (high - low), 0.0, 1.0);

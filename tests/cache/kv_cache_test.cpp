@@ -26,7 +26,7 @@ class FakeStore : public KvStore {
     ++copies;
   }
   mx::array attend(const std::shared_ptr<const AttentionConfig>&, int, const mx::array& q, const mx::array&,
-                   const mx::array&, const StepPtr&) override {
+                   const mx::array&, const std::vector<float>&, const StepPtr&) override {
     return q;
   }
 

@@ -4,8 +4,11 @@ Each case has shapes that exercise its family's flags, and `flags`: other values
 logits, so that a flag that is ignored can't pass.
 """
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 import torch
 import transformers as tf
 
@@ -18,6 +21,8 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_pos
 LONGROPE = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64,
             "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "long_factor": [1.0, 2.0, 3.0, 4.0, 6.0, 8.0]}  # fmt: skip
 GEMMA = dict(head_dim=24, query_pre_attn_scalar=20, sliding_window=24)
+GPT_OSS = dict(num_hidden_layers=4, head_dim=24, intermediate_size=64, sliding_window=24, num_local_experts=6,
+               num_experts_per_tok=3)  # fmt: skip
 
 
 @dataclass
@@ -30,10 +35,15 @@ class Case:
     # What llama.cpp's converter and llama.cpp make of it: "equal" to the reference; "theirs", the file says less, and emelex
     # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference; "none": it can't read such a model.
     gguf: str = "equal"
+    plain: bool = False  # gpt-oss's experts are not rounded to MXFP4
+
+    @property
+    def mxfp4(self):
+        return self.config.model_type == "gpt_oss" and not self.plain
 
 
-def case(name, kind, flags=None, length=150, context=512, gguf="equal", **keys):
-    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf)
+def case(name, kind, flags=None, length=150, context=512, gguf="equal", plain=False, **keys):
+    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, plain)
 
 
 def cases():
@@ -99,6 +109,10 @@ def cases():
         case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA),
         case("olmo3", tf.Olmo3Config, {"sliding_window": 25, "layer_types": ["full_attention"] * 4}, num_hidden_layers=4,
              sliding_window=24, rope_parameters={"full_attention": YARN, "sliding_attention": THETA}),
+        case("gpt-oss", tf.GptOssConfig, {"num_experts_per_tok": 2, "sliding_window": 25, "layer_types": ["full_attention"] * 4,
+             "rope_parameters.factor": 2.0, "rope_parameters.truncate": True}, **GPT_OSS,
+             rope_parameters={**YARN, "truncate": False}, gguf="theirs"),
+        case("gpt-oss, plain", tf.GptOssConfig, plain=True, **GPT_OSS, rope_parameters=YARN),
         case("granite", tf.GraniteConfig, {"attention_multiplier": 0.5, "embedding_multiplier": 3.0,
              "residual_multiplier": 0.9, "logits_scaling": 2.0}, attention_multiplier=0.2, embedding_multiplier=6.0,
              residual_multiplier=0.4, logits_scaling=4.0, rope_parameters=THETA),
@@ -108,6 +122,7 @@ def cases():
 def scaled_weights(model, generator):
     """Random weights of a size that keeps activations near 1, and scores of attention far from equal."""
     zero_centred = "Gemma" in type(model).__name__
+    gpt_oss = "GptOss" in type(model).__name__
     for name, parameter in model.named_parameters():
         values = torch.randn(parameter.shape, generator=generator)
         if parameter.dim() == 1 and "norm" in name and name.endswith("weight"):
@@ -117,7 +132,8 @@ def scaled_weights(model, generator):
             values = 0.5 * values
         else:
             sharp = any(part in name for part in ("q_proj", "k_proj", "qkv_proj"))
-            values = values * (2.0 if sharp else 1.2) * parameter.shape[-1] ** -0.5
+            inputs = parameter.shape[-2] if gpt_oss and "experts" in name else parameter.shape[-1]
+            values = 0.5 * values if name.endswith("_bias") else values * (2.0 if sharp else 1.2) * inputs**-0.5
         parameter.data.copy_(values)
 
 
@@ -144,4 +160,23 @@ def make(case, folder, seed):
     with torch.no_grad():
         scaled_weights(model, torch.Generator().manual_seed(seed))
     model.save_pretrained(folder)
+    if case.mxfp4:
+        round_experts(model, folder)
     return model
+
+
+def round_experts(model, folder):
+    """Experts in MXFP4, as gpt-oss comes: blocks and scales in `folder`, and what they mean in the model."""
+    import mlx.core as mx
+
+    path = Path(folder) / "model.safetensors"
+    weights = mx.load(str(path))
+    for name in [name for name in weights if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        packed, scales = mx.quantize(weights.pop(name).swapaxes(1, 2), mode="mxfp4")
+        weights[f"{name}_blocks"] = packed.view(mx.uint8).reshape(*scales.shape, 16)
+        weights[f"{name}_scales"] = scales
+        values = mx.dequantize(packed, scales, mode="mxfp4", dtype=mx.float32)
+        model.get_parameter(name).data.copy_(torch.from_numpy(np.array(values)).transpose(1, 2))
+    mx.save_safetensors(str(path), weights, metadata={"format": "pt"})
+    config = json.loads((Path(folder) / "config.json").read_text()) | {"quantization_config": {"quant_method": "mxfp4"}}
+    (Path(folder) / "config.json").write_text(json.dumps(config))

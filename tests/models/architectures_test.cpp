@@ -28,7 +28,7 @@ constexpr int64_t kExpertHidden = 24;
 constexpr int kLength = 150;  // over two borders of cache blocks, the windows and LongRoPE's threshold
 
 enum class Projections { split, fused, with_biases };
-enum class MlpKind { gated, fused, gelu, mixture };
+enum class MlpKind { gated, fused, gelu, mixture, mixture_with_biases };
 
 // An architecture's tensors, by what stands in its blocks, and the keys that it has beyond those of all.
 struct Tiny {
@@ -69,7 +69,7 @@ class TinyFile {
     number("attention.head_count_kv", kKvHeads);
     number("attention.key_length", kHeadDim);
     file_.add(prefix_ + tiny_.epsilon, 1e-5F);
-    if (tiny_.mlp == MlpKind::mixture) {
+    if (tiny_.mlp >= MlpKind::mixture) {
       number("expert_count", kExperts);
       number("expert_used_count", 2);
       number("expert_feed_forward_length", kExpertHidden);
@@ -89,7 +89,7 @@ class TinyFile {
       linear(block + "attn_v", kKvHeads * kHeadDim, kDim);
     }
     linear(block + "attn_output", kDim, kHeads * kHeadDim);
-    if (tiny_.mlp == MlpKind::mixture) return add_experts(block);
+    if (tiny_.mlp >= MlpKind::mixture) return add_experts(block);
     if (tiny_.mlp == MlpKind::gated) linear(block + "ffn_gate", kHidden, kDim);
     linear(block + "ffn_up", tiny_.mlp == MlpKind::fused ? 2 * kHidden : kHidden, kDim);
     linear(block + "ffn_down", kDim, kHidden);
@@ -100,6 +100,11 @@ class TinyFile {
     add(block + "ffn_gate_exps.weight", {kExperts, kExpertHidden, kDim}, 0.2F, 0.0F);
     add(block + "ffn_up_exps.weight", {kExperts, kExpertHidden, kDim}, 0.2F, 0.0F);
     add(block + "ffn_down_exps.weight", {kExperts, kDim, kExpertHidden}, 0.3F, 0.0F);
+    if (tiny_.mlp == MlpKind::mixture) return;
+    add(block + "ffn_gate_exps.bias", {kExperts, kExpertHidden}, 6.0F, 0.0F);  // past the clamp
+    add(block + "ffn_up_exps.bias", {kExperts, kExpertHidden}, 6.0F, 0.0F);
+    add(block + "ffn_down_exps.bias", {kExperts, kDim}, 0.5F, 0.0F);
+    add(block + "attn_sinks.weight", {kHeads}, 2.0F, 0.0F);
   }
 
   void matrix(const std::string& name, int64_t rows, int64_t columns) {
@@ -168,6 +173,14 @@ std::vector<Tiny> all() {
           {"qwen2", kPreNorms, 0, 0, Projections::with_biases, MlpKind::gated, Tiny().epsilon, add_yarn},
           {"qwen3", kPreNorms, kHeadDim, kHeadDim},
           {"qwen3moe", kPreNorms, kHeadDim, kHeadDim, Projections::split, MlpKind::mixture},
+          {"gpt-oss",
+           {"attn_norm", "post_attention_norm"},
+           0,
+           0,
+           Projections::with_biases,
+           MlpKind::mixture_with_biases,
+           Tiny().epsilon,
+           add_window},
           {"phi2", {"attn_norm"}, 0, 0, Projections::with_biases, MlpKind::gelu, kLayerNorm, half},
           {"phi3", kPreNorms, 0, 0, Projections::fused, MlpKind::fused, Tiny().epsilon, add_longrope},
           {"gemma2", kAllNorms, 0, 0, Projections::split, MlpKind::gated, Tiny().epsilon, add_gemma2},

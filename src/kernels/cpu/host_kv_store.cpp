@@ -76,7 +76,7 @@ void plan_sequence(AttendPlan& plan, int sequence, int group) {
 class AttendTask {
  public:
   AttendTask(CpuContext& context, const KvLayout& layout, const AttendPlan& plan, int layer, const float* const* inputs,
-             float* out)
+             const std::vector<float>& sinks, float* out)
       : context_(context),
         layout_(layout),
         plan_(plan),
@@ -85,6 +85,7 @@ class AttendTask {
         q_(inputs[0]),
         k_(inputs[1]),
         v_(inputs[2]),
+        sinks_(sinks),
         out_(out),
         q_stride_(config_.n_heads * config_.head_dim),
         k_stride_(config_.n_kv_heads * config_.head_dim),
@@ -144,6 +145,15 @@ class AttendTask {
     context_.kernels.attend_split[static_cast<int>(layout_.dtype)](a, index, state, scratch);
   }
 
+  // A sink is one more score in the sum, relative to the largest of the others, which may well be smaller.
+  void finish(const AttendArgs& a, const AttendState& state) const {
+    for (int row = 0; !sinks_.empty() && row < a.n_tokens * group_; ++row) {
+      const auto head = static_cast<size_t>(a.kv_head * group_ + row % group_);
+      state.sum[row] += std::exp(sinks_[head] - state.max[row]);
+    }
+    context_.kernels.attend_finish(a, state);
+  }
+
   // All splits of a tile, by one worker.
   void attend_whole(int index, int worker) {
     const Tile& tile = plan_.tiles[static_cast<size_t>(index)];
@@ -158,7 +168,7 @@ class AttendTask {
       split(a, tile.begin_split + i, next, memory + 2 * floats);
       context_.kernels.attend_merge(rows, layout_.padded_dim(), state, next);
     }
-    context_.kernels.attend_finish(a, state);
+    finish(a, state);
   }
 
   // The splits shared between workers, then merged in the same order as above.
@@ -181,7 +191,7 @@ class AttendTask {
       for (int i = 1; i < tile.n_splits; ++i) {
         context_.kernels.attend_merge(tile.n_tokens * group_, layout_.padded_dim(), state(tile, 0), state(tile, i));
       }
-      context_.kernels.attend_finish(args(tile), state(tile, 0));
+      finish(args(tile), state(tile, 0));
     });
   }
 
@@ -193,6 +203,7 @@ class AttendTask {
   const float* q_;
   const float* k_;
   const float* v_;
+  const std::vector<float>& sinks_;
   float* out_;
   int q_stride_;
   int k_stride_;
@@ -223,9 +234,10 @@ class HostKvStore : public KvStore {
   }
 
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
-                   const mx::array& k, const mx::array& v, const StepPtr& step) override {
+                   const mx::array& k, const mx::array& v, const std::vector<float>& sinks,
+                   const StepPtr& step) override {
     return make_op("attend", q.shape(), {q, k, v}, [&](const float* const* in, float* const* out) {
-      AttendTask(*context_, layout_, *plan(step, config), layer, in, out[0]).run();
+      AttendTask(*context_, layout_, *plan(step, config), layer, in, sinks, out[0]).run();
     });
   }
 

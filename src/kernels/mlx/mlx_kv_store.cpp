@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "emelex/error.h"
+
 namespace emelex::mlx_route {
 namespace {
 
@@ -88,15 +90,21 @@ class MlxKvStore : public KvStore {
   }
 
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
-                   const mx::array& k, const mx::array& v, const StepPtr& step) override {
+                   const mx::array& k, const mx::array& v, const std::vector<float>& sinks,
+                   const StepPtr& step) override {
     if (!placement_ || placement_->step != step) placement_ = place(step);
     const auto rotated_q = rotate(config, config->n_heads, q);  // [tokens, n_heads, head_dim]
     write(2 * layer, rotate(config, config->n_kv_heads, k));
     write(2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
 
+    std::optional<mx::array> sink_scores;
+    if (!sinks.empty()) {
+      const mx::array scores(sinks.data(), {config->n_heads}, mx::float32);
+      sink_scores = mx::astype(scores, rotated_q.dtype(), context_->stream);
+    }
     std::vector<mx::array> attended;
     for (size_t i = 0; i < step->sequences.size(); ++i)
-      attended.push_back(attend_sequence(*config, layer, rotated_q, i));
+      attended.push_back(attend_sequence(*config, layer, rotated_q, sink_scores, i));
     return attended.size() == 1 ? attended.front() : mx::concatenate(attended, 0, context_->stream);
   }
 
@@ -163,7 +171,8 @@ class MlxKvStore : public KvStore {
   }
 
   // → [count, n_heads · head_dim]
-  mx::array attend_sequence(const AttentionConfig& config, int layer, const mx::array& q, size_t sequence) {
+  mx::array attend_sequence(const AttentionConfig& config, int layer, const mx::array& q,
+                            const std::optional<mx::array>& sinks, size_t sequence) {
     const StepSequence& s = placement_->step->sequences[sequence];
     auto queries = q;
     if (s.count != q.shape(0)) {
@@ -173,7 +182,7 @@ class MlxKvStore : public KvStore {
     const int end = s.start + s.count;
     const int begin = config.window > 0 ? std::max(0, s.start - config.window + 1) : 0;
     const auto out = attention(config, queries, read(2 * layer, sequence, begin, end),
-                               read(2 * layer + 1, sequence, begin, end), visible(config, s, begin));
+                               read(2 * layer + 1, sequence, begin, end), visible(config, s, begin), sinks);
     const auto rows = mx::reshape(mx::transpose(out, {0, 2, 1, 3}, context_->stream),
                                   {s.count, config.n_heads * config.head_dim}, context_->stream);
     return mx::astype(rows, q.dtype(), context_->stream);
@@ -195,10 +204,13 @@ class MlxKvStore : public KvStore {
 
   // q [1, n_heads, count, head_dim], k and v [1, n_kv_heads, positions, head_dim] → the shape of q
   mx::array attention(const AttentionConfig& config, const mx::array& q, const mx::array& k, const mx::array& v,
-                      const std::optional<mx::array>& mask) {
+                      const std::optional<mx::array>& mask, const std::optional<mx::array>& sinks) {
+    if (config.soft_cap > 0.0F && sinks) {
+      throw Error(ErrorCode::unsupported, "[mlx] expected a soft cap of scores or sinks, got both");
+    }
     if (config.soft_cap > 0.0F) return capped_attention(config, q, k, v, mask);
     const char* mode = mask ? "array" : q.shape(2) > 1 ? "causal" : "";
-    return mx::fast::scaled_dot_product_attention(q, k, v, config.scale, mode, mask, {}, false, context_->stream);
+    return mx::fast::scaled_dot_product_attention(q, k, v, config.scale, mode, mask, sinks, false, context_->stream);
   }
 
   // MLX's fused kernel has no soft cap.

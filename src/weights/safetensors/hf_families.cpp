@@ -93,6 +93,28 @@ constexpr HfModule kQwen3MoeModules[] = {
     {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight"},
 };
 
+constexpr HfModule kGptOssModules[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
+    {"model.layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"},
+    {"model.layers.{}.mlp.router", "blk.{}.ffn_gate_inp"},
+    {"model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_up_pairs.weight", true},
+    {"model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_gate_up_pairs.bias"},
+    {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight", true},
+    {"model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
+    // as mlx-lm writes them
+    {"model.layers.{}.mlp.experts.gate_proj", "blk.{}.ffn_gate_exps"},
+    {"model.layers.{}.mlp.experts.up_proj", "blk.{}.ffn_up_exps"},
+    {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps"},
+};
+
 // A norm before and one after each half of a block; Gemma 2 has none of q and k, OLMo 2 none before.
 constexpr HfModule kSandwichModules[] = {
     {"model.embed_tokens", "token_embd"},
@@ -184,6 +206,15 @@ constexpr HfFamily kFamilies[] = {
      .head_dim = 256,
      .rope_base = 1'000'000.0,
      .tied = true},
+    {.model_type = "gpt_oss",
+     .architecture = "gpt-oss",
+     .modules = kGptOssModules,
+     .read_more = read_gpt_oss_keys,
+     .context_length = 131'072,
+     .n_kv_heads = 8,
+     .head_dim = 64,
+     .norm_eps = 1e-5,
+     .rope_base = 150'000.0},
     {.model_type = "granite", .architecture = "granite", .modules = kLlamaModules, .read_more = read_granite_keys},
     {.model_type = "olmo2", .architecture = "olmo2", .modules = kSandwichModules, .norm_eps = 1e-5},
     {.model_type = "olmo3",
@@ -299,6 +330,12 @@ std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
     if (auto found = renamed(name, module.huggingface, module.gguf, is_module(module))) return *std::move(found);
   }
   return std::string(name);
+}
+
+bool is_transposed(const HfFamily& family, std::string_view name) {
+  return std::any_of(family.modules.begin(), family.modules.end(), [&](const HfModule& module) {
+    return module.transposed && renamed(name, module.huggingface, module.gguf, is_module(module));
+  });
 }
 
 std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name) {

@@ -15,6 +15,7 @@ namespace emelex {
 struct HfModule {
   std::string_view huggingface;
   std::string_view gguf;
+  bool transposed = false;  // stored as [columns, rows], where the numbers are plain
 };
 
 class ConfigObject;
@@ -54,6 +55,9 @@ std::string hf_family_names();
 
 // The other way; nothing for a tensor of no known module.
 std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name);
+
+// Whether that tensor of Hugging Face's is a matrix stored as [columns, rows].
+bool is_transposed(const HfFamily& family, std::string_view name);
 
 // "model.layers.3.self_attn.q_proj.weight" → "blk.3.attn_q.weight". A tensor of no known module keeps its name.
 std::string gguf_tensor_name(const HfFamily& family, std::string_view name);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace emelex {
@@ -145,6 +146,19 @@ void read_smollm3_keys(const ConfigObject& root, HfKeys& keys) {
 
 void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
   add_window(keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return (i + 1) % 4 != 0; }));
+}
+
+void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
+  if (root.find("rope_parameters") == nullptr && root.find("rope_scaling") == nullptr) {
+    root.fail(ErrorCode::unsupported, "rope_scaling", "said", "nothing");  // transformers would take YaRN
+  }
+  for (const auto& [key, only] : {std::pair{"swiglu_limit", 7.0}, {"swiglu_alpha", 1.702}}) {
+    const double value = root.positive(key).value_or(only);
+    if (value != only) root.fail(ErrorCode::unsupported, key, str_cat(only), str_cat(value));
+  }
+  add_experts(root, 128, 4, keys);
+  keys.add("expert_feed_forward_length", root.require_integer("intermediate_size", 1));
+  add_window(keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
 }
 
 void read_granite_keys(const ConfigObject& root, HfKeys& keys) {

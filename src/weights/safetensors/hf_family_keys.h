@@ -18,6 +18,7 @@ void read_gemma2_keys(const ConfigObject& root, HfKeys& keys);
 void read_gemma3_keys(const ConfigObject& root, HfKeys& keys);
 void read_smollm3_keys(const ConfigObject& root, HfKeys& keys);
 void read_olmo3_keys(const ConfigObject& root, HfKeys& keys);
+void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys);
 void read_granite_keys(const ConfigObject& root, HfKeys& keys);
 
 }  // namespace emelex

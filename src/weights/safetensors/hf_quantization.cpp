@@ -36,8 +36,12 @@ HfQuantization read_hf_quantization(const ConfigObject& config) {
     if (!all) return {};
     // Other tools' configurations name the tool.
     if (all->find("quant_method") != nullptr) {
+      const std::string method = all->string("quant_method").value_or("");
+      HfQuantization result;
+      result.mxfp4_blocks = method == "mxfp4";
+      if (result.mxfp4_blocks) return result;
       config.fail(ErrorCode::unsupported, "quantization_config.quant_method",
-                  "nothing (plain or MLX-quantized weights)", quote_bytes(all->string("quant_method").value_or("")));
+                  "mxfp4, or nothing (plain or MLX-quantized weights)", quote_bytes(method));
     }
   }
   HfQuantization result;

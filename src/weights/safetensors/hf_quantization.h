@@ -17,6 +17,8 @@ struct HfQuantization {
   std::optional<MlxFormat> format;
   // "model.layers.0.mlp.down_proj" → its own format, or nothing for one that stays plain.
   std::map<std::string, std::optional<MlxFormat>, std::less<>> modules;
+  // Of a folder that is not MLX's: whether it may have tensors in MXFP4 as transformers has them (mxfp4_blocks.h).
+  bool mxfp4_blocks = false;
 };
 
 // From "quantization", which mlx-lm writes, or its copy "quantization_config". A module's entry of its own takes what

@@ -105,9 +105,7 @@ void RopeReader::read_yarn(const ConfigObject& scaling) {
   for (const char* key : {"mscale", "mscale_all_dim"}) {
     if (scaling.contains(key)) scaling.fail(ErrorCode::unsupported, key, "left out", "a number");
   }
-  if (!scaling.boolean("truncate").value_or(true)) {
-    scaling.fail(ErrorCode::unsupported, "truncate", "true", "false");
-  }
+  config_.metadata.add("emelex.rope.whole_bounds", scaling.boolean("truncate").value_or(true));
   const double context = original_context(scaling);
   keys_.add("rope.scaling.type", std::string("yarn"));
   keys_.add("rope.scaling.factor", scaling.require_positive("factor"));

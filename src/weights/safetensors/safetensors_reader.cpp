@@ -11,8 +11,10 @@
 #include "emelex/error.h"
 #include "weights/safetensors/hf_config.h"
 #include "weights/safetensors/mlx_matrices.h"
+#include "weights/safetensors/mxfp4_blocks.h"
 #include "weights/safetensors/safetensors_header.h"
 #include "weights/safetensors/safetensors_index.h"
+#include "weights/transposed.h"
 
 namespace emelex {
 namespace {
@@ -49,6 +51,7 @@ class Assembler {
   std::string folder_name() const;
   void add_part(const SafeTensorsPart& part);
   void add_mlx_matrices();
+  void add_mxfp4_blocks();
   void add_tensor(const std::string& name, FoundTensor& found);
   void add_tensor(Tensor tensor, const fs::path& file);
   // transformers ignores it too
@@ -101,6 +104,14 @@ void Assembler::add_mlx_matrices() {
   }
 }
 
+void Assembler::add_mxfp4_blocks() {
+  if (!config_.quantization.mxfp4_blocks) return;
+  for (auto& [name, tensor] : take_mxfp4_blocks(found_)) {
+    tensor.name = gguf_tensor_name(*config_.family, name);
+    add_tensor(std::move(tensor), folder_);
+  }
+}
+
 void Assembler::add_tensor(const std::string& name, FoundTensor& found) {
   std::string gguf_name = gguf_tensor_name(*config_.family, name);
   if (is_copied_embedding(gguf_name)) return;
@@ -111,7 +122,9 @@ void Assembler::add_tensor(const std::string& name, FoundTensor& found) {
     return;
   }
   if (entry.shape.empty()) entry.shape.push_back(1);
-  add_tensor({std::move(gguf_name), *type, std::move(entry.shape), entry.data, found.part->owner}, found.part->path);
+  Tensor tensor{std::move(gguf_name), *type, std::move(entry.shape), entry.data, found.part->owner};
+  if (is_transposed(*config_.family, name)) tensor = transposed(tensor);
+  add_tensor(std::move(tensor), found.part->path);
 }
 
 void Assembler::add_tensor(Tensor tensor, const fs::path& file) {
@@ -150,6 +163,7 @@ void Assembler::check_vocabulary() const {
 
 std::shared_ptr<const Weights> Assembler::weights() && {
   add_mlx_matrices();
+  add_mxfp4_blocks();
   for (auto& [name, found] : found_) add_tensor(name, found);
   add_made_tensors();
   add_ones_to_norms();
