@@ -11,6 +11,11 @@ namespace {
 
 int blocks_for(int tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
 
+// The first block that the token at `position` sees in the layers with a window.
+int first_seen_block(int position, int window) {
+  return window > 0 && position >= window ? (position - window + 1) / kBlockTokens : 0;
+}
+
 }  // namespace
 
 SequenceId KvCache::create() {
@@ -20,7 +25,11 @@ SequenceId KvCache::create() {
 
 SequenceId KvCache::fork(SequenceId id) {
   const Sequence copy = sequences_.at(id);
-  for (const int32_t block : copy.blocks) ++references_[static_cast<size_t>(block)];
+  for (size_t i = 0; i < copy.blocks.size(); ++i) {
+    const auto block = static_cast<size_t>(copy.blocks[i]);
+    ++references_[block];
+    if (static_cast<int>(i) >= copy.past) ++windowed_references_[block];
+  }
   sequences_[next_id_] = copy;
   return next_id_++;
 }
@@ -30,18 +39,29 @@ void KvCache::release(SequenceId id) {
   sequences_.erase(id);
 }
 
-void KvCache::trim(SequenceId id, int length) {
+int KvCache::trim(SequenceId id, int length) {
   Sequence& s = sequences_.at(id);
-  if (length >= s.length) return;
+  if (length >= s.length) return s.length;
+  if (first_seen_block(length, window_) < s.past) length = 0;
   s.length = length;
   while (static_cast<int>(s.blocks.size()) > blocks_for(length)) {
-    drop_block(s.blocks.back());
+    drop_block(s.blocks.back(), static_cast<int>(s.blocks.size()) > s.past);
     s.blocks.pop_back();
   }
+  s.past = std::min(s.past, static_cast<int>(s.blocks.size()));
+  return length;
+}
+
+// Leaves the windowed layers of blocks that no token after the sequence's end sees.
+void KvCache::pass_window(Sequence& s) {
+  if (window_ == 0) return;
+  const int first = first_seen_block(s.length - kTrimRoom, window_);
+  while (s.past < first) drop_windowed(s.blocks[static_cast<size_t>(s.past++)]);
 }
 
 StepSequence KvCache::extend(SequenceId id, int first, int count) {
   Sequence& s = sequences_.at(id);
+  pass_window(s);
   const bool copies =
       count > 0 && s.length % kBlockTokens != 0 && references_[static_cast<size_t>(s.blocks.back())] > 1;
   const int needed = blocks_for(s.length + count) - static_cast<int>(s.blocks.size()) + (copies ? 1 : 0);
@@ -56,7 +76,7 @@ StepSequence KvCache::extend(SequenceId id, int first, int count) {
     const int32_t shared = s.blocks.back();
     const int32_t own = take_block();
     store_->copy_block(shared, own, s.length % kBlockTokens);
-    drop_block(shared);
+    drop_block(shared, true);
     s.blocks.back() = own;
   }
   while (static_cast<int>(s.blocks.size()) < blocks_for(s.length + count)) s.blocks.push_back(take_block());
@@ -66,10 +86,11 @@ StepSequence KvCache::extend(SequenceId id, int first, int count) {
 }
 
 void KvCache::make_free(int count) {
-  const int blocks = static_cast<int>(references_.size()) + count - static_cast<int>(free_.size());
-  if (blocks <= static_cast<int>(references_.size())) return;
+  const int blocks = std::max(static_cast<int>(references_.size()) + count - static_cast<int>(free_.size()),
+                              static_cast<int>(references_.size()));
+  if (count <= 0) return;
   try {
-    store_->grow(blocks);
+    store_->grow(blocks, n_windowed_ + count);
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory,
                 str_cat("[cache] no memory for a KV cache of ", blocks * kBlockTokens, " tokens"));
@@ -77,6 +98,7 @@ void KvCache::make_free(int count) {
   while (static_cast<int>(references_.size()) < blocks) {
     free_.push_back(static_cast<int32_t>(references_.size()));
     references_.push_back(0);
+    windowed_references_.push_back(0);
   }
 }
 
@@ -84,11 +106,21 @@ int32_t KvCache::take_block() {
   const int32_t block = free_.back();
   free_.pop_back();
   references_[static_cast<size_t>(block)] = 1;
+  windowed_references_[static_cast<size_t>(block)] = 1;
+  ++n_windowed_;
+  store_->take_windowed(block);
   return block;
 }
 
-void KvCache::drop_block(int32_t block) {
+void KvCache::drop_block(int32_t block, bool windowed) {
+  if (windowed) drop_windowed(block);
   if (--references_[static_cast<size_t>(block)] == 0) free_.push_back(block);
+}
+
+void KvCache::drop_windowed(int32_t block) {
+  if (--windowed_references_[static_cast<size_t>(block)] > 0) return;
+  --n_windowed_;
+  store_->drop_windowed(block);
 }
 
 }  // namespace emelex

@@ -54,7 +54,8 @@ int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const Token
   const size_t most = std::min(sequence.tokens.size(), prompt.size() - 1);
   size_t common = 0;
   while (common < most && sequence.tokens[common] == prompt[common]) ++common;
-  runner.cache().trim(sequence.id, static_cast<int>(common));
+  // Less may be left of it where layers have a window.
+  common = static_cast<size_t>(runner.cache().trim(sequence.id, static_cast<int>(common)));
   sequence.tokens.resize(common);
   return static_cast<int>(common);
 }

@@ -82,7 +82,8 @@ KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
 }
 
 KvShape kv_shape(const ModelConfig& config, KvType type, const RouteChoice& choice) {
-  return {config.n_layers, config.attention.n_kv_heads, config.attention.head_dim, kv_dtype(type, choice)};
+  return {config.n_layers, config.attention.n_kv_heads, config.attention.head_dim, kv_dtype(type, choice),
+          config.windows};
 }
 
 int64_t bytes_of(const Weights& weights) {
@@ -106,9 +107,11 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   model_ = make_model(source);
   fill_info(*weights, options);
 
-  const KvShape shape = kv_shape(model_->config(), options.kv_type, choice);
+  const ModelConfig& config = model_->config();
+  const KvShape shape = kv_shape(config, options.kv_type, choice);
   info_.kv_bytes_per_token = shape.bytes_per_token();
-  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), blocks);
+  const int window = *std::max_element(config.windows.begin(), config.windows.end());
+  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), blocks, window);
 }
 
 // The blocks that all sessions share; how many sessions there are is the caller's to bound. With a memory limit, those

@@ -109,6 +109,9 @@ struct KvShape {
   int n_kv_heads = 0;
   int head_dim = 0;
   KvDtype dtype = KvDtype::f16;
+  std::vector<int> windows = {};  // of each layer, 0: it sees all tokens before; empty: all layers do
+
+  bool windowed(int layer) const { return !windows.empty() && windows[static_cast<size_t>(layer)] > 0; }
 
   // of keys and values in all layers
   int64_t bytes_per_token() const {
@@ -118,13 +121,18 @@ struct KvShape {
   }
 };
 
-// The memory of the KV cache: numbered blocks of kBlockTokens tokens, each holding keys and values of all layers.
+// The memory of the KV cache: numbered blocks of kBlockTokens tokens, each holding keys and values of all layers. That
+// of the layers with a window is apart: a block gives it back when it lies before the windows of those who have it.
 // Which sequence owns which block is KvCache's business (cache/kv_cache.h).
 class KvStore {
  public:
   virtual ~KvStore() = default;
-  // Makes blocks 0 … n_blocks-1 exist; never shrinks.
-  virtual void grow(int n_blocks) = 0;
+  // Makes blocks 0 … n_blocks-1 exist, and memory for the windowed layers of n_windowed of them; never shrinks.
+  virtual void grow(int n_blocks, int n_windowed) = 0;
+  // Gives a block memory for its windowed layers, of what grow() has made; takes it from it, and what it held is lost.
+  virtual void take_windowed(int block) = 0;
+  virtual void drop_windowed(int block) = 0;
+  virtual int64_t bytes() const = 0;  // that it has taken
   // Copies the first `n_tokens` tokens of a block, after all work already given to the route.
   virtual void copy_block(int from, int to, int n_tokens) = 0;
   // Rotates q and k, stores k and v at their positions, and attends from every token to its sequence's tokens up to

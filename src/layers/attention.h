@@ -25,6 +25,8 @@ class Attention {
   Attention(AttentionParts parts, AttentionConfigPtr config, int layer)
       : parts_(std::move(parts)), config_(std::move(config)), layer_(layer) {}
 
+  int window() const { return config_->window; }
+
   // → attention(x)
   mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const;
   // → residual + attention(x)

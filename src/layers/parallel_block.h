@@ -19,6 +19,7 @@ class ParallelBlock : public Block {
     const auto normed = (*norm_)(x);
     return mlp_->add_to(attention_.add_to(x, normed, cache, step), normed);
   }
+  int window() const override { return attention_.window(); }
 
  private:
   std::unique_ptr<Norm> norm_;

@@ -22,6 +22,7 @@ class PreNormBlock : public Block {
     const auto y = attention_.add_to(x, (*attention_norm_)(x), cache, step);
     return mlp_->add_to(y, (*mlp_norm_)(y));
   }
+  int window() const override { return attention_.window(); }
 
  private:
   std::unique_ptr<Norm> attention_norm_;

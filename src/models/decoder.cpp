@@ -15,7 +15,9 @@ class Decoder : public Model {
         embedding_(parts.embedding()),
         blocks_(std::move(blocks)),
         norm_(parts.norm("output_norm")),
-        output_(parts.output()) {}
+        output_(parts.output()) {
+    for (const auto& block : blocks_) config_.windows.push_back(block->window());
+  }
 
   const ModelConfig& config() const override { return config_; }
 

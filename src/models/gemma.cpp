@@ -25,6 +25,7 @@ class GemmaBlock : public Block {
     const auto y = route_->add(x, (*post_attention_norm_)(attended));
     return route_->add(y, (*post_mlp_norm_)((*mlp_)((*mlp_norm_)(y))));
   }
+  int window() const override { return attention_.window(); }
 
  private:
   Route* route_;

@@ -21,6 +21,7 @@ class GraniteBlock : public Block {
     const auto y = route_->add(x, route_->scale(attended, residual_scale_));
     return route_->add(y, route_->scale((*mlp_)((*mlp_norm_)(y)), residual_scale_));
   }
+  int window() const override { return attention_.window(); }
 
  private:
   Route* route_;

@@ -20,6 +20,7 @@ struct ModelConfig {
   int vocab_size = 0;
   int context_length = 0;     // tokens that the model was trained for
   AttentionConfig attention;  // of most layers; the sizes are those of all
+  std::vector<int> windows;   // of each layer's attention, as KvShape has them
 };
 
 // What a model is made of.

@@ -19,6 +19,7 @@ class Olmo2Block : public Block {
     const auto y = route_->add(x, (*attention_norm_)(attention_(x, cache, step)));
     return route_->add(y, (*mlp_norm_)((*mlp_)(y)));
   }
+  int window() const override { return attention_.window(); }
 
  private:
   Route* route_;

@@ -25,9 +25,8 @@ std::vector<TokenId> some_tokens(int n, int vocab_size) {
 class Sequences {
  public:
   Sequences(Runner& runner, int count, int depth) : runner_(runner) {
-    const auto tokens = some_tokens(depth, runner.vocab_size());
     ids_.push_back(runner.cache().create());
-    if (depth > 0) runner.append(ids_.front(), tokens);
+    fill(ids_.front(), 0, depth);
     while (static_cast<int>(ids_.size()) < count) ids_.push_back(runner.cache().fork(ids_.front()));
   }
   ~Sequences() {
@@ -39,10 +38,16 @@ class Sequences {
   const std::vector<SequenceId>& ids() const { return ids_; }
 
   void trim(int depth) {
-    for (const SequenceId id : ids_) runner_.cache().trim(id, depth);
+    for (const SequenceId id : ids_) fill(id, runner_.cache().trim(id, depth), depth);
   }
 
  private:
+  // Layers with a window may have nothing left of what a sequence had.
+  void fill(SequenceId id, int length, int depth) {
+    const auto tokens = some_tokens(depth, runner_.vocab_size());
+    if (length < depth) runner_.append(id, std::span(tokens).subspan(static_cast<size_t>(length)));
+  }
+
   Runner& runner_;
   std::vector<SequenceId> ids_;
 };

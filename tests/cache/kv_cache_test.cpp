@@ -16,13 +16,21 @@ namespace {
 // Blocks that hold one number a token, so that a test sees what a sequence would attend to.
 class FakeStore : public KvStore {
  public:
-  void grow(int n_blocks) override {
+  void grow(int n_blocks, int n_windowed) override {
     if (n_blocks > most_blocks) throw std::bad_alloc();
     if (static_cast<int>(blocks.size()) < n_blocks) blocks.resize(static_cast<size_t>(n_blocks));
+    room = std::max(room, n_windowed);
   }
+  void take_windowed(int block) override {
+    CHECK(windowed.insert(block).second);
+    REQUIRE(static_cast<int>(windowed.size()) <= room);
+  }
+  void drop_windowed(int block) override { CHECK(windowed.erase(block) == 1); }
+  int64_t bytes() const override { return room; }
   void copy_block(int from, int to, int n_tokens) override {
     const auto& source = blocks[static_cast<size_t>(from)];
     std::copy_n(source.begin(), n_tokens, blocks[static_cast<size_t>(to)].begin());
+    CHECK(windowed.count(from) == 1);
     ++copies;
   }
   mx::array attend(const std::shared_ptr<const AttentionConfig>&, int, const mx::array& q, const mx::array&,
@@ -31,6 +39,8 @@ class FakeStore : public KvStore {
   }
 
   std::vector<std::array<int, kBlockTokens>> blocks;
+  std::set<int> windowed;  // blocks with memory for layers with a window
+  int room = 0;            // how many may have it
   int copies = 0;
   int most_blocks = 1 << 20;  // that there is memory for
 };
@@ -43,7 +53,8 @@ class Fixture {
     std::vector<int32_t> blocks;  // as the last step was told
   };
 
-  explicit Fixture(int max_blocks = 1000) : cache(std::unique_ptr<KvStore>(store), max_blocks) {}
+  explicit Fixture(int max_blocks = 1000, int window_ = 0)
+      : cache(std::unique_ptr<KvStore>(store), max_blocks, window_), window(window_) {}
 
   SequenceId create(int n_tokens = 0) {
     const SequenceId id = cache.create();
@@ -61,9 +72,11 @@ class Fixture {
     expected.erase(id);
   }
   void trim(SequenceId id, int length) {
-    cache.trim(id, length);
     Expected& e = expected.at(id);
-    if (length < static_cast<int>(e.tokens.size())) e.tokens.resize(static_cast<size_t>(length));
+    const int most = std::min(length, static_cast<int>(e.tokens.size()));
+    const int left = cache.trim(id, length);
+    CHECK((left == most || (left == 0 && window > 0)));
+    e.tokens.resize(static_cast<size_t>(left));
     e.blocks.resize((e.tokens.size() + kBlockTokens - 1) / kBlockTokens);
   }
   // Adds tokens that no other sequence has, writing them where the step says.
@@ -91,7 +104,16 @@ class Fixture {
       for (size_t i = 0; i < e.tokens.size(); ++i)
         held.push_back(store->blocks[static_cast<size_t>(e.blocks[i / kBlockTokens])][i % kBlockTokens]);
       REQUIRE(held == e.tokens);
+      REQUIRE(sees_window(e));
     }
+  }
+  // Whether what the next token sees in the layers with a window is there.
+  bool sees_window(const Expected& e) const {
+    const auto n = static_cast<int>(e.tokens.size());
+    for (int i = window > 0 && n >= window ? n - window + 1 : 0; i < n; ++i) {
+      if (store->windowed.count(e.blocks[static_cast<size_t>(i / kBlockTokens)]) == 0) return false;
+    }
+    return true;
   }
   int blocks_in_use() const {
     std::set<int32_t> used;
@@ -101,6 +123,7 @@ class Fixture {
 
   FakeStore* store = new FakeStore;  // the cache's
   KvCache cache;
+  int window;
   std::map<SequenceId, Expected> expected;
   int last_token = 0;
 };
@@ -201,6 +224,40 @@ TEST_CASE("freed blocks are used again before the store grows") {
   f.check();
 }
 
+TEST_CASE("of layers with a window a sequence keeps what its next tokens see, and room to take some back") {
+  constexpr int kWindow = 100;
+  constexpr int kStep = 50;
+  Fixture f(1000, kWindow);
+  const SequenceId a = f.create();
+  for (int i = 0; i < 100; ++i) {
+    f.extend(a, kStep);
+    f.check();
+    REQUIRE(f.store->windowed.size() <= (kWindow + kTrimRoom + kStep) / kBlockTokens + 2);
+  }
+  CHECK(f.blocks_in_use() == 79);
+  CHECK(f.store->room <= (kWindow + kTrimRoom + kStep) / kBlockTokens + 3);
+  f.trim(a, 5000 - kTrimRoom);
+  CHECK(f.cache.length(a) == 5000 - kTrimRoom);
+  f.check();
+  CHECK(f.cache.trim(a, 3000) == 0);
+  CHECK(f.store->windowed.empty());
+}
+
+TEST_CASE("a fork keeps for itself what the other has passed") {
+  Fixture f(1000, 50);
+  const SequenceId a = f.create(300);
+  const SequenceId b = f.fork(a);
+  for (int i = 0; i < 10; ++i) f.extend(a, 100);
+  f.check();
+  f.trim(b, 10);
+  CHECK(f.cache.length(b) == 10);
+  f.extend(b, 70);
+  f.check();
+  f.release(b);
+  CHECK(f.store->windowed.size() <= (50 + kTrimRoom + 100) / kBlockTokens + 2);
+  f.check();
+}
+
 TEST_CASE("when the blocks are used up, the sequence is left as it was and the error says how much fits") {
   Fixture f(3);
   const SequenceId a = f.create(100);
@@ -236,10 +293,10 @@ TEST_CASE("memory that runs out in the middle is an error that leaves the sequen
 }
 
 TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block") {
-  for (uint32_t seed = 1; seed <= 20; ++seed) {
+  for (uint32_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     constexpr int kMaxBlocks = 40;
-    Fixture f(kMaxBlocks);
+    Fixture f(kMaxBlocks, seed % 2 == 0 ? 0 : 30);
     std::mt19937 random(seed);
     const auto below = [&](size_t n) { return static_cast<int>(random() % n); };
     for (int step = 0; step < 500; ++step) {
@@ -268,6 +325,7 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
       REQUIRE(f.blocks_in_use() <= kMaxBlocks);
     }
     while (!f.expected.empty()) f.release(f.expected.begin()->first);
+    CHECK(f.store->windowed.empty());
     f.create(kMaxBlocks * kBlockTokens);
     CHECK(f.store->blocks.size() <= static_cast<size_t>(kMaxBlocks));
     f.check();

@@ -208,6 +208,38 @@ TEST_CASE("every architecture computes the same on both routes, and the same bit
   }
 }
 
+TEST_CASE("layers with a window keep no more than it, and compute the same bits as if they kept all") {
+  for (const Tiny& tiny : all()) {
+    const std::string name = tiny.architecture;
+    if (name != "llama" && name != "gemma3") continue;  // a window in all layers, and in some
+    CAPTURE(name);
+    const auto weights = TinyFile(tiny).open();
+    const auto tokens = random_tokens(1800, static_cast<int>(kVocab));  // 90 windows
+    for (const KernelRoute kernels : {KernelRoute::float32, KernelRoute::mlx}) {
+      ForwardPass all(weights, kernels, 2, KvDtype::f32, true);
+      ForwardPass bounded(weights, kernels);
+      const auto expected = all.prefill(tokens, 60);
+      const auto sequence = bounded.cache().create();
+      auto found = bounded.prefill(sequence, {tokens.begin(), tokens.begin() + 900}, 60);
+      const int64_t half = bounded.cache().store().bytes();
+      const auto rest = bounded.prefill(sequence, {tokens.begin() + 900, tokens.end()}, 60);
+      found.insert(found.end(), rest.begin(), rest.end());
+      CHECK(found == expected);
+      const int64_t whole = all.cache().store().bytes();
+      if (name == "llama") CHECK(bounded.cache().store().bytes() == half);
+      CHECK(bounded.cache().store().bytes() < (name == "llama" ? whole / 2 : whole * 3 / 4));
+
+      // What can be taken back is, and what can't is computed again.
+      CHECK(bounded.cache().trim(sequence, 1700) == 1700);
+      const std::vector<float> tail(expected.end() - 100 * kVocab, expected.end());
+      const auto again = bounded.prefill(sequence, {tokens.begin() + 1700, tokens.end()}, 60);
+      if (kernels == KernelRoute::float32) CHECK(again == tail);
+      CHECK(relative_l2(again, {tail.begin(), tail.end()}) < 1e-5);
+      CHECK(bounded.cache().trim(sequence, 900) == 0);
+    }
+  }
+}
+
 TEST_CASE("an architecture that is not known is refused with the names of those that are") {
   Metadata metadata("strange.gguf");
   metadata.add("general.architecture", std::string("strange"));

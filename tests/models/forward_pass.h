@@ -2,6 +2,7 @@
 
 #include <mlx/transforms.h>
 
+#include <algorithm>
 #include <numeric>
 #include <random>
 
@@ -31,12 +32,16 @@ class ForwardPass {
   ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32)
       : ForwardPass(model.open(), kernels, threads, kv) {}
 
-  ForwardPass(std::shared_ptr<const Weights> weights, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32) {
+  // `keep_all`: also what lies before the windows of layers.
+  ForwardPass(std::shared_ptr<const Weights> weights, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32,
+              bool keep_all = false) {
     route_ = make_route({Device::cpu, kernels}, threads);
     model_ = make_model({std::move(weights), *route_, 0});
     const auto& attention = model_->config().attention;
+    const std::vector<int>& windows = model_->config().windows;
     cache_ = std::make_unique<KvCache>(
-        route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv}), 1 << 20);
+        route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv, windows}), 1 << 20,
+        keep_all ? 0 : *std::max_element(windows.begin(), windows.end()));
   }
 
   KvCache& cache() { return *cache_; }

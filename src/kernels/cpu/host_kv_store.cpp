@@ -29,6 +29,7 @@ struct Tile {
 struct AttendPlan {
   StepPtr step;
   std::shared_ptr<const AttentionConfig> config;
+  bool windowed;                                // its layers are those with a window
   std::vector<std::vector<std::byte*>> blocks;  // of each sequence
   std::vector<std::byte*> token_block;          // where each token's k and v go
   std::vector<int> token_slot;
@@ -72,16 +73,16 @@ void plan_sequence(AttendPlan& plan, int sequence, int group) {
   }
 }
 
-// One layer's attention over one step: what a task does.
+// One layer's attention over one step: what a task does. The layer is number `place` of those that lie together.
 class AttendTask {
  public:
-  AttendTask(CpuContext& context, const KvLayout& layout, const AttendPlan& plan, int layer, const float* const* inputs,
+  AttendTask(CpuContext& context, const KvLayout& layout, const AttendPlan& plan, int place, const float* const* inputs,
              const std::vector<float>& sinks, float* out)
       : context_(context),
         layout_(layout),
         plan_(plan),
         config_(*plan.config),
-        layer_offset_(static_cast<size_t>(layer) * layout.layer_bytes()),
+        layer_offset_(static_cast<size_t>(place) * layout.layer_bytes()),
         q_(inputs[0]),
         k_(inputs[1]),
         v_(inputs[2]),
@@ -211,60 +212,107 @@ class AttendTask {
   float* rotated_;  // [tokens, q_stride]
 };
 
+using Memory = std::unique_ptr<std::byte, decltype(&std::free)>;
+
+Memory zeroed(size_t bytes) {
+  Memory memory(static_cast<std::byte*>(std::calloc(1, bytes)), std::free);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
 class HostKvStore : public KvStore {
  public:
   HostKvStore(CpuContextPtr context, const KvShape& shape)
-      : context_(std::move(context)),
-        layout_{shape.n_kv_heads, shape.head_dim, shape.dtype},
-        block_bytes_(layout_.layer_bytes() * static_cast<size_t>(shape.n_layers)) {}
+      : context_(std::move(context)), shape_(shape), layout_{shape.n_kv_heads, shape.head_dim, shape.dtype} {
+    int counts[2] = {0, 0};
+    for (int layer = 0; layer < shape.n_layers; ++layer) places_.push_back(counts[shape.windowed(layer) ? 1 : 0]++);
+    block_bytes_ = layout_.layer_bytes() * static_cast<size_t>(counts[0]);
+    windowed_bytes_ = layout_.layer_bytes() * static_cast<size_t>(counts[1]);
+  }
 
-  void grow(int n_blocks) override {
+  void grow(int n_blocks, int n_windowed) override {
     while (static_cast<int>(blocks_.size()) < n_blocks) {
-      blocks_.emplace_back(static_cast<std::byte*>(std::calloc(1, block_bytes_)), std::free);
-      if (blocks_.back() == nullptr) {
+      blocks_.push_back({Memory(nullptr, std::free), Memory(nullptr, std::free)});
+      if (block_bytes_ == 0) continue;
+      try {
+        blocks_.back().all = zeroed(block_bytes_);
+      } catch (const std::bad_alloc&) {
         blocks_.pop_back();
-        throw std::bad_alloc();
+        throw;
       }
     }
+    for (; windowed_bytes_ > 0 && n_windowed_ < n_windowed; ++n_windowed_) spare_.push_back(zeroed(windowed_bytes_));
+  }
+
+  void take_windowed(int block) override {
+    if (windowed_bytes_ == 0) return;
+    blocks_[static_cast<size_t>(block)].windowed = std::move(spare_.back());
+    spare_.pop_back();
+  }
+
+  void drop_windowed(int block) override {
+    if (windowed_bytes_ > 0) spare_.push_back(std::move(blocks_[static_cast<size_t>(block)].windowed));
+  }
+
+  int64_t bytes() const override {
+    return static_cast<int64_t>(blocks_.size() * block_bytes_) + n_windowed_ * static_cast<int64_t>(windowed_bytes_);
   }
 
   void copy_block(int from, int to, int) override {
     // Whole, since a block's layers and heads are apart; copies are rare.
-    std::memcpy(blocks_[static_cast<size_t>(to)].get(), blocks_[static_cast<size_t>(from)].get(), block_bytes_);
+    const Block& source = blocks_[static_cast<size_t>(from)];
+    const Block& target = blocks_[static_cast<size_t>(to)];
+    if (block_bytes_ > 0) std::memcpy(target.all.get(), source.all.get(), block_bytes_);
+    if (windowed_bytes_ > 0) std::memcpy(target.windowed.get(), source.windowed.get(), windowed_bytes_);
   }
 
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                    const mx::array& k, const mx::array& v, const std::vector<float>& sinks,
                    const StepPtr& step) override {
     return make_op("attend", q.shape(), {q, k, v}, [&](const float* const* in, float* const* out) {
-      AttendTask(*context_, layout_, *plan(step, config), layer, in, sinks, out[0]).run();
+      AttendTask(*context_, layout_, *plan(step, config, shape_.windowed(layer)), places_[static_cast<size_t>(layer)],
+                 in, sinks, out[0])
+          .run();
     });
   }
 
  private:
   // Layers ask with the same step one after another, so the last plans are kept: one for each distinct config.
-  const AttendPlan* plan(const StepPtr& step, const std::shared_ptr<const AttentionConfig>& config) {
+  const AttendPlan* plan(const StepPtr& step, const std::shared_ptr<const AttentionConfig>& config, bool windowed) {
     if (!plans_.empty() && plans_.front()->step != step) plans_.clear();
     for (const auto& p : plans_) {
-      if (p->config == config) return p.get();
+      if (p->config == config && p->windowed == windowed) return p.get();
     }
     auto p = std::make_unique<AttendPlan>();
     p->step = step;
     p->config = config;
+    p->windowed = windowed;
     for (size_t i = 0; i < step->sequences.size(); ++i) {
       auto& pointers = p->blocks.emplace_back();
-      for (const int32_t block : step->sequences[i].blocks)
-        pointers.push_back(blocks_[static_cast<size_t>(block)].get());
+      for (const int32_t number : step->sequences[i].blocks) {
+        const Block& block = blocks_[static_cast<size_t>(number)];
+        pointers.push_back((windowed ? block.windowed : block.all).get());
+      }
       plan_sequence(*p, static_cast<int>(i), config->n_heads / config->n_kv_heads);
     }
     plans_.push_back(std::move(p));
     return plans_.back().get();
   }
 
+  struct Block {
+    Memory all;       // of the layers without a window
+    Memory windowed;  // of those with one; nullptr where it was dropped
+  };
+
   CpuContextPtr context_;
+  KvShape shape_;
   KvLayout layout_;
-  size_t block_bytes_;
-  std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> blocks_;
+  std::vector<int> places_;  // of each layer among those with a window, or without
+  size_t block_bytes_ = 0;
+  size_t windowed_bytes_ = 0;
+  std::vector<Block> blocks_;
+  std::vector<Memory> spare_;  // of blocks' windowed layers
+  int n_windowed_ = 0;         // of those made, spare ones among them
   std::vector<std::unique_ptr<const AttendPlan>> plans_;
 };
 

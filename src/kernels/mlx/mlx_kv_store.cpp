@@ -15,13 +15,25 @@
 namespace emelex::mlx_route {
 namespace {
 
+// How a step lies in the pools of some layers.
+struct Places {
+  std::vector<int32_t> slots;  // [tokens] rows of a pool
+  bool consecutive = true;     // slots follow one another
+  // For each sequence the places of its blocks up to where it reaches, from number `first` on.
+  struct Blocks {
+    int first = 0;
+    std::vector<int32_t> places;
+    std::optional<mx::array> gather;  // nothing where the places follow one another
+  };
+  std::vector<Blocks> sequences;
+};
+
 // How a step lies in the cache, worked out once for all layers.
 struct Placement {
   StepPtr step;
-  mx::array positions;             // [tokens]
-  std::vector<int32_t> slots;      // [tokens] rows of the pool
-  bool consecutive;                // slots follow one another
-  std::vector<mx::array> gathers;  // for each sequence its blocks' numbers; empty: they follow one another
+  mx::array positions;  // [tokens]
+  Places all;           // layers without a window
+  Places windowed;
 };
 
 bool consecutive(const std::vector<int32_t>& numbers) {
@@ -29,31 +41,43 @@ bool consecutive(const std::vector<int32_t>& numbers) {
          numbers.end();
 }
 
-// The blocks that a sequence's tokens reach into once the step is done.
-std::vector<int32_t> used_blocks(const StepSequence& sequence) {
-  const int n = (sequence.start + sequence.count + kBlockTokens - 1) / kBlockTokens;
-  return {sequence.blocks.begin(), sequence.blocks.begin() + n};
-}
-
 mx::array int_array(const std::vector<int32_t>& numbers) {
   return mx::array(numbers.data(), {static_cast<int>(numbers.size())}, mx::int32);
 }
 
-Placement place(const StepPtr& step) {
-  std::vector<int32_t> positions;
-  Placement placement{step, mx::array(0), {}, false, {}};
-  for (const StepSequence& sequence : step->sequences) {
-    for (int position = sequence.start; position < sequence.start + sequence.count; ++position) {
-      positions.push_back(position);
-      placement.slots.push_back(sequence.blocks[static_cast<size_t>(position / kBlockTokens)] * kBlockTokens +
-                                position % kBlockTokens);
+// place(block): where it lies in the pools, or -1 where it was dropped, as the first ones of a sequence may be.
+template <class Place>
+Places find_places(const Step& step, const Place& place) {
+  Places places;
+  for (const StepSequence& sequence : step.sequences) {
+    Places::Blocks blocks;
+    const int n = (sequence.start + sequence.count + kBlockTokens - 1) / kBlockTokens;
+    for (int i = 0; i < n; ++i) {
+      const int32_t at = place(sequence.blocks[static_cast<size_t>(i)]);
+      if (at >= 0) {
+        blocks.places.push_back(at);
+      } else {
+        blocks.places.clear();
+        blocks.first = i + 1;
+      }
     }
-    const auto blocks = used_blocks(sequence);
-    placement.gathers.push_back(int_array(consecutive(blocks) ? std::vector<int32_t>{} : blocks));
+    for (int position = sequence.start; position < sequence.start + sequence.count; ++position) {
+      const int32_t at = blocks.places[static_cast<size_t>(position / kBlockTokens - blocks.first)];
+      places.slots.push_back(at * kBlockTokens + position % kBlockTokens);
+    }
+    if (!consecutive(blocks.places)) blocks.gather = int_array(blocks.places);
+    places.sequences.push_back(std::move(blocks));
   }
-  placement.positions = int_array(positions);
-  placement.consecutive = consecutive(placement.slots);
-  return placement;
+  places.consecutive = consecutive(places.slots);
+  return places;
+}
+
+mx::array positions_of(const Step& step) {
+  std::vector<int32_t> positions;
+  for (const StepSequence& sequence : step.sequences) {
+    for (int i = 0; i < sequence.count; ++i) positions.push_back(sequence.start + i);
+  }
+  return int_array(positions);
 }
 
 using ConfigPtr = std::shared_ptr<const AttentionConfig>;
@@ -61,30 +85,39 @@ using ConfigPtr = std::shared_ptr<const AttentionConfig>;
 class MlxKvStore : public KvStore {
  public:
   MlxKvStore(MlxContextPtr context, const KvShape& shape)
-      : context_(std::move(context)), shape_(shape), dtype_(shape.dtype == KvDtype::f16 ? mx::float16 : mx::float32) {}
+      : context_(std::move(context)), shape_(shape), dtype_(shape.dtype == KvDtype::f16 ? mx::float16 : mx::float32) {
+    const auto none = mx::zeros({0, shape.n_kv_heads, shape.head_dim}, dtype_, context_->stream);
+    pools_.assign(static_cast<size_t>(2 * shape.n_layers), none);
+  }
 
-  // Arrays are immutable, so growing copies them: by halves as much again.
-  void grow(int n_blocks) override {
-    if (n_blocks <= n_blocks_) return;
-    const int added = std::max({n_blocks, n_blocks_ * 2, 4}) - n_blocks_;
-    const auto more = mx::zeros({added * kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, dtype_, context_->stream);
-    for (int i = 0; i < 2 * shape_.n_layers; ++i) {
-      if (n_blocks_ == 0) {
-        pools_.push_back(mx::copy(more, context_->stream));
-      } else {
-        pool(i) = mx::concatenate({pool(i), more}, 0, context_->stream);
-      }
-    }
-    mx::eval(pools_);
-    n_blocks_ += added;
+  void grow(int n_blocks, int n_windowed) override {
+    const int added = grow_pools(n_blocks, n_blocks_, false);
+    places_.resize(static_cast<size_t>(n_blocks_ += added), -1);
+    const int more = grow_pools(n_windowed, n_windowed_, true);
+    for (int i = 0; i < more; ++i) spare_.push_back(n_windowed_ + i);
+    n_windowed_ += more;
+  }
+
+  void take_windowed(int block) override {
+    places_[static_cast<size_t>(block)] = spare_.back();
+    spare_.pop_back();
+  }
+
+  void drop_windowed(int block) override { spare_.push_back(std::exchange(places_[static_cast<size_t>(block)], -1)); }
+
+  int64_t bytes() const override {
+    int64_t bytes = 0;
+    for (const mx::array& pool : pools_) bytes += static_cast<int64_t>(pool.nbytes());
+    return bytes;
   }
 
   void copy_block(int from, int to, int n_tokens) override {
-    for (auto& pool : pools_) {
-      const auto rows =
-          mx::slice(pool, {from * kBlockTokens, 0, 0}, row_end(from * kBlockTokens + n_tokens), context_->stream);
-      pool = mx::slice_update(pool, rows, {to * kBlockTokens, 0, 0}, row_end(to * kBlockTokens + n_tokens),
-                              context_->stream);
+    for (size_t i = 0; i < pools_.size(); ++i) {
+      auto& pool = pools_[i];
+      const int source = place(from, shape_.windowed(static_cast<int>(i / 2))) * kBlockTokens;
+      const int target = place(to, shape_.windowed(static_cast<int>(i / 2))) * kBlockTokens;
+      const auto rows = mx::slice(pool, {source, 0, 0}, row_end(source + n_tokens), context_->stream);
+      pool = mx::slice_update(pool, rows, {target, 0, 0}, row_end(target + n_tokens), context_->stream);
     }
     mx::eval(pools_);
   }
@@ -92,10 +125,11 @@ class MlxKvStore : public KvStore {
   mx::array attend(const std::shared_ptr<const AttentionConfig>& config, int layer, const mx::array& q,
                    const mx::array& k, const mx::array& v, const std::vector<float>& sinks,
                    const StepPtr& step) override {
-    if (!placement_ || placement_->step != step) placement_ = place(step);
+    if (!placement_ || placement_->step != step) placement_ = placement(step);
+    const Places& places = shape_.windowed(layer) ? placement_->windowed : placement_->all;
     const auto rotated_q = rotate(config, config->n_heads, q);  // [tokens, n_heads, head_dim]
-    write(2 * layer, rotate(config, config->n_kv_heads, k));
-    write(2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
+    write(places, 2 * layer, rotate(config, config->n_kv_heads, k));
+    write(places, 2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
 
     std::optional<mx::array> sink_scores;
     if (!sinks.empty()) {
@@ -104,11 +138,34 @@ class MlxKvStore : public KvStore {
     }
     std::vector<mx::array> attended;
     for (size_t i = 0; i < step->sequences.size(); ++i)
-      attended.push_back(attend_sequence(*config, layer, rotated_q, sink_scores, i));
+      attended.push_back(attend_sequence(*config, layer, places, rotated_q, sink_scores, i));
     return attended.size() == 1 ? attended.front() : mx::concatenate(attended, 0, context_->stream);
   }
 
  private:
+  int place(int block, bool windowed) const { return windowed ? places_[static_cast<size_t>(block)] : block; }
+
+  Placement placement(const StepPtr& step) const {
+    const auto of = [&](bool windowed) {
+      return find_places(*step, [&](int block) { return place(block, windowed); });
+    };
+    return {step, positions_of(*step), of(false), of(true)};
+  }
+
+  // Makes room for `wanted` blocks in the pools of layers with or without a window, and tells for how many more than
+  // there were. Arrays are immutable, so growing copies them: by halves as much again.
+  int grow_pools(int wanted, int there, bool windowed) {
+    if (wanted <= there) return 0;
+    const int added = std::max({wanted, there * 2, 4}) - there;
+    const auto more = mx::zeros({added * kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, dtype_, context_->stream);
+    for (int i = 0; i < 2 * shape_.n_layers; ++i) {
+      if (shape_.windowed(i / 2) != windowed) continue;
+      pool(i) = there == 0 ? mx::copy(more, context_->stream) : mx::concatenate({pool(i), more}, 0, context_->stream);
+    }
+    mx::eval(pools_);
+    return added;
+  }
+
   mx::array& pool(int i) { return pools_[static_cast<size_t>(i)]; }
   mx::Shape row_end(int row) const { return {row, shape_.n_kv_heads, shape_.head_dim}; }
 
@@ -139,15 +196,15 @@ class MlxKvStore : public KvStore {
   }
 
   // The new array takes the old one's memory, since nothing else holds it; whoever reads it comes after the write.
-  void write(int i, const mx::array& rows) {
+  void write(const Places& places, int i, const mx::array& rows) {
     auto stored = rows;
     if (!context_->gpu && dtype_ == mx::float16) {
       stored = mx::clip(stored, mx::array(-65504.0F), mx::array(65504.0F), context_->stream);
     }
     stored = mx::astype(stored, dtype_, context_->stream);
-    const auto& slots = placement_->slots;
+    const auto& slots = places.slots;
     const mx::array old = std::move(pool(i));
-    if (placement_->consecutive) {
+    if (places.consecutive) {
       pool(i) = mx::slice_update(old, stored, {slots.front(), 0, 0}, row_end(slots.back() + 1), context_->stream);
     } else {
       pool(i) = mx::scatter(old, int_array(slots), mx::expand_dims(stored, 1, context_->stream), 0, context_->stream);
@@ -155,23 +212,22 @@ class MlxKvStore : public KvStore {
   }
 
   // Rows [begin, end) of a sequence: [1, kv_heads, end - begin, head_dim]
-  mx::array read(int i, size_t sequence, int begin, int end) {
-    const StepSequence& s = placement_->step->sequences[sequence];
-    const mx::array& blocks = placement_->gathers[sequence];
+  mx::array read(const Places::Blocks& blocks, int i, int begin, int end) {
     mx::array rows = pool(i);
-    int first = s.blocks.front() * kBlockTokens;
-    if (blocks.size() > 0) {
+    int first = blocks.places.front() * kBlockTokens;
+    if (blocks.gather) {
       rows = mx::reshape(rows, {-1, kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, context_->stream);
-      rows = mx::take(rows, blocks, 0, context_->stream);
+      rows = mx::take(rows, *blocks.gather, 0, context_->stream);
       rows = mx::reshape(rows, {-1, shape_.n_kv_heads, shape_.head_dim}, context_->stream);
       first = 0;
     }
+    first -= blocks.first * kBlockTokens;
     rows = mx::slice(rows, {first + begin, 0, 0}, row_end(first + end), context_->stream);
     return mx::expand_dims(mx::transpose(rows, {1, 0, 2}, context_->stream), 0, context_->stream);
   }
 
   // → [count, n_heads · head_dim]
-  mx::array attend_sequence(const AttentionConfig& config, int layer, const mx::array& q,
+  mx::array attend_sequence(const AttentionConfig& config, int layer, const Places& places, const mx::array& q,
                             const std::optional<mx::array>& sinks, size_t sequence) {
     const StepSequence& s = placement_->step->sequences[sequence];
     auto queries = q;
@@ -181,8 +237,9 @@ class MlxKvStore : public KvStore {
     queries = mx::expand_dims(mx::transpose(queries, {1, 0, 2}, context_->stream), 0, context_->stream);
     const int end = s.start + s.count;
     const int begin = config.window > 0 ? std::max(0, s.start - config.window + 1) : 0;
-    const auto out = attention(config, queries, read(2 * layer, sequence, begin, end),
-                               read(2 * layer + 1, sequence, begin, end), visible(config, s, begin), sinks);
+    const Places::Blocks& blocks = places.sequences[sequence];
+    const auto out = attention(config, queries, read(blocks, 2 * layer, begin, end),
+                               read(blocks, 2 * layer + 1, begin, end), visible(config, s, begin), sinks);
     const auto rows = mx::reshape(mx::transpose(out, {0, 2, 1, 3}, context_->stream),
                                   {s.count, config.n_heads * config.head_dim}, context_->stream);
     return mx::astype(rows, q.dtype(), context_->stream);
@@ -234,6 +291,9 @@ class MlxKvStore : public KvStore {
   KvShape shape_;
   mx::Dtype dtype_;
   int n_blocks_ = 0;
+  int n_windowed_ = 0;                // blocks that the pools of windowed layers have room for
+  std::vector<int32_t> places_ = {};  // [blocks], in the pools of windowed layers; -1: none
+  std::vector<int32_t> spare_ = {};
   std::vector<mx::array> pools_;  // keys of layer 0, values of layer 0, keys of layer 1, …
   std::optional<Placement> placement_;
   std::map<ConfigPtr, mx::array> wavelengths_;
