@@ -122,6 +122,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"last_used_at", text_json(options.last_used)},
                {"format", model.format},
                {"architecture", model.architecture},
+               {"text_part_of", text_json(model.text_part_of)},
                {"runs", model.not_run.empty()},
                {"not_run", text_json(model.not_run)},
                {"parameters", model.parameters},

@@ -134,6 +134,8 @@ void Summary::add_files() {
   if (!one) add("size", str_cat(human_bytes(model_.file_bytes), " in ", model_.files.size(), " files"));
   add("format", model_.format);
   add("architecture", one_line(model_.architecture));
+  if (!model_.text_part_of.empty())
+    add("", str_cat("the text part of ", one_line(model_.text_part_of), "; pictures are not read"));
   const auto active = model_.active_parameters;
   add("parameters",
       human_count(model_.parameters) + (active ? ", " + human_count(*active) + " of them for a token" : ""));

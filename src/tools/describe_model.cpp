@@ -281,6 +281,7 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   const Keys general(metadata, "general.");
   model.name = general.string("name");
   model.architecture = general.string("architecture");
+  model.text_part_of = Keys(metadata, "emelex.").string("text_part_of");
   const Keys keys(metadata, model.architecture + ".");
   describe_files(*model.weights, model);
   describe_tensors(*model.weights, model);

@@ -74,6 +74,7 @@ struct ModelDescription {
   std::string format;                  // "GGUF" or "SafeTensors"
   std::string name;
   std::string architecture;  // "llama"; empty: the files don't say
+  std::string text_part_of;  // "gemma3" of a model that reads pictures, too, which emelex does not; empty: of none
   std::string not_run;       // why emelex can't run it; empty where nothing here speaks against it
 
   int64_t parameters = 0;

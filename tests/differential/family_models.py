@@ -38,12 +38,24 @@ class Case:
     plain: bool = False  # gpt-oss's experts are not rounded to MXFP4
 
     @property
+    def vocab_size(self):
+        return self.config.get_text_config().vocab_size
+
+    @property
     def mxfp4(self):
         return self.config.model_type == "gpt_oss" and not self.plain
 
 
 def case(name, kind, flags=None, length=150, context=512, gguf="equal", plain=False, **keys):
     return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, plain)
+
+
+def gemma3_with_pictures():
+    text = {**SIZES, **GEMMA, "num_hidden_layers": 7, "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA}}  # fmt: skip
+    vision = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+    return tf.Gemma3Config(text_config=text, vision_config=vision, image_token_index=210, boi_token_index=209, eoi_token_index=208,
+                           mm_tokens_per_image=4)  # fmt: skip
 
 
 def cases():
@@ -103,6 +115,8 @@ def cases():
         case("gemma3, as in GGUF", tf.Gemma3TextConfig, num_hidden_layers=7, rope_parameters={
             "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
              **{**GEMMA, "query_pre_attn_scalar": 24}),
+        Case("gemma3, with pictures", gemma3_with_pictures(), {"text_config.sliding_window": 25,
+             "text_config.rope_parameters.full_attention.factor": 2.0}, gguf="theirs"),
         case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA),
         case("smollm3, window", tf.SmolLM3Config, {"sliding_window": 25}, num_hidden_layers=5, use_sliding_window=True,
              sliding_window=24, no_rope_layers=[1, 0, 0, 1, 0], rope_parameters=THETA, gguf="theirs"),
@@ -145,7 +159,10 @@ def set_parameter(model, name, values):
     """Sets a parameter by its name in mlx-lm's files; transformers has the gates and ups of a layer's experts in one."""
     layer, switch, projection = name.partition(".switch_mlp.")
     if not switch:
-        place = model.get_parameter(name.replace(".block_sparse_moe.", ".mlp."))
+        names = {".block_sparse_moe.": ".mlp.", "language_model.model.": "model.language_model."}
+        for theirs, ours in names.items():
+            name = name.replace(theirs, ours)
+        place = model.get_parameter(name)
     elif projection == "down_proj.weight":
         place = model.get_submodule(layer.replace(".block_sparse_moe", ".mlp")).experts.down_proj
     else:

@@ -26,7 +26,8 @@ def convert(conversion, model, target):
     import torch
 
     # Gemma 3's class counts the tokens.
-    size = json.loads((Path(model) / "config.json").read_text())["vocab_size"]
+    config = json.loads((Path(model) / "config.json").read_text())
+    size = config.get("text_config", config)["vocab_size"]
     stub = {"model": {"vocab": {f"t{i}": i for i in range(size)}}, "added_tokens": []}
     (Path(model) / "tokenizer.json").write_text(json.dumps(stub))
     hparams = conversion.ModelBase.load_hparams(Path(model), False)

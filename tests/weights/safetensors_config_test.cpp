@@ -166,6 +166,36 @@ TEST_CASE("Gemma 3 has the base of each kind of layer, in its older and its newe
   }
 }
 
+TEST_CASE("Of a model that reads pictures, too, the text part is read, with what transformers takes for it") {
+  const HfConfig config =
+      read(R"({"model_type": "gemma3", "eos_token_id": [1, 106], "vision_config": {"hidden_size": 1152},
+    "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34,
+    "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}})");
+  const Metadata& metadata = config.metadata;
+  CHECK(metadata.string("general.architecture") == "gemma3");
+  CHECK(metadata.string("emelex.text_part_of") == "gemma3");
+  CHECK(metadata.integer("gemma3.block_count") == 34);
+  CHECK(metadata.integer("gemma3.attention.head_count") == 8);
+  CHECK(metadata.integer("gemma3.attention.head_count_kv") == 4);
+  CHECK(metadata.integer("gemma3.attention.key_length") == 256);
+  CHECK(metadata.integer("gemma3.vocab_size") == 262208);
+  CHECK(metadata.integer("gemma3.attention.sliding_window") == 1024);
+  CHECK(metadata.number("gemma3.rope.scaling.factor") == 8.0);
+  CHECK(metadata.integer("tokenizer.ggml.eos_token_id") == 1);
+  CHECK(config.tied);
+  expect_corrupt(R"({"model_type": "gemma3", "hidden_size": 8})", {"text_config", "nothing"});
+  expect_corrupt(R"({"model_type": "gemma3", "text_config": {"num_hidden_layers": 1}})", {"text_config.hidden_size"});
+}
+
+TEST_CASE("Tensors of pictures are none of the text part's") {
+  const HfFamily& family = *find_hf_family("gemma3");
+  CHECK(text_part_name(family, "language_model.model.norm.weight") == "model.norm.weight");
+  CHECK(text_part_name(family, "model.language_model.norm.weight") == "model.norm.weight");
+  CHECK(text_part_name(family, "vision_tower.encoder.layers.0.mlp.fc1.weight") == std::nullopt);
+  CHECK(text_part_name(family, "multi_modal_projector.mm_soft_emb_norm.weight") == std::nullopt);
+  CHECK(text_part_name(*find_hf_family("llama"), "vision_tower.x") == "vision_tower.x");
+}
+
 TEST_CASE("LongRoPE has two lists of divisors, and older files call it su") {
   for (const char* type : {"longrope", "su", "yarn"}) {
     const std::string more = std::string(R"(, "original_max_position_embeddings": 32, "rope_scaling": {

@@ -18,7 +18,7 @@ constexpr int64_t kMostHeadDim = 4096;  // 512 is the largest there is
 
 class ConfigReader {
  public:
-  ConfigReader(const Json& root, const std::string& source) : root_(root, "", source) {
+  ConfigReader(const Json& root, const std::string& source) : root_(root, "", source), text_(root_) {
     config_.metadata = Metadata(source);
   }
 
@@ -32,12 +32,17 @@ class ConfigReader {
   void add_token_id(const char* key, int64_t id) {
     config_.metadata.add(key, static_cast<uint64_t>(id), id <= UINT32_MAX ? 4 : 8);
   }
+  int64_t size(std::string_view key, std::optional<int64_t> otherwise) const {
+    return otherwise ? text_.integer(key, 1).value_or(*otherwise) : text_.require_integer(key, 1);
+  }
   void read_family();
+  void find_text_part();
   void refuse_what_is_not_computed() const;
   void read_sizes();
   void read_token_ids();
 
   ConfigObject root_;
+  ConfigObject text_;
   HfConfig config_;
   int64_t head_dim_ = 0;
 };
@@ -46,14 +51,16 @@ HfConfig ConfigReader::read(const std::string& name) {
   read_family();
   config_.metadata.add("general.architecture", std::string(config_.family->architecture));
   config_.metadata.add("general.name", name);
-  refuse_what_is_not_computed();
   config_.quantization = read_hf_quantization(root_);
+  find_text_part();
+  refuse_what_is_not_computed();
   read_sizes();
-  read_hf_rope(root_, head_dim_, config_);
+  read_hf_rope(text_, head_dim_, config_);
   HfKeys keys(config_.metadata, config_.family->architecture);
-  if (config_.family->read_more != nullptr) config_.family->read_more(root_, keys);
+  if (config_.family->read_more != nullptr) config_.family->read_more(text_, keys);
   read_token_ids();
-  config_.tied = root_.boolean("tie_word_embeddings").value_or(config_.family->tied);
+  const auto tied = text_.boolean("tie_word_embeddings");
+  config_.tied = (tied ? tied : root_.boolean("tie_word_embeddings")).value_or(config_.family->tied);
   return std::move(config_);
 }
 
@@ -65,51 +72,61 @@ void ConfigReader::read_family() {
              quote_bytes(model_type));
 }
 
+// What describes the text model: the whole, or a part of it.
+void ConfigReader::find_text_part() {
+  if (!config_.family->has_text_part) return;
+  const auto part = root_.object("text_config");
+  if (!part) root_.fail(ErrorCode::corrupt_file, "text_config", "an object", "nothing");
+  text_ = *part;
+  config_.metadata.add("emelex.text_part_of", std::string(config_.family->model_type));
+}
+
 // What would give wrong text if it was passed over.
 void ConfigReader::refuse_what_is_not_computed() const {
   const std::string_view expected = config_.family->activation;
-  const char* key = root_.contains("hidden_activation") ? "hidden_activation" : "hidden_act";
-  const std::string activation = root_.string(key).value_or(std::string(expected));
-  if (activation != expected) root_.fail(ErrorCode::unsupported, key, quote_bytes(expected), quote_bytes(activation));
+  const char* key = text_.contains("hidden_activation") ? "hidden_activation" : "hidden_act";
+  const std::string activation = text_.string(key).value_or(std::string(expected));
+  if (activation != expected) text_.fail(ErrorCode::unsupported, key, quote_bytes(expected), quote_bytes(activation));
 }
 
 void ConfigReader::read_sizes() {
   const HfFamily& family = *config_.family;
-  const int64_t n_heads = root_.require_integer("num_attention_heads", 1);
-  const int64_t dim = root_.require_integer("hidden_size", 1);
-  head_dim_ = root_.integer("head_dim", 1, kMostHeadDim).value_or(family.head_dim.value_or(dim / n_heads));
+  const int64_t n_heads = size("num_attention_heads", family.n_heads);
+  const int64_t dim = text_.require_integer("hidden_size", 1);
+  head_dim_ = text_.integer("head_dim", 1, kMostHeadDim).value_or(family.head_dim.value_or(dim / n_heads));
   if (head_dim_ < 1 || head_dim_ > kMostHeadDim) {
-    root_.fail(ErrorCode::corrupt_file, "hidden_size",
+    text_.fail(ErrorCode::corrupt_file, "hidden_size",
                str_cat(n_heads, " (num_attention_heads) to ", kMostHeadDim, " times as much"), str_cat(dim));
   }
-  add("block_count", root_.require_integer("num_hidden_layers", 1));
-  add("context_length", root_.integer("max_position_embeddings", 1).value_or(family.context_length));
+  add("block_count", text_.require_integer("num_hidden_layers", 1));
+  add("context_length", text_.integer("max_position_embeddings", 1).value_or(family.context_length));
   add("embedding_length", dim);
-  add("feed_forward_length", root_.require_integer("intermediate_size", 1));
-  add("vocab_size", root_.require_integer("vocab_size", 1));
+  add("feed_forward_length", text_.require_integer("intermediate_size", 1));
+  add("vocab_size", size("vocab_size", family.vocab_size));
   add("attention.head_count", n_heads);
-  add("attention.head_count_kv", root_.integer("num_key_value_heads", 1).value_or(family.n_kv_heads.value_or(n_heads)));
+  add("attention.head_count_kv", text_.integer("num_key_value_heads", 1).value_or(family.n_kv_heads.value_or(n_heads)));
   add("attention.key_length", head_dim_);
   add("attention.value_length", head_dim_);
   if (family.norm == HfNorm::layer) {
-    add("attention.layer_norm_epsilon", root_.positive("layer_norm_eps").value_or(family.norm_eps));
+    add("attention.layer_norm_epsilon", text_.positive("layer_norm_eps").value_or(family.norm_eps));
   } else {
-    add("attention.layer_norm_rms_epsilon", root_.positive("rms_norm_eps").value_or(family.norm_eps));
+    add("attention.layer_norm_rms_epsilon", text_.positive("rms_norm_eps").value_or(family.norm_eps));
   }
 }
 
 void ConfigReader::read_token_ids() {
-  if (const auto bos = root_.integer("bos_token_id", 0)) add_token_id("tokenizer.ggml.bos_token_id", *bos);
-  const Json* eos = root_.find("eos_token_id");
+  const ConfigObject& from = root_.contains("eos_token_id") ? root_ : text_;
+  if (const auto bos = from.integer("bos_token_id", 0)) add_token_id("tokenizer.ggml.bos_token_id", *bos);
+  const Json* eos = from.find("eos_token_id");
   if (eos == nullptr) return;
   if (!eos->is_array()) {
-    add_token_id("tokenizer.ggml.eos_token_id", *root_.integer("eos_token_id", 0));
+    add_token_id("tokenizer.ggml.eos_token_id", *from.integer("eos_token_id", 0));
     return;
   }
   std::vector<int64_t> ids;
   for (const Json& id : *eos) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() > static_cast<uint64_t>(kMostConfigInteger)) {
-      root_.fail("eos_token_id", "token ids", id);
+      from.fail("eos_token_id", "token ids", id);
     }
     ids.push_back(id.get<int64_t>());
   }

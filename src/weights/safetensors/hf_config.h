@@ -14,9 +14,10 @@ namespace emelex {
 // What a Hugging Face folder's config.json says, in the terms of a GGUF file, so that models see one kind of metadata.
 struct HfConfig {
   const HfFamily* family = nullptr;
-  // GGUF's keys, and three of ours:
+  // GGUF's keys, and four of ours:
   //   emelex.rope.interleaved   false: RoPE's pairs are value i of each half of a head; true: they are neighbours
   //   emelex.rope.whole_bounds  of YaRN: between which frequencies it blends is rounded to whole numbers
+  //   emelex.text_part_of       the model_type of one that reads pictures, too, of which this is the text part
   //   emelex.eos_token_ids      all of them, where config.json lists several
   Metadata metadata;
   bool tied = false;  // the output is the embedding

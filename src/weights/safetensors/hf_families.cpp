@@ -195,6 +195,20 @@ constexpr HfFamily kFamilies[] = {
      .n_kv_heads = 4,
      .head_dim = 256,
      .tied = true},
+    {.model_type = "gemma3",
+     .architecture = "gemma3",
+     .modules = kSandwichModules,
+     .read_more = read_gemma3_keys,
+     .activation = "gelu_pytorch_tanh",
+     .norm = HfNorm::rms_less_one,
+     .context_length = 131'072,
+     .n_kv_heads = 4,
+     .head_dim = 256,
+     .rope_base = 1'000'000.0,
+     .tied = true,
+     .n_heads = 8,
+     .vocab_size = 262'208,
+     .has_text_part = true},
     {.model_type = "gemma3_text",
      .architecture = "gemma3",
      .modules = kSandwichModules,
@@ -324,6 +338,17 @@ std::optional<std::string> renamed(std::string_view name, std::string_view from,
 bool is_module(const HfModule& module) { return !module.gguf.ends_with(".weight") && !module.gguf.ends_with(".bias"); }
 
 }  // namespace
+
+std::optional<std::string> text_part_name(const HfFamily& family, std::string_view name) {
+  if (!family.has_text_part) return std::string(name);
+  constexpr std::string_view kPart = "language_model.";
+  if (name.starts_with(kPart)) return std::string(name.substr(kPart.size()));
+  if (name.starts_with("lm_head.")) return std::string(name);
+  // As transformers holds them, which it may write as well.
+  constexpr std::string_view kHeld = "model.language_model.";
+  if (name.starts_with(kHeld)) return "model." + std::string(name.substr(kHeld.size()));
+  return std::nullopt;
+}
 
 std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
   for (const HfModule& module : family.modules) {

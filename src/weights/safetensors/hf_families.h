@@ -42,8 +42,14 @@ struct HfFamily {
   std::optional<int64_t> head_dim = std::nullopt;    // without: hidden_size / heads
   double norm_eps = 1e-6;
   double rope_base = 10'000.0;
-  double rotated = 1.0;             // part of a head that RoPE turns
-  bool tied = false;                // the output is the embedding
+  double rotated = 1.0;  // part of a head that RoPE turns
+  bool tied = false;     // the output is the embedding
+  // Where that is left out; without: config.json must say it.
+  std::optional<int64_t> n_heads = std::nullopt;
+  std::optional<int64_t> vocab_size = std::nullopt;
+  // Reads pictures as well, which we do not: the text model is described by text_config, and its tensors stand under
+  // "language_model.".
+  bool has_text_part = false;
   bool rope_of_neighbours = false;  // RoPE turns pairs of neighbours, and not of halves of a head
 };
 
@@ -58,6 +64,10 @@ std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_vi
 
 // Whether that tensor of Hugging Face's is a matrix stored as [columns, rows].
 bool is_transposed(const HfFamily& family, std::string_view name);
+
+// The name within the text part of a family that has one: "language_model.model.norm.weight" → "model.norm.weight";
+// nothing for a tensor that is none of it. Others' names stay.
+std::optional<std::string> text_part_name(const HfFamily& family, std::string_view name);
 
 // "model.layers.3.self_attn.q_proj.weight" → "blk.3.attn_q.weight". A tensor of no known module keeps its name.
 std::string gguf_tensor_name(const HfFamily& family, std::string_view name);

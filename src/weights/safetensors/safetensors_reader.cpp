@@ -99,7 +99,9 @@ void Assembler::check_index(const SafeTensorsIndex& index) const {
 
 void Assembler::add_mlx_matrices() {
   for (auto& [name, tensor] : take_mlx_matrices(found_, config_.quantization, config_path_)) {
-    tensor.name = gguf_tensor_name(*config_.family, name);
+    const auto part_name = text_part_name(*config_.family, name);
+    if (!part_name) continue;
+    tensor.name = gguf_tensor_name(*config_.family, *part_name);
     if (!is_copied_embedding(tensor.name)) add_tensor(std::move(tensor), folder_);
   }
 }
@@ -113,7 +115,9 @@ void Assembler::add_mxfp4_blocks() {
 }
 
 void Assembler::add_tensor(const std::string& name, FoundTensor& found) {
-  std::string gguf_name = gguf_tensor_name(*config_.family, name);
+  const auto part_name = text_part_name(*config_.family, name);
+  if (!part_name) return;
+  std::string gguf_name = gguf_tensor_name(*config_.family, *part_name);
   if (is_copied_embedding(gguf_name)) return;
   SafeTensorsEntry& entry = found.entry;
   const auto type = tensor_type_of_dtype(entry.dtype);
