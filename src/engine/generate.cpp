@@ -51,9 +51,15 @@ void check_options(const GenerateOptions& options) {
 // Trims the sequence to what it has in common with the prompt. At least one token of the prompt is always left to
 // compute, since its logits are needed.
 int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const TokenId> prompt) {
+  // Fewer than it was to hold where memory ran out.
+  const auto held = static_cast<size_t>(runner.cache().length(sequence.id));
+  sequence.tokens.resize(std::min(sequence.tokens.size(), held));
   const size_t most = std::min(sequence.tokens.size(), prompt.size() - 1);
   size_t common = 0;
   while (common < most && sequence.tokens[common] == prompt[common]) ++common;
+  const bool longer = runner.is_longer(static_cast<int>(prompt.size()));
+  if (longer != sequence.longer) common = 0;
+  sequence.longer = longer;
   // Less may be left of it where layers have a window.
   common = static_cast<size_t>(runner.cache().trim(sequence.id, static_cast<int>(common)));
   sequence.tokens.resize(common);
@@ -105,11 +111,6 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   GenerateResult result;
   GenerateStats& stats = result.stats;
   const auto cancelled = [&] { return options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed); };
-  const auto append = [&](std::span<const TokenId> tokens) {
-    const auto logits = runner.append(sequence.id, tokens);
-    sequence.tokens.insert(sequence.tokens.end(), tokens.begin(), tokens.end());
-    return logits;
-  };
 
   stats.prompt_tokens = static_cast<int>(prompt.size());
   stats.cached_tokens = reuse_prefix(runner, sequence, prompt);
@@ -118,7 +119,8 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   // In pieces, so that a long prompt can be interrupted.
   while (!rest.empty() && !cancelled()) {
     const auto piece = rest.first(std::min(rest.size(), static_cast<size_t>(runner.prefill_chunk())));
-    logits = append(piece);
+    logits = runner.append_part(sequence.id, piece, sequence.longer);
+    sequence.tokens.insert(sequence.tokens.end(), piece.begin(), piece.end());
     rest = rest.subspan(piece.size());
   }
 
@@ -146,7 +148,9 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
       result.finish = FinishReason::context_full;
       break;
     }
-    logits = append({&id, 1});
+    sequence.tokens.push_back(id);
+    sequence.longer = runner.is_longer(static_cast<int>(sequence.tokens.size()));
+    logits = runner.append_last(sequence.id, sequence.tokens);
   }
   output.finish();
   if (output.matched()) result.finish = FinishReason::stop_string;

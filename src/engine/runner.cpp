@@ -109,6 +109,7 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
 
   const ModelConfig& config = model_->config();
   const KvShape shape = kv_shape(config, options.kv_type, choice);
+  longer_than_ = config.attention.rope.longer_than;
   info_.kv_bytes_per_token = shape.bytes_per_token();
   const int window = *std::max_element(config.windows.begin(), config.windows.end());
   cache_ = std::make_unique<KvCache>(route_->kv_store(shape), blocks, window);
@@ -154,6 +155,19 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
 }
 
 std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, std::vector<float>* all_logits) {
+  const bool longer = is_longer(cache_->length(sequence) + static_cast<int>(tokens.size()));
+  return append_part(sequence, tokens, longer, all_logits);
+}
+
+std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenId> tokens) {
+  const auto length = static_cast<int>(tokens.size());
+  if (is_longer(length) == is_longer(length - 1)) return append(sequence, tokens.last(1));
+  cache_->trim(sequence, 0);
+  return append(sequence, tokens);
+}
+
+std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer,
+                                     std::vector<float>* all_logits) {
   std::span<float> logits;
   const auto chunk = static_cast<size_t>(prefill_chunk_);
   for (size_t at = 0; at < tokens.size(); at += chunk) {
@@ -162,6 +176,7 @@ std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> to
     step.tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(at),
                        tokens.begin() + static_cast<std::ptrdiff_t>(at + n));
     step.sequences.push_back(cache_->extend(sequence, 0, static_cast<int>(n)));
+    step.sequences.back().longer = longer;
     if (all_logits != nullptr) {
       for (size_t i = 0; i < n; ++i) step.outputs.push_back(static_cast<int32_t>(i));
     } else if (at + n == tokens.size()) {
@@ -178,6 +193,7 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
   step.tokens.assign(tokens.begin(), tokens.end());
   for (size_t i = 0; i < sequences.size(); ++i) {
     step.sequences.push_back(cache_->extend(sequences[i], static_cast<int>(i), 1));
+    step.sequences.back().longer = is_longer(cache_->length(sequences[i]));
     step.outputs.push_back(static_cast<int32_t>(i));
   }
   return compute(std::move(step));

@@ -25,6 +25,16 @@ class Runner {
   // with `all_logits`, appends those of every token to it instead.
   std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens,
                           std::vector<float>* all_logits = nullptr);
+  // The same of a part of a prompt that will be `longer` or not, as is_longer says.
+  std::span<float> append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer,
+                               std::vector<float>* all_logits = nullptr);
+
+  // Adds the last of `tokens`, which are all of the sequence's. Where LongRoPE's other frequencies begin with it, all
+  // are computed again. Gives its logits, as append does.
+  std::span<float> append_last(SequenceId sequence, std::span<const TokenId> tokens);
+
+  // Whether a sequence of so many tokens turns by LongRoPE's frequencies for longer ones.
+  bool is_longer(int length) const { return longer_than_ > 0 && length > longer_than_; }
 
   // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
@@ -42,6 +52,7 @@ class Runner {
   std::unique_ptr<KvCache> cache_;
   ModelInfo info_;
   int prefill_chunk_ = 0;
+  int longer_than_ = 0;          // Rope's
   std::vector<mx::array> last_;  // keeps the logits that were given out
 };
 

@@ -92,6 +92,14 @@ struct Rope {
   bool interleaved = true;      // pairs are (2i, 2i+1); else (i, i + dim/2)
   std::vector<float> inv_freq;  // [dim / 2]
   float scale = 1.0F;           // of the rotated values, as YaRN and LongRoPE have it
+  // LongRoPE (arXiv:2402.13753) turns sequences of more than `longer_than` tokens by other frequencies, from their
+  // first token on. 0: by the same.
+  int longer_than = 0;
+  std::vector<float> longer_inv_freq = {};  // [dim / 2]
+
+  const std::vector<float>& frequencies(bool longer) const {
+    return longer && longer_than > 0 ? longer_inv_freq : inv_freq;
+  }
 };
 
 struct AttentionConfig {

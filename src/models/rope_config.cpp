@@ -11,6 +11,9 @@ namespace {
 
 constexpr const char* kBaseKey = "rope.freq_base";
 constexpr const char* kFactorKey = "rope.scaling.factor";
+constexpr const char* kDivisorsKey = "rope_freqs.weight";  // Llama 3.1 and later
+constexpr const char* kShortKey = "rope_factors_short.weight";
+constexpr const char* kLongKey = "rope_factors_long.weight";
 constexpr const char* kContextKey = "rope.scaling.original_context_length";
 
 class RopeReader {
@@ -38,9 +41,15 @@ class RopeReader {
     }
     const double factor = scaling == "linear" ? keys_.positive(kFactorKey, 1.0) : 1.0;
     rope_.scale = static_cast<float>(keys_.positive("rope.scaling.attn_factor", 1.0));
-    const std::vector<float> divisors = read_divisors(context);
-    for (int i = 0; i < dim_ / 2; ++i) {
-      add(frequency(base, i) / (factor * static_cast<double>(divisors[static_cast<size_t>(i)])));
+    if (weights_.find(kLongKey) == nullptr) {
+      rope_.inv_freq = divided(base, factor, weights_.find(kDivisorsKey) == nullptr ? nullptr : kDivisorsKey);
+      return std::move(rope_);
+    }
+    rope_.inv_freq = divided(base, factor, kShortKey);
+    const int first_training = keys_.require_size(kContextKey, kMaxContext);
+    if (context > first_training) {
+      rope_.longer_than = first_training;
+      rope_.longer_inv_freq = divided(base, factor, kLongKey);
     }
     return std::move(rope_);
   }
@@ -56,15 +65,18 @@ class RopeReader {
   double frequency(double base, int i) const { return std::pow(base, -2.0 * i / dim_); }
   void add(double frequency) { rope_.inv_freq.push_back(static_cast<float>(frequency)); }
 
-  // What divides the frequencies, where the file has such a tensor, else ones.
-  std::vector<float> read_divisors(int context) const {
-    const char* name = "rope_freqs.weight";  // Llama 3.1 and later
-    if (weights_.find("rope_factors_long.weight") != nullptr) {
-      const bool longer = context > keys_.require_size(kContextKey, kMaxContext);
-      name = longer ? "rope_factors_long.weight" : "rope_factors_short.weight";
-    } else if (weights_.find(name) == nullptr) {
-      return std::vector<float>(static_cast<size_t>(dim_ / 2), 1.0F);
+  // The frequencies divided by `factor` and by the tensor of that name, if it has one.
+  std::vector<float> divided(double base, double factor, const char* name) const {
+    std::vector<float> divisors(static_cast<size_t>(dim_ / 2), 1.0F);
+    if (name != nullptr) divisors = read_divisors(name);
+    for (int i = 0; i < dim_ / 2; ++i) {
+      float& value = divisors[static_cast<size_t>(i)];
+      value = static_cast<float>(frequency(base, i) / (factor * static_cast<double>(value)));
     }
+    return divisors;
+  }
+
+  std::vector<float> read_divisors(const char* name) const {
     const Tensor& tensor = weights_.require(name, {dim_ / 2});
     if (tensor.type != TensorType::f32) {
       keys_.fail(ErrorCode::corrupt_file, str_cat(name, " as F32"), tensor.type_name());

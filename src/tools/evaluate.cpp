@@ -60,25 +60,27 @@ std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOpt
   return std::make_unique<Runner>(weights, load);
 }
 
-// A sequence of a runner, released at the end.
+// A sequence of a runner that will have `length` tokens, released at the end.
 class Sequence {
  public:
-  explicit Sequence(Runner& runner) : runner_(runner), id_(runner.cache().create()) {}
+  Sequence(Runner& runner, size_t length)
+      : runner_(runner), id_(runner.cache().create()), longer_(runner.is_longer(static_cast<int>(length))) {}
   ~Sequence() { runner_.cache().release(id_); }
   Sequence(const Sequence&) = delete;
   Sequence& operator=(const Sequence&) = delete;
 
-  void append(std::span<const TokenId> tokens) { runner_.append(id_, tokens); }
+  void append(std::span<const TokenId> tokens) { runner_.append_part(id_, tokens, longer_); }
   // → logits [tokens, vocab_size], valid until the next call
   std::span<const float> predict(std::span<const TokenId> tokens) {
     logits_.clear();
-    runner_.append(id_, tokens, &logits_);
+    runner_.append_part(id_, tokens, longer_, &logits_);
     return logits_;
   }
 
  private:
   Runner& runner_;
   SequenceId id_;
+  bool longer_;
   std::vector<float> logits_;
 };
 
@@ -194,9 +196,9 @@ bool Evaluation::measure_chunk(std::vector<TokenId> tokens) {
   if (adds_bos()) tokens.front() = tokenizer_->bos();
   const std::span<const TokenId> all = tokens;
   chunk_.clear();
-  Sequence own(*runner_);
+  Sequence own(*runner_, all.size() - 1);
   std::optional<Sequence> other;
-  if (other_) other.emplace(*other_);
+  if (other_) other.emplace(*other_, all.size() - 1);
 
   // The first half is only read; the last token predicts nothing that is known.
   const size_t half = all.size() / 2;

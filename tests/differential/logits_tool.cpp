@@ -45,7 +45,8 @@ std::vector<TokenId> generate(emelex::Runner& runner, emelex::SequenceId sequenc
   while (true) {
     generated.push_back(static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin()));
     if (static_cast<int>(generated.size()) == count) return generated;
-    logits = runner.append(sequence, {&generated.back(), 1});
+    list.push_back(generated.back());
+    logits = runner.append_last(sequence, list);
   }
 }
 

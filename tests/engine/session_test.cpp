@@ -49,21 +49,25 @@ std::vector<TokenId> some_prompt(int n, int from = 0) {
   return ids;
 }
 
-// The ids that a generation makes, step by step and without Engine.
+// The ids that a generation makes, step by step and without Engine; all computed `anew` for each token, if so.
 std::vector<TokenId> expected_ids(const std::filesystem::path& path, const std::vector<TokenId>& prompt,
-                                  const GenerateOptions& options, const Tokenizer& tokenizer) {
+                                  const GenerateOptions& options, const Tokenizer& tokenizer, bool anew = false) {
   LoadOptions load;
   load.threads = 1;
   Runner runner(open_weights(path), load);
   Sampler sampler(options.sampling);
-  const SequenceId sequence = runner.cache().create();
   std::vector<TokenId> all = prompt;
+  SequenceId sequence = runner.cache().create();
   auto logits = runner.append(sequence, prompt);
   while (static_cast<int>(all.size() - prompt.size()) < options.max_tokens) {
     const TokenId id = sampler.sample(logits, all);
     if (tokenizer.is_end(id)) break;
     all.push_back(id);
-    logits = runner.append(sequence, {&id, 1});
+    if (anew) {
+      runner.cache().release(sequence);
+      sequence = runner.cache().create();
+    }
+    logits = anew ? runner.append(sequence, all) : runner.append(sequence, {&id, 1});
   }
   all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(prompt.size()));
   return all;
@@ -113,6 +117,40 @@ TEST_CASE("the second turn computes only what is new, and says the same as from 
     const auto ids = expected_ids(f.path, prompt, options, tokenizer);
     prompt.insert(prompt.end(), ids.begin(), ids.end());
     for (const TokenId id : some_prompt(3, static_cast<int>(turn))) prompt.push_back(id);
+  }
+}
+
+TEST_CASE("across LongRoPE's border a session says what it would if all was computed anew, and turns back as well") {
+  test::TinyModel model;
+  model.longrope_after = 40;
+  const Fixture f(model);
+  const auto session = f.engine->new_session();
+  for (const int n : {30, 20, 50, 39, 40, 41}) {  // tokens generated after 30 cross the border
+    CAPTURE(n);
+    const auto prompt = some_prompt(n);
+    const auto options = sampled(static_cast<uint64_t>(n), 25);
+    const auto result = f.engine->generate(*session, prompt, options, {});
+    const auto ids = expected_ids(f.path, prompt, options, f.engine->tokenizer(), true);
+    CHECK(result.stats.generated_tokens == static_cast<int>(ids.size()));
+    CHECK(result.text == f.engine->tokenizer().decode(ids));
+  }
+}
+
+TEST_CASE("with a window a session reuses what is left of it, and computes the rest again") {
+  test::TinyModel model;
+  model.window = 16;
+  model.context = 2048;
+  const Fixture f(model);
+  const auto session = f.engine->new_session();
+  struct Turn {
+    int prompt;
+    int cached;
+  };
+  for (const auto [n, cached] : {Turn{1000, 0}, {990, 989}, {300, 0}, {310, 300}}) {
+    CAPTURE(n);
+    const auto result = f.engine->generate(*session, some_prompt(n), sampled(1, 4), {});
+    CHECK(result.text == f.from_scratch(some_prompt(n), sampled(1, 4)).text);
+    CHECK(result.stats.cached_tokens == cached);
   }
 }
 

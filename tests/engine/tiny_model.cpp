@@ -1,6 +1,7 @@
 #include "engine/tiny_model.h"
 
 #include <random>
+#include <utility>
 
 #include "text/tiny_vocabulary.h"
 #include "weights/gguf/gguf_writer.h"
@@ -32,6 +33,14 @@ GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
   number("llama.attention.key_length", sizes.head_dim);
   number("llama.rope.dimension_count", sizes.head_dim);
   file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
+  if (model.window > 0) number("llama.attention.sliding_window", model.window);
+  if (model.longrope_after > 0) {
+    number("llama.rope.scaling.original_context_length", model.longrope_after);
+    const std::vector<float> shorter = {1.0F, 1.0F, 1.0F, 1.0F, 1.5F, 1.5F, 2.0F, 2.0F};
+    const std::vector<float> longer = {1.0F, 2.0F, 3.0F, 4.0F, 6.0F, 8.0F, 12.0F, 16.0F};
+    file.add_tensor("rope_factors_short.weight", TensorType::f32, {8}, shorter);
+    file.add_tensor("rope_factors_long.weight", TensorType::f32, {8}, longer);
+  }
   const Metadata vocabulary = TinyVocabulary().metadata();
   for (const auto& [key, value] : vocabulary.values()) file.add_value(key, value);
   if (!model.chat_template.empty()) file.add("tokenizer.chat_template", model.chat_template);
@@ -85,6 +94,13 @@ void write_random_model(const std::filesystem::path& path, const TinyModel& mode
     for (float& x : values) x = norm ? 1.0F + 0.1F * normal(random) : normal(random);
     return values;
   });
+  for (int64_t i = 0; model.biases && i < sizes.layers; ++i) {
+    for (const auto& [name, heads] : {std::pair{"attn_q.bias", sizes.heads}, {"attn_k.bias", sizes.kv_heads}}) {
+      std::vector<float> values(static_cast<size_t>(heads * sizes.head_dim));
+      for (float& x : values) x = normal(random);
+      file.add_tensor("blk." + std::to_string(i) + "." + name, TensorType::f32, {heads * sizes.head_dim}, values);
+    }
+  }
   file.write(path);
 }
 

@@ -20,6 +20,9 @@ struct TinyModel {
   int context = 128;
   uint32_t seed = 1;                          // of random weights
   std::string chat_template = kTinyTemplate;  // empty: none
+  int longrope_after = 0;                     // tokens; LongRoPE's other divisors hold for longer sequences; 0: none
+  int window = 0;                             // of all layers; 0: none
+  bool biases = false;                        // of queries and keys
   int extra_rows = 0;                         // of the embedding table, that the vocabulary has no tokens for
 };
 

@@ -2,6 +2,7 @@
 // tests/differential/families_check.py.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -205,6 +206,26 @@ TEST_CASE("every architecture computes the same on both routes, and the same bit
     const std::vector<double> expected(whole.begin(), whole.end());
     CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens), expected) < 1e-4);
     CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens, 40), expected) < 1e-4);
+  }
+}
+
+TEST_CASE("sequences of either of LongRoPE's lists stand in one step and get the same bits as alone") {
+  const std::vector<Tiny> tinies = all();
+  const auto phi3 =
+      std::find_if(tinies.begin(), tinies.end(), [](const Tiny& t) { return t.architecture == std::string("phi3"); });
+  const auto weights = TinyFile(*phi3).open();
+  const auto tokens = random_tokens(100, static_cast<int>(kVocab));
+  for (const KernelRoute kernels : {KernelRoute::float32, KernelRoute::mlx}) {
+    ForwardPass pass(weights, kernels);
+    const auto alone = [&](bool longer) { return pass.step({{pass.cache().create(), tokens, longer}}); };
+    const auto shorter = alone(false);
+    const auto longer = alone(true);
+    CHECK(relative_l2(shorter, {longer.begin(), longer.end()}) > 0.01);
+    auto both = shorter;
+    both.insert(both.end(), longer.begin(), longer.end());
+    const auto found = pass.step({{pass.cache().create(), tokens, false}, {pass.cache().create(), tokens, true}});
+    if (kernels == KernelRoute::float32) CHECK(found == both);
+    CHECK(relative_l2(found, {both.begin(), both.end()}) < 1e-5);
   }
 }
 

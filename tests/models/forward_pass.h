@@ -27,6 +27,7 @@ class ForwardPass {
   struct Part {
     SequenceId sequence;
     std::vector<int> tokens;
+    bool longer = false;  // StepSequence's
   };
 
   ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32)
@@ -51,6 +52,7 @@ class ForwardPass {
     Step step;
     for (const Part& part : parts) {
       step.sequences.push_back(cache_->extend(part.sequence, step.size(), static_cast<int>(part.tokens.size())));
+      step.sequences.back().longer = part.longer;
       step.tokens.insert(step.tokens.end(), part.tokens.begin(), part.tokens.end());
     }
     step.outputs.resize(step.tokens.size());

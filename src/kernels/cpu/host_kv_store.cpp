@@ -38,11 +38,12 @@ struct AttendPlan {
   std::vector<int> tile_of_split;  // [all splits of all tiles]
 };
 
-void fill_cos_sin(const Rope& rope, int position, float* out) {
+void fill_cos_sin(const Rope& rope, bool longer, int position, float* out) {
   const int half = rope.dim / 2;
+  const std::vector<float>& frequencies = rope.frequencies(longer);
   for (int i = 0; i < half; ++i) {
     // In double, since at large positions a float's angle is off by more than a float's cosine.
-    const double angle = static_cast<double>(position) * static_cast<double>(rope.inv_freq[static_cast<size_t>(i)]);
+    const double angle = static_cast<double>(position) * static_cast<double>(frequencies[static_cast<size_t>(i)]);
     out[i] = rope.scale * static_cast<float>(std::cos(angle));
     out[half + i] = rope.scale * static_cast<float>(std::sin(angle));
   }
@@ -57,7 +58,7 @@ void plan_sequence(AttendPlan& plan, int sequence, int group) {
     plan.token_block.push_back(blocks[static_cast<size_t>(position / kBlockTokens)]);
     plan.token_slot.push_back(position % kBlockTokens);
     plan.cos_sin.resize(plan.cos_sin.size() + static_cast<size_t>(rope.dim));
-    if (rope.dim > 0) fill_cos_sin(rope, position, plan.cos_sin.data() + plan.cos_sin.size() - rope.dim);
+    if (rope.dim > 0) fill_cos_sin(rope, s.longer, position, plan.cos_sin.data() + plan.cos_sin.size() - rope.dim);
   }
   const int tokens_per_tile = std::max(1, kRowsPerTile / group);
   for (int i = 0; i < s.count; i += tokens_per_tile) {

@@ -171,11 +171,27 @@ class MlxKvStore : public KvStore {
 
   // x [tokens, heads · head_dim] → [tokens, heads, head_dim], each token turned by its position
   mx::array rotate(const ConfigPtr& config, int heads, const mx::array& x) {
+    const std::vector<StepSequence>& sequences = placement_->step->sequences;
+    const bool longer = sequences.front().longer;
+    const auto other = [longer](const StepSequence& s) { return s.longer != longer; };
+    if (std::none_of(sequences.begin(), sequences.end(), other)) {
+      return rotate(config, heads, x, placement_->positions, longer);
+    }
+    std::vector<mx::array> parts;
+    for (const StepSequence& s : sequences) {
+      const auto rows = mx::slice(x, {s.first, 0}, {s.first + s.count, x.shape(1)}, context_->stream);
+      const auto positions = mx::slice(placement_->positions, {s.first}, {s.first + s.count}, context_->stream);
+      parts.push_back(rotate(config, heads, rows, positions, s.longer));
+    }
+    return mx::concatenate(parts, 0, context_->stream);
+  }
+
+  mx::array rotate(const ConfigPtr& config, int heads, const mx::array& x, const mx::array& positions, bool longer) {
     const Rope& rope = config->rope;
     if (rope.dim == 0) return mx::reshape(x, {-1, heads, config->head_dim}, context_->stream);
     const auto split = mx::reshape(x, {-1, heads, 1, config->head_dim}, context_->stream);
-    auto turned = mx::fast::rope(split, rope.dim, rope.interleaved, std::nullopt, 1.0F, placement_->positions,
-                                 wavelengths(config), context_->stream);
+    auto turned = mx::fast::rope(split, rope.dim, rope.interleaved, std::nullopt, 1.0F, positions,
+                                 wavelengths(config, longer), context_->stream);
     if (rope.scale != 1.0F) {
       std::vector<float> scales(static_cast<size_t>(config->head_dim), 1.0F);
       std::fill_n(scales.begin(), rope.dim, rope.scale);
@@ -186,13 +202,13 @@ class MlxKvStore : public KvStore {
   }
 
   // MLX wants what a position is divided by.
-  const mx::array& wavelengths(const ConfigPtr& config) {
-    const auto known = wavelengths_.find(config);
+  const mx::array& wavelengths(const ConfigPtr& config, bool longer) {
+    const auto known = wavelengths_.find({config, longer});
     if (known != wavelengths_.end()) return known->second;
     std::vector<float> values;
-    for (const float frequency : config->rope.inv_freq) values.push_back(1.0F / frequency);
+    for (const float frequency : config->rope.frequencies(longer)) values.push_back(1.0F / frequency);
     const mx::array lengths(values.data(), {static_cast<int>(values.size())}, mx::float32);
-    return wavelengths_.emplace(config, lengths).first->second;
+    return wavelengths_.emplace(std::pair(config, longer), lengths).first->second;
   }
 
   // The new array takes the old one's memory, since nothing else holds it; whoever reads it comes after the write.
@@ -296,7 +312,7 @@ class MlxKvStore : public KvStore {
   std::vector<int32_t> spare_ = {};
   std::vector<mx::array> pools_;  // keys of layer 0, values of layer 0, keys of layer 1, …
   std::optional<Placement> placement_;
-  std::map<ConfigPtr, mx::array> wavelengths_;
+  std::map<std::pair<ConfigPtr, bool>, mx::array> wavelengths_;
 };
 
 }  // namespace
