@@ -1,6 +1,6 @@
 """Compares emelex's logits with transformers' for every family of models, and from GGUF with llama.cpp's.
 
-    families_check.py LOGITS_TOOL [SEED [NAME…]]
+    families_check.py LOGITS_TOOL EMELEX [SEED [NAME…]]
 
 Tiny random models (family_models.py) are made by transformers. The reference is transformers in float32. With float32 activations
 emelex must agree with it to 1e-3 (largest difference over largest magnitude), on its own kernels and on MLX's; the prompt computed
@@ -60,6 +60,14 @@ def sharpness(model, ids):
     """The mean of the largest weight that attention gives, over the later half of the positions."""
     weights = model(torch.tensor([ids]), output_attentions=True).attentions
     return float(torch.stack([layer[0, :, len(ids) // 2 :].amax(-1).mean() for layer in weights]).mean())
+
+
+def check_crossing(case, tool, model, folder, ids):
+    """Tokens generated across the border of LongRoPE's lists, where transformers computes everything anew."""
+    start, count = case.crossing - 20, 40
+    expected = model.generate(torch.tensor([ids[:start]]), max_new_tokens=count, do_sample=False, eos_token_id=None)[0, start:].tolist()
+    return [f"{kernels} generates other tokens past the border of {case.crossing}" for kernels in CHUNKS
+            if run_logits(tool, folder, [ids[:start]], kernels, greedy=count, context=case.context)[0] != expected]  # fmt: skip
 
 
 def check_flags(case, tool, folder, ids, expected):
@@ -131,6 +139,41 @@ def check_mlx(case, tool, model, folder, ids):
     return words, failures
 
 
+def with_flat_rope(config):
+    """What mlx-lm reads of RoPE, where transformers now has it in one object."""
+    rope = config.get("rope_parameters", {})
+    if "full_attention" in rope:
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = rope["full_attention"]
+    config["rope_theta"] = rope.get("rope_theta")
+    config["partial_rotary_factor"] = rope.get("partial_rotary_factor", 1.0)
+    if rope.get("rope_type", "default") != "default":
+        config["rope_scaling"] = rope
+    return config
+
+
+def check_mlx_lm(case, tool, emelex, folder, ids):
+    """The folder that emelex makes for mlx-lm: mlx-lm's logits, with all that is not rounded in float32, are emelex's."""
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+
+    target = Path(folder) / "mlx-lm"
+    command = [emelex, "quantize", folder, target, "--mlx", "--bits", "4", "--group-size", "32"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    config = json.loads((target / "config.json").read_text())
+    (target / "config.json").write_text(json.dumps(with_flat_rope(config)))
+    model, _ = load_model(target)
+    model.set_dtype(mx.float32, predicate=lambda dtype: mx.issubdtype(dtype, mx.floating))
+    theirs = np.array(model(mx.array([ids]))[0])
+    words, failures = ["mlx-lm"], []
+    for kernels in CHUNKS:
+        found = difference(run_logits(tool, target, [ids], kernels, context=case.context)[0], theirs)
+        words.append(f"{kernels} {found:.1e}")
+        if not found <= LIMIT:
+            failures.append(f"{kernels}: of the folder for mlx-lm the logits are not mlx-lm's")
+    return words, failures
+
+
 def llama_logits(path, ids, context):
     import llama_cpp
 
@@ -176,7 +219,7 @@ def check_gguf(case, tool, conversion, folder, ids, expected):
     return words, failures
 
 
-def check(case, tool, conversion, seed):
+def check(case, tool, emelex, conversion, seed):
     rng = random.Random(seed)
     ids = [rng.randrange(3, case.vocab_size - 4) for _ in range(case.length)]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
@@ -192,9 +235,12 @@ def check(case, tool, conversion, seed):
                 if not difference(found, expected) <= LIMIT:
                     failures.append(f"{kernels} in chunks of {chunk} is off")
         failures += check_flags(case, tool, folder, ids, expected)
+        if case.crossing > 0:
+            failures += check_crossing(case, tool, model, folder, ids)
         gguf = check_gguf(case, tool, conversion, folder, ids, expected) if case.gguf != "none" else ([], [])
         mlx = ([], []) if case.plain else check_mlx(case, tool, model, folder, ids)
-        for more in (gguf, mlx):
+        mlx_lm = check_mlx_lm(case, tool, emelex, folder, ids) if case.mlx_lm else ([], [])
+        for more in (gguf, mlx, mlx_lm):
             words += more[0]
             failures += more[1]
     print("  ".join(words), flush=True)
@@ -204,14 +250,14 @@ def check(case, tool, conversion, seed):
 
 
 def main():
-    tool = sys.argv[1]
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
-    names = sys.argv[3:]
+    tool, emelex = sys.argv[1:3]
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 32)
+    names = sys.argv[4:]
     print(f"seed {seed}")
     with tempfile.TemporaryDirectory() as folder:
         conversion = llama_converter.load(folder)
         cases = [c for c in family_models.cases() if not names or any(c.name.startswith(n) for n in names)]
-        failures = sum(check(case, tool, conversion, seed + i) for i, case in enumerate(cases))
+        failures = sum(check(case, tool, emelex, conversion, seed + i) for i, case in enumerate(cases))
     return 1 if failures else 0
 
 

@@ -35,6 +35,8 @@ class Case:
     # What llama.cpp's converter and llama.cpp make of it: "equal" to the reference; "theirs", the file says less, and emelex
     # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference; "none": it can't read such a model.
     gguf: str = "equal"
+    mlx_lm: bool = False  # mlx-lm computes the same model of the folder that emelex writes for it
+    crossing: int = 0  # the length from which LongRoPE turns otherwise
     plain: bool = False  # gpt-oss's experts are not rounded to MXFP4
 
     @property
@@ -46,8 +48,8 @@ class Case:
         return self.config.model_type == "gpt_oss" and not self.plain
 
 
-def case(name, kind, flags=None, length=150, context=512, gguf="equal", plain=False, **keys):
-    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, plain)
+def case(name, kind, flags=None, length=150, context=512, gguf="equal", mlx_lm=False, crossing=0, plain=False, **keys):
+    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, mlx_lm, crossing, plain)
 
 
 def gemma3_with_pictures():
@@ -61,11 +63,13 @@ def gemma3_with_pictures():
 def cases():
     scaled = {"rope_parameters.factor": 2.0}
     return [
-        case("llama", tf.LlamaConfig, {"rms_norm_eps": 0.5, "rope_parameters.rope_theta": 500.0}, rope_parameters=THETA),
+        case("llama", tf.LlamaConfig, {"rms_norm_eps": 0.5, "rope_parameters.rope_theta": 500.0}, rope_parameters=THETA, mlx_lm=True),
         case("llama, head_dim", tf.LlamaConfig, {"tie_word_embeddings": False}, head_dim=24, tie_word_embeddings=True,
              rope_parameters=THETA),
         case("llama, biases", tf.LlamaConfig, attention_bias=True, mlp_bias=True, rope_parameters=THETA),
         case("llama 3.1", tf.LlamaConfig, scaled, rope_parameters=LLAMA3),
+        case("llama 3.2", tf.LlamaConfig, {**scaled, "tie_word_embeddings": False}, num_attention_heads=6, hidden_size=96,
+             tie_word_embeddings=True, rope_parameters={**LLAMA3, "factor": 32.0}),
         case("llama, linear", tf.LlamaConfig, scaled, rope_parameters={**THETA, "rope_type": "linear", "factor": 4.0}),
         case("llama, yarn", tf.LlamaConfig, {**scaled, "rope_parameters.original_max_position_embeddings": 256},
              rope_parameters=YARN),
@@ -73,17 +77,21 @@ def cases():
              gguf="theirs"),
         case("mistral, long", tf.MistralConfig, {"sliding_window": None}, length=1200, context=2048,
              max_position_embeddings=2048, sliding_window=100, rope_parameters=THETA, gguf="theirs"),
-        case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
+        case("mistral small", tf.MistralConfig, {"rope_parameters.rope_theta": 1e4}, sliding_window=None, num_attention_heads=8,
+             num_key_value_heads=2, head_dim=12, rope_parameters={**THETA, "rope_theta": 1e8}),
         case("mixtral", tf.MixtralConfig, {"num_experts_per_tok": 3, "sliding_window": 24}, num_local_experts=6, num_experts_per_tok=2,
              rope_parameters=THETA),
         case("mixtral, eight", tf.MixtralConfig, {"sliding_window": 25}, num_local_experts=8, num_experts_per_tok=2, sliding_window=24,
              rope_parameters=THETA, gguf="theirs"),
-        case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA),
-        case("qwen2", tf.Qwen2Config, rope_parameters=THETA),
+        case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA, mlx_lm=True),
+        case("qwen2", tf.Qwen2Config, rope_parameters=THETA, mlx_lm=True),
         case("qwen2, window", tf.Qwen2Config, {"use_sliding_window": False, "sliding_window": 25,
              "layer_types": ["sliding_attention"] * 3}, use_sliding_window=True, sliding_window=24, max_window_layers=1,
              rope_parameters=YARN, gguf="theirs"),
-        case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("qwen2.5", tf.Qwen2Config, {"tie_word_embeddings": False, "rope_parameters.rope_theta": 1e4}, num_attention_heads=7,
+             num_key_value_heads=1, hidden_size=224, tie_word_embeddings=True, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
+        case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
         case("qwen3 moe", tf.Qwen3MoeConfig, {"num_experts_per_tok": 2, "norm_topk_prob": False, "rms_norm_eps": 0.5}, head_dim=24,
              num_experts=12, num_experts_per_tok=4, moe_intermediate_size=32, norm_topk_prob=True,
              rope_parameters={**THETA, "rope_theta": 1e6}),
@@ -92,35 +100,43 @@ def cases():
              num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=False, mlp_only_layers=[1], rope_parameters=THETA,
              gguf="none"),
         case("phi2", tf.PhiConfig, {"rope_parameters.partial_rotary_factor": 0.25, "layer_norm_eps": 0.5},
-             num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
+             num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}, mlx_lm=True),
         case("phi3", tf.Phi3Config, {"sliding_window": None}, sliding_window=24, rope_parameters=THETA,
              gguf="ours"),
         case("phi3, long", tf.Phi3Config, {"rope_parameters.long_factor": [1.0] * 6, "max_position_embeddings": 8192,
-             "rope_parameters.partial_rotary_factor": None}, original_max_position_embeddings=64,
+             "rope_parameters.partial_rotary_factor": None}, original_max_position_embeddings=64, crossing=64,
              rope_parameters={**LONGROPE, "partial_rotary_factor": 0.75}),
         case("phi3, short", tf.Phi3Config, {"rope_parameters.short_factor": [1.0] * 6}, context=256,
              original_max_position_embeddings=256, rope_parameters={**LONGROPE, "original_max_position_embeddings": 256,
              "partial_rotary_factor": 0.75}),
+        case("phi4", tf.Phi3Config, {"rope_parameters.rope_theta": 1e4}, num_attention_heads=8, sliding_window=None,
+             rope_parameters={**THETA, "rope_theta": 2.5e5}, mlx_lm=True),
+        case("phi4 mini", tf.Phi3Config, {"tie_word_embeddings": False, "rope_parameters.partial_rotary_factor": 0.5},
+             tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=2, hidden_size=96, crossing=64,
+             original_max_position_embeddings=64, rope_parameters={**LONGROPE, "partial_rotary_factor": 0.75}),
         case("gemma2", tf.Gemma2Config, {"attn_logit_softcapping": None, "final_logit_softcapping": None, "sliding_window": 25,
              "query_pre_attn_scalar": 40, "layer_types": ["full_attention"] * 3}, attn_logit_softcapping=8.0,
              final_logit_softcapping=2.0, rope_parameters=THETA, gguf="theirs",
              **GEMMA),
         case("gemma2, as in GGUF", tf.Gemma2Config, attn_logit_softcapping=8.0, final_logit_softcapping=2.0,
              rope_parameters=THETA, **{**GEMMA, "query_pre_attn_scalar": 24}),
+        # mlx-lm's has no windows.
+        case("gemma2, all seen", tf.Gemma2Config, attn_logit_softcapping=8.0, final_logit_softcapping=2.0, rope_parameters=THETA,
+             layer_types=["full_attention"] * 3, gguf="theirs", mlx_lm=True, **GEMMA),
         case("gemma3", tf.Gemma3TextConfig, {"rope_parameters.sliding_attention.rope_theta": 500.0, "sliding_window": 25,
              "rope_parameters.full_attention.factor": 2.0, "query_pre_attn_scalar": 40,
              "layer_types": ["full_attention"] * 7}, num_hidden_layers=7, rope_parameters={
                  "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
-             gguf="theirs", **GEMMA),
+             gguf="theirs", **GEMMA, mlx_lm=True),
         case("gemma3, as in GGUF", tf.Gemma3TextConfig, num_hidden_layers=7, rope_parameters={
             "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
-             **{**GEMMA, "query_pre_attn_scalar": 24}),
+             **{**GEMMA, "query_pre_attn_scalar": 24}, mlx_lm=True),
         Case("gemma3, with pictures", gemma3_with_pictures(), {"text_config.sliding_window": 25,
              "text_config.rope_parameters.full_attention.factor": 2.0}, gguf="theirs"),
-        case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA),
+        case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA, mlx_lm=True),
         case("smollm3, window", tf.SmolLM3Config, {"sliding_window": 25}, num_hidden_layers=5, use_sliding_window=True,
              sliding_window=24, no_rope_layers=[1, 0, 0, 1, 0], rope_parameters=THETA, gguf="theirs"),
-        case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA),
+        case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA, mlx_lm=True),
         case("olmo3", tf.Olmo3Config, {"sliding_window": 25, "layer_types": ["full_attention"] * 4}, num_hidden_layers=4,
              sliding_window=24, rope_parameters={"full_attention": YARN, "sliding_attention": THETA}),
         case("gpt-oss", tf.GptOssConfig, {"num_experts_per_tok": 2, "sliding_window": 25, "layer_types": ["full_attention"] * 4,
@@ -129,7 +145,7 @@ def cases():
         case("gpt-oss, plain", tf.GptOssConfig, plain=True, **GPT_OSS, rope_parameters=YARN),
         case("granite", tf.GraniteConfig, {"attention_multiplier": 0.5, "embedding_multiplier": 3.0,
              "residual_multiplier": 0.9, "logits_scaling": 2.0}, attention_multiplier=0.2, embedding_multiplier=6.0,
-             residual_multiplier=0.4, logits_scaling=4.0, rope_parameters=THETA),
+             residual_multiplier=0.4, logits_scaling=4.0, rope_parameters=THETA, mlx_lm=True),
     ]  # fmt: skip
 
 
@@ -147,7 +163,12 @@ def scaled_weights(model, generator):
         else:
             sharp = any(part in name for part in ("q_proj", "k_proj", "qkv_proj"))
             inputs = parameter.shape[-2] if gpt_oss and "experts" in name else parameter.shape[-1]
-            values = 0.5 * values if name.endswith("_bias") else values * (2.0 if sharp else 1.2) * inputs**-0.5
+            size = 2.0 if sharp else 1.2
+            if gpt_oss and "gate_up_proj" in name:
+                size = 4.0  # past the clamps
+            if gpt_oss and "down_proj" in name:
+                size = 0.2
+            values = 0.5 * values if name.endswith("_bias") else size * values * inputs**-0.5
         parameter.data.copy_(values)
 
 

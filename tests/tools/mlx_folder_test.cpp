@@ -21,7 +21,7 @@ struct Fixture {
   fs::path source = folder.path() / "source.gguf";
   fs::path target = folder.path() / "target";
 
-  Fixture() { test::write_random_model(source); }
+  explicit Fixture(const test::TinyModel& model = {}) { test::write_random_model(source, model); }
   QuantizeReport run(const MlxTarget& format = {}, const QuantizeOptions& options = {}) const {
     return quantize_to_mlx(source, target, format, options);
   }
@@ -61,8 +61,10 @@ TEST_CASE("a folder of a GGUF file has its sizes, tokens, template and special t
   }
 }
 
-TEST_CASE("its matrices are the rounded ones, and query and key rows are in Hugging Face's order") {
-  const Fixture f;
+TEST_CASE("its matrices are the rounded ones, and rows and biases of queries and keys are in Hugging Face's order") {
+  test::TinyModel model;
+  model.biases = true;
+  const Fixture f(model);
   const QuantizeReport report = f.run({.bits = 8, .group_size = 32});
   const auto before = open_model(f.source);
   const auto after = open_model(f.target);
@@ -76,10 +78,10 @@ TEST_CASE("its matrices are the rounded ones, and query and key rows are in Hugg
     REQUIRE(tensor.shape == from.shape);
     const std::vector<float> expected = values_of(from);
     const std::vector<float> found = values_of(tensor);
-    const auto columns = static_cast<size_t>(tensor.columns());
+    const auto columns = static_cast<size_t>(tensor.shape.size() == 1 ? 1 : tensor.columns());
     const bool query = name.find("attn_q.") != std::string::npos;
     const bool moved = query || name.find("attn_k.") != std::string::npos;
-    const auto head_dim = static_cast<size_t>(tensor.rows() / (query ? heads : kv_heads));
+    const auto head_dim = found.size() / columns / static_cast<size_t>(query ? heads : kv_heads);
     float largest = 0;
     for (const float x : expected) largest = std::max(largest, std::abs(x));
     for (size_t i = 0; i < found.size(); ++i) {

@@ -93,7 +93,7 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
                  {"vocab_size", table->rows()},
                  {"max_position_embeddings", integer("context_length")},
                  {"rope_theta", base},
-                 {"attention_bias", false},
+                 {"attention_bias", weights.find("blk.0.attn_q.bias") != nullptr},
                  {"mlp_bias", false},
                  {"tie_word_embeddings", weights.find("output.weight") == nullptr},
                  {"torch_dtype", dtype}};

@@ -89,7 +89,13 @@ struct Module {
   const Tensor* tensor;
   std::string name;  // Hugging Face's
   bool quantized;
+  bool less_one;  // stored less 1, as HfNorm::rms_less_one has it
 };
+
+// config.json has the rule of these.
+bool is_made_of_config(std::string_view name) {
+  return name == "rope_freqs.weight" || name == "rope_factors_long.weight" || name == "rope_factors_short.weight";
+}
 
 class MlxFolderOutput {
  public:
@@ -139,23 +145,40 @@ class MlxFolderOutput {
   uint64_t plain_bytes() const { return 2; }
 
   void plan_modules() {
-    const std::string architecture = weights_.metadata().require_string("general.architecture");
-    // Others store some tensors in another way than GGUF's, which weights have.
-    if (architecture != "llama") {
-      throw Error(ErrorCode::unsupported, str_cat("[quantize] expected the architecture llama for an MLX folder, got ",
-                                                  quote_bytes(architecture), " in ", weights_.metadata().source()));
-    }
-    const HfFamily* family = find_hf_family(architecture);
+    const HfFamily& family = find_family();
     for (const auto& [name, tensor] : weights_.tensors()) {
-      if (name == "rope_freqs.weight") continue;  // config.json says it
-      const auto hf_name = hf_tensor_name(*family, name);
+      if (is_made_of_config(name)) continue;
+      const auto hf_name = hf_tensor_name(family, name);
       if (!hf_name) {
-        throw Error(ErrorCode::unsupported, str_cat("[quantize] expected tensors that ", family->model_type,
+        throw Error(ErrorCode::unsupported, str_cat("[quantize] expected tensors that ", family.model_type,
                                                     " has in Hugging Face's files, got ", quote_bytes(name)));
       }
       const bool quantized = tensor.shape.size() == 2 && tensor.columns() % format_.group_size == 0;
-      modules_.push_back({&tensor, *hf_name, quantized});
+      const bool less_one =
+          family.norm == HfNorm::rms_less_one && tensor.shape.size() == 1 && name.ends_with("norm.weight");
+      modules_.push_back(
+          {&tensor, str_cat(family.has_text_part ? "language_model." : "", *hf_name), quantized, less_one});
     }
+  }
+
+  // A folder's own; of GGUF files only a Llama's has a config.json that we can write.
+  const HfFamily& find_family() const {
+    const Metadata& metadata = weights_.metadata();
+    const std::string architecture = metadata.require_string("general.architecture");
+    if (metadata.integer(str_cat(architecture, ".expert_count")).value_or(0) > 0) {
+      throw Error(ErrorCode::unsupported, str_cat("[quantize] expected a model without experts for an MLX folder, got ",
+                                                  quote_bytes(architecture), " with some in ", metadata.source()));
+    }
+    if (!from_folder_ && architecture != "llama") {
+      throw Error(
+          ErrorCode::unsupported,
+          str_cat("[quantize] expected a folder, or a GGUF file of the architecture llama, for an MLX folder, got ",
+                  quote_bytes(architecture), " in ", metadata.source()));
+    }
+    if (!from_folder_) return *find_hf_family(architecture);
+    // Opening it has found the family.
+    return *find_hf_family(
+        OrderedJson::parse(read_text(weights_.path() / "config.json")).at("model_type").get<std::string>());
   }
 
   void refuse_rounded() const {
@@ -227,7 +250,7 @@ class MlxFolderOutput {
         throw Error(ErrorCode::cancelled, "[quantize] interrupted; nothing was written");
       }
       const int64_t n = std::min(batch, source.rows() - row);
-      put(file, module.quantized ? quantized_rows(source, row, n) : plain_rows(source, row, n));
+      put(file, module.quantized ? quantized_rows(source, row, n) : plain_rows(source, row, n, module.less_one));
     }
     put(file, scales_);
     put(file, biases_);
@@ -248,10 +271,15 @@ class MlxFolderOutput {
 
   bool fits_half() const { return plain_type_ == TensorType::f16; }
 
-  std::span<const std::byte> plain_rows(const RowSource& source, int64_t first, int64_t n) {
+  std::span<const std::byte> plain_rows(const RowSource& source, int64_t first, int64_t n, bool less_one) {
     const size_t bytes = row_bytes(plain_type_, source.columns());
     values_.resize(static_cast<size_t>(n) * bytes);
     workers_.each_piece(source, first, n, fits_half(), [&](int64_t at, std::span<const float> values) {
+      std::vector<float> less;
+      if (less_one) {
+        for (const float value : values) less.push_back(value - 1.0F);
+        values = less;
+      }
       quantize(plain_type_, values,
                std::span(values_).subspan(static_cast<size_t>(at) * bytes, values.size() * plain_bytes()));
     });

@@ -36,6 +36,10 @@ void RowSource::read(int64_t first, std::span<float> to, bool fits_half) const {
   const auto n = static_cast<size_t>(columns());
   if (!reorders()) {
     tensor_->read_rows(first, to);
+  } else if (tensor_->shape.size() == 1) {  // a bias has a value for each row
+    std::vector<float> values(n);
+    tensor_->read_rows(0, values);
+    for (size_t i = 0; i < n; ++i) to[i] = values[static_cast<size_t>(source_row(static_cast<int64_t>(i)))];
   } else {
     for (size_t i = 0; i < to.size() / n; ++i) {
       tensor_->read_rows(source_row(first + static_cast<int64_t>(i)), to.subspan(i * n, n));
@@ -66,9 +70,8 @@ RowSource RowOrders::source(const Tensor& tensor) const {
                         : name.find("attn_k.") != std::string_view::npos ? kv_heads_
                                                                          : 0;
   if (order_ == RowOrder::same || heads == 0) return RowSource(tensor);
-  // A bias would have its values where a matrix has rows, which is not written.
-  const int64_t rows = tensor.rows();
-  if (tensor.shape.size() != 2 || heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
+  const int64_t rows = tensor.shape.front();
+  if (tensor.shape.size() > 2 || heads < 1 || rows % heads != 0 || rows / heads % 2 != 0) {
     throw Error(ErrorCode::corrupt_file, str_cat("[quantize] expected ", quote_bytes(name),
                                                  " to have an even number of "
                                                  "rows for each of ",

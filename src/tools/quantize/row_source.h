@@ -15,7 +15,8 @@ enum class RowOrder {
   pairs_to_halves,
 };
 
-// The rows of a tensor in float32, in another order where that is asked for. Safe to use from any thread.
+// The rows of a tensor in float32, in another order where that is asked for; of a vector its values are. Safe to use
+// from any thread.
 class RowSource {
  public:
   explicit RowSource(const Tensor& tensor) : tensor_(&tensor) {}
