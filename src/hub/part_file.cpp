@@ -94,7 +94,11 @@ int64_t PartFile::prefix() const {
 
 void PartFile::write(size_t i, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(part_.get(), bytes.data(), bytes.size(), position(i));
+    ssize_t n = 0;
+    {
+      const std::lock_guard lock(writing_);
+      n = ::pwrite(part_.get(), bytes.data(), bytes.size(), position(i));
+    }
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) throw_errno("can't write", part_path_);
     have_[i].fetch_add(n, std::memory_order_release);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ class PartFile {
   int64_t part_bytes_ = 0;
   size_t n_parts_ = 0;
   FileDescriptor part_;
+  std::mutex writing_;  // the system lets one write to a file at a time, and others spin for it on their cores
   FileDescriptor state_;
   std::unique_ptr<std::atomic<int64_t>[]> have_;  // bytes of each part
   std::vector<int64_t> saved_;                    // as `have_` was when it was put down
