@@ -30,7 +30,9 @@ int64_t MemoryNeed::tokens_within(int64_t limit) const {
 }
 
 int64_t estimate_work(const ModelConfig& config, int chunk) {
-  const int64_t layer = int64_t{8} * config.dim + int64_t{3} * config.hidden_dim;
+  // With experts a token has as many rows as experts that it uses, each of which it goes into and comes out of.
+  const int64_t experts = int64_t{config.n_experts_used} * (config.expert_hidden_dim + config.dim);
+  const int64_t layer = int64_t{8} * config.dim + int64_t{3} * std::max<int64_t>(config.hidden_dim, experts);
   return kProgramBytes + 4 * (kLayersAhead * chunk * layer + int64_t{2} * config.vocab_size);
 }
 

@@ -179,6 +179,16 @@ TEST_CASE("a model that a memory limit has no room for is refused with the numbe
   expect_error(ErrorCode::invalid_argument, {"[engine]", "memory limits"}, [&] { f.load(options); });
 }
 
+TEST_CASE("a model with experts is held to a memory limit as well") {
+  const Fixture f({.experts = 3});
+  LoadOptions options;
+  options.device = Device::cpu;
+  options.memory_limit = int64_t{1} << 40;
+  CHECK(f.load(options)->info().context == 128);
+  options.memory_limit = 1'000'000;
+  expect_error(ErrorCode::out_of_memory, {"memory_limit allows, 1.0 MB"}, [&] { f.load(options); });
+}
+
 TEST_CASE("sessions share what a memory limit leaves for their tokens") {
   const Fixture f;
   LoadOptions options;

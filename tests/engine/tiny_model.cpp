@@ -17,6 +17,7 @@ struct Sizes {
   int64_t kv_heads;
   int64_t head_dim;
   int64_t layers;
+  int64_t experts = 0;
 };
 
 GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
@@ -34,6 +35,10 @@ GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
   number("llama.rope.dimension_count", sizes.head_dim);
   file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   if (model.window > 0) number("llama.attention.sliding_window", model.window);
+  if (sizes.experts > 0) {
+    number("llama.expert_count", sizes.experts);
+    number("llama.expert_used_count", 2);
+  }
   if (model.longrope_after > 0) {
     number("llama.rope.scaling.original_context_length", model.longrope_after);
     const std::vector<float> shorter = {1.0F, 1.0F, 1.0F, 1.0F, 1.5F, 1.5F, 2.0F, 2.0F};
@@ -64,6 +69,13 @@ void add_tensors(GgufWriter& file, const Sizes& s, const Values& values) {
     add(block + "attn_v.weight", {s.kv_heads * s.head_dim, s.dim});
     add(block + "attn_output.weight", {s.dim, s.heads * s.head_dim});
     add(block + "ffn_norm.weight", {s.dim});
+    if (s.experts > 0) {
+      add(block + "ffn_gate_inp.weight", {s.experts, s.dim});
+      add(block + "ffn_gate_exps.weight", {s.experts, s.hidden, s.dim});
+      add(block + "ffn_up_exps.weight", {s.experts, s.hidden, s.dim});
+      add(block + "ffn_down_exps.weight", {s.experts, s.dim, s.hidden});
+      continue;
+    }
     add(block + "ffn_gate.weight", {s.hidden, s.dim});
     add(block + "ffn_up.weight", {s.hidden, s.dim});
     add(block + "ffn_down.weight", {s.dim, s.hidden});
@@ -83,7 +95,7 @@ const char* const kTinyTemplate =
     "{% if add_generation_prompt %}<|im_start|>bot: {% endif %}";
 
 void write_random_model(const std::filesystem::path& path, const TinyModel& model) {
-  const Sizes sizes{vocabulary_size(model), 32, 64, 4, 2, 16, 2};
+  const Sizes sizes{vocabulary_size(model), 32, 64, 4, 2, 16, 2, model.experts};
   GgufWriter file = begin_file(sizes, model);
   std::mt19937 random(model.seed);
   // Wide enough for clear preferences; the norms' weights are around 1.

@@ -23,6 +23,7 @@ struct TinyModel {
   int longrope_after = 0;                     // tokens; LongRoPE's other divisors hold for longer sequences; 0: none
   int window = 0;                             // of all layers; 0: none
   bool biases = false;                        // of queries and keys
+  int experts = 0;                            // of random weights' MLPs, of which a token uses two; 0: plain MLPs
   int extra_rows = 0;                         // of the embedding table, that the vocabulary has no tokens for
 };
 
