@@ -1,17 +1,9 @@
 #include "fuzz/fuzz_check.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 namespace emelex::fuzz {
-
-void expect(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "fuzz: not true: %s\n", what);
-  std::abort();
-}
 
 void check_error(const Error& error) {
   const std::string_view message = error.what();

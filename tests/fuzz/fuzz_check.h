@@ -3,13 +3,11 @@
 #include <string_view>
 
 #include "emelex/error.h"
+#include "fuzz/expect.h"
 #include "weights/weights.h"
 
-// What holds for every reader of hostile bytes. What does not hold ends the program, which both libFuzzer and the
-// ordinary tests notice.
+// What holds for every reader of hostile bytes.
 namespace emelex::fuzz {
-
-void expect(bool condition, const char* what);
 
 // The error is the file's fault and said in one short line.
 void check_error(const Error& error);

@@ -1,11 +1,10 @@
 #include "fuzz/hub_fuzz.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "emelex/error.h"
+#include "fuzz/expect.h"
 #include "hub/hub_answers.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
@@ -15,14 +14,10 @@
 namespace emelex {
 namespace {
 
+using fuzz::expect;
+
 constexpr int64_t kFourTerabytes = int64_t{1} << 42;
 const std::filesystem::path kFolder = "/models/tiny+q4_0";
-
-void expect(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "fuzz: not true: %s\n", what);
-  std::abort();
-}
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
