@@ -10,9 +10,6 @@
 namespace emelex::cpu {
 namespace {
 
-// Up to so many tokens an expert's product waits for memory.
-constexpr int kFewTokens = 8;
-
 // The memory of a step of one layer, cut from one piece.
 struct Buffers {
   std::byte* scratch;  // of the products

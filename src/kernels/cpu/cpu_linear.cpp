@@ -11,11 +11,6 @@
 namespace emelex::cpu {
 namespace {
 
-// Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
-constexpr int kChunksPerThread = 32;
-
-// Up to so many tokens a product waits for memory, with more for arithmetic.
-constexpr int kFewTokens = 8;
 // A worker's, so that it stays in the caches of a core until it is used.
 constexpr size_t kReadAheadBytes = 256 << 10;
 
@@ -47,12 +42,11 @@ constexpr int kPackingSteps = 16;
 std::vector<Chunk> make_chunks(const std::vector<CpuMatrix>& matrices, int threads) {
   int groups = 0;
   for (const auto& m : matrices) groups += (m.rows + kLanes - 1) / kLanes;
-  // Whole pairs of groups, as the kernels like them.
-  const int chunk_rows = std::max(1, groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
+  const int step = chunk_rows(groups, threads);
   std::vector<Chunk> chunks;
   for (size_t i = 0; i < matrices.size(); ++i) {
-    for (int row = 0; row < matrices[i].rows; row += chunk_rows) {
-      chunks.push_back({static_cast<int>(i), row, std::min(row + chunk_rows, matrices[i].rows)});
+    for (int row = 0; row < matrices[i].rows; row += step) {
+      chunks.push_back({static_cast<int>(i), row, std::min(row + step, matrices[i].rows)});
     }
   }
   return chunks;
@@ -134,16 +128,6 @@ void pack(Plan& plan) {
   find_first_reads(plan);
 }
 
-// To a chunk's rows, for all tokens.
-void add_bias(const Plan& plan, const Chunk& chunk, int tokens, float* out) {
-  const std::vector<float>& bias = plan.biases[static_cast<size_t>(chunk.matrix)];
-  if (bias.empty()) return;
-  for (int t = 0; t < tokens; ++t) {
-    float* row = out + static_cast<size_t>(t) * bias.size();
-    for (int r = chunk.row_begin; r < chunk.row_end; ++r) row[r] += bias[static_cast<size_t>(r)];
-  }
-}
-
 void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
   CpuContext& context = *plan.context;
   if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
@@ -161,7 +145,8 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
     args.residual = residual;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
-    add_bias(plan, chunk, tokens, outputs[chunk.matrix]);
+    add_bias(plan.biases[static_cast<size_t>(chunk.matrix)], chunk.row_begin, chunk.row_end, tokens,
+             outputs[chunk.matrix]);
     if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
   };
   const auto n_chunks = static_cast<int>(plan.chunks.size());

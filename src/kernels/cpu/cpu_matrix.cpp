@@ -31,6 +31,9 @@ int groups_of(const KernelTable& kernels, const CpuMatrix& matrix) {
 constexpr double kMostPackedShare = 1.06;
 constexpr size_t kBytesAtOnce = size_t{16} << 20;
 
+// Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
+constexpr int kChunksPerThread = 32;
+
 }  // namespace
 
 CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
@@ -107,6 +110,18 @@ void pack_matrix(CpuContext& context, CpuMatrix& matrix) {
   if (matrix.parts != nullptr) {
     release_mapped(matrix.parts->scales);
     release_mapped(matrix.parts->biases);
+  }
+}
+
+int chunk_rows(int row_groups, int threads) {
+  return std::max(1, row_groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
+}
+
+void add_bias(const std::vector<float>& bias, int row_begin, int row_end, int tokens, float* out) {
+  if (bias.empty()) return;
+  for (int t = 0; t < tokens; ++t) {
+    float* row = out + static_cast<size_t>(t) * bias.size();
+    for (int r = row_begin; r < row_end; ++r) row[r] += bias[static_cast<size_t>(r)];
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "kernels/cpu/cpu_context.h"
 #include "weights/weights.h"
@@ -34,5 +35,15 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor);
 // Copies the matrix into the form that is quickest to read, and gives the file's pages back; not where there is no
 // memory left to pack into, or no use. The products stay the same, bit for bit.
 void pack_matrix(CpuContext& context, CpuMatrix& matrix);
+
+// Up to so many tokens a product waits for memory, with more for arithmetic.
+constexpr int kFewTokens = 8;
+
+// Rows that a worker takes at a time, when a product has `row_groups` groups of kLanes rows in all: whole pairs of
+// groups, as the kernels like them.
+int chunk_rows(int row_groups, int threads);
+
+// Adds a matrix's bias to rows [row_begin, row_end) of out [tokens, rows]; an empty one is none.
+void add_bias(const std::vector<float>& bias, int row_begin, int row_end, int tokens, float* out);
 
 }  // namespace emelex::cpu

@@ -11,9 +11,6 @@ namespace {
 constexpr int kFirstPackingUse = 2;
 constexpr int kPackingUses = 16;
 
-// Units of work for each thread; an expert of few tokens is small.
-constexpr int kChunksPerThread = 32;
-
 size_t padded(int columns) { return static_cast<size_t>(columns + kLanes - 1) / kLanes * kLanes; }
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -75,27 +72,17 @@ std::vector<Chunk> make_chunks(const Routing& routing, std::span<const ExpertOut
   int row_groups = 0;
   for (const ExpertOutput& output : outputs) row_groups += (output.product->rows() + kLanes - 1) / kLanes;
   row_groups *= static_cast<int>(routing.groups.size());
-  const int chunk_rows =
-      std::max(1, row_groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
+  const int step = chunk_rows(row_groups, threads);
   std::vector<Chunk> chunks;
   for (size_t g = 0; g < routing.groups.size(); ++g) {
     for (const ExpertOutput& output : outputs) {
       const int rows = output.product->rows();
-      for (int row = 0; row < rows; row += chunk_rows) {
-        chunks.push_back({&routing.groups[g], &output, &prepared.quantized[g], row, std::min(row + chunk_rows, rows)});
+      for (int row = 0; row < rows; row += step) {
+        chunks.push_back({&routing.groups[g], &output, &prepared.quantized[g], row, std::min(row + step, rows)});
       }
     }
   }
   return chunks;
-}
-
-void add_bias(const Chunk& chunk, float* out) {
-  const std::vector<float>& bias = chunk.output->product->bias(chunk.group->expert);
-  if (bias.empty()) return;
-  for (int t = 0; t < chunk.group->count; ++t) {
-    float* row = out + static_cast<size_t>(t) * bias.size();
-    for (int r = chunk.row_begin; r < chunk.row_end; ++r) row[r] += bias[static_cast<size_t>(r)];
-  }
 }
 
 }  // namespace
@@ -141,7 +128,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(matmul_scratch_bytes(columns)));
-    add_bias(chunk, args.out);
+    add_bias(chunk.output->product->bias(chunk.group->expert), chunk.row_begin, chunk.row_end, args.tokens, args.out);
   });
 }
 
