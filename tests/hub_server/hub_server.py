@@ -78,6 +78,7 @@ class Refused(Exception):
 
 
 class QuietServer(http.server.ThreadingHTTPServer):
+    request_queue_size = 64  # a connection that is turned away comes again after a second
     daemon_threads = True
 
     def handle_error(self, request, client_address):
