@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/cpu/kernel_table.h"
@@ -18,7 +19,8 @@ inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
   return reinterpret_cast<const uint8_t*>(base) + static_cast<size_t>(row) * bytes;
 }
 
-// Scales or biases in floats, of a group of rows, one a group. Asked for in order.
+// Scales or biases in floats, of a group of rows, one a group. Asked for in order. In a file two groups are one word, but
+// for the last of an odd number; in a packed matrix each has its place.
 template <class S>
 struct GroupFloats {
   const uint8_t* base;
@@ -30,10 +32,11 @@ struct GroupFloats {
   template <class Reader>
   [[gnu::always_inline]] typename S::F get(Reader& rows, size_t group) {
     if (type == TensorType::f32) return S::as_float(rows.exact_words(base + 4 * group, stride));
-    if (group % 2 != 0) return next;
-    // Two groups are one word, but for the last of an odd number.
     const uint8_t* p = base + 2 * group;
-    if (group + 1 == n_groups) return type == TensorType::f16 ? rows.exact_half(p, stride) : rows.bfloat(p, stride);
+    const auto alone = [&] { return type == TensorType::f16 ? rows.exact_half(p, stride) : rows.bfloat(p, stride); };
+    if constexpr (!std::is_same_v<Reader, FileReader<S>>) return alone();
+    if (group % 2 != 0) return next;
+    if (group + 1 == n_groups) return alone();
     const auto words = rows.exact_words(p, stride);
     typename S::F first;
     if (type == TensorType::f16) {
@@ -107,10 +110,7 @@ struct PackedRows<S, 4> {
 
   template <class Reader>
   [[gnu::always_inline]] void get(Reader& rows, size_t b, size_t /*n_blocks*/, typename S::U out[8]) {
-    typename S::U packed[4];
-    rows.transposed(base + 16 * b, stride, packed);
-    EMELEX_UNROLL
-    for (int i = 0; i < 4; ++i) S::spread_nibbles(packed[i], out[2 * i], out[2 * i + 1]);
+    rows.nibbles(base + 16 * b, stride, out);
   }
 };
 
@@ -160,14 +160,14 @@ struct MlxAffineFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = (1 << kBits) - 1;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = kBits != 4;
 
   template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
     size_t stride;
     size_t n_blocks;
-    size_t blocks_per_group;
+    size_t blocks_per_group;  // 1, 2 or 4
     PackedRows<S, kBits> values;
     GroupFloats<S> scales;
     GroupFloats<S> biases;
@@ -192,9 +192,10 @@ struct MlxAffineFormat {
               group_floats(mlx.biases)};
     }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
-      if (b % blocks_per_group == 0) {
-        scale = scales.get(rows, b / blocks_per_group);
-        bias = biases.get(rows, b / blocks_per_group);
+      if ((b & (blocks_per_group - 1)) == 0) {
+        const size_t group = b >> (blocks_per_group / 2);  // a division would take as long as the block's products
+        scale = scales.get(rows, group);
+        bias = biases.get(rows, group);
       }
       values.get(rows, b, n_blocks, out.values);
       out.scales[0] = scale;

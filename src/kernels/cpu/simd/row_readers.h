@@ -15,6 +15,8 @@
 // Each reads of every row, of which p is the first's address:
 //   transposed(p, out)    16 bytes: lane r of out[i] holds bytes 4i … 4i+3 of row r
 //   again(p, back, out)   the same once more, `back` registers after it was read for the first time
+//   nibbles(p, out)       16 bytes of 32 values, the first of two in a byte's low half: lane r of out[i] holds 4i … 4i+3 of
+//                         row r. A packed matrix has them as they come apart soonest, value i of a word beside i + 16
 //   words(p)              4 bytes, where 16 may be read
 //   exact_words(p)        4 bytes
 //   words<N>(p, out)      N ≥ 4 times 4 bytes
@@ -46,6 +48,12 @@ struct FileReader {
   }
   [[gnu::always_inline]] void again(const uint8_t* p, size_t stride, size_t /*back*/, U out[4]) const {
     transposed(p, stride, out);
+  }
+  [[gnu::always_inline]] void nibbles(const uint8_t* p, size_t stride, U out[8]) const {
+    U packed[4];
+    transposed(p, stride, packed);
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) S::spread_nibbles(packed[i], out[2 * i], out[2 * i + 1]);
   }
   [[gnu::always_inline]] I words(const uint8_t* p, size_t stride) const { return S::load_words(p, stride); }
   [[gnu::always_inline]] I exact_words(const uint8_t* p, size_t stride) const { return S::gather_words(p, stride); }
@@ -111,6 +119,15 @@ struct PackedReader {
     EMELEX_UNROLL
     for (size_t i = 0; i < 4; ++i) out[i] = S::load_u(at - (back - i) * 4 * S::kRows);
   }
+  [[gnu::always_inline]] void nibbles(const uint8_t* p, size_t stride, U out[8]) {
+    U packed[4];
+    transposed(p, stride, packed);
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      out[i] = S::low_nibbles(packed[i]);
+      out[i + 4] = S::high_nibbles(packed[i]);
+    }
+  }
   [[gnu::always_inline]] I words(const uint8_t* /*p*/ = nullptr, size_t /*stride*/ = 0) {
     return S::words(S::load_u(next(4)));
   }
@@ -170,6 +187,11 @@ struct RowPacker {
   }
   [[gnu::always_inline]] void again(const uint8_t* p, size_t stride, size_t back, U out[4]) const {
     file.again(p, stride, back, out);
+  }
+  [[gnu::always_inline]] void nibbles(const uint8_t* p, size_t stride, U out[8]) {
+    file.nibbles(p, stride, out);
+    EMELEX_UNROLL
+    for (int i = 0; i < 4; ++i) S::store_u(next(4), S::or_(out[i], S::shift_up(out[i + 4], 4)));
   }
   [[gnu::always_inline]] I words(const uint8_t* p, size_t stride) { return put(file.words(p, stride)); }
   [[gnu::always_inline]] I exact_words(const uint8_t* p, size_t stride) { return put(file.exact_words(p, stride)); }
