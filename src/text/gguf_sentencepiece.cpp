@@ -61,6 +61,10 @@ std::vector<uint32_t> ranks_of(const std::vector<float>& scores) {
   return ranks;
 }
 
+// What a user-defined symbol is worth in sentencepiece's unigram models since 0.2.2: a long one more than its parts,
+// and any more than other tokens, which have logarithms of probabilities. (Before, each was worth -0.1.)
+float user_defined_score(size_t bytes) { return static_cast<float>(0.1 * (static_cast<double>(bytes) - 1)); }
+
 // Builds a pipeline of either of sentencepiece's models. Where GGUF's rules (llama.cpp's) differ from sentencepiece's
 // own, `original` tells which to follow.
 class Builder {
@@ -143,11 +147,9 @@ class Builder {
 
   std::unique_ptr<const TokenModel> make_unigram() const {
     float least = std::numeric_limits<float>::max();
-    float most = std::numeric_limits<float>::lowest();
     for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
       if (parts_.vocabulary->type(id) != TokenType::normal) continue;
       least = std::min(least, scores_[static_cast<size_t>(id)]);
-      most = std::max(most, scores_[static_cast<size_t>(id)]);
     }
     std::vector<double> scores(scores_.size(), std::numeric_limits<double>::quiet_NaN());
     for (size_t i = 0; i < scores.size(); ++i) {
@@ -159,12 +161,9 @@ class Builder {
         case TokenType::unused:
           if (!original_) scores[i] = scores_[i];
           break;
-        case TokenType::user_defined: {
-          // As good as the best token for each of its bytes, nearly: it wins against almost any other way.
-          const auto bytes = static_cast<float>(parts_.vocabulary->text(id).size());
-          scores[i] = original_ ? static_cast<double>(bytes * most) - 0.1 : 0.0;
+        case TokenType::user_defined:
+          scores[i] = original_ ? user_defined_score(parts_.vocabulary->text(id).size()) : 0.0;
           break;
-        }
         default:
           break;
       }

@@ -11,8 +11,20 @@ namespace {
 constexpr TokenId kUnknown = -1;
 constexpr uint32_t kNotReached = UINT32_MAX;
 
+// From here on single precision tells too few scores apart: sentencepiece's kScoreResetThreshold, since 0.2.2.
+constexpr double kLargeScore = 100000;
+
 // Longer tokens are never found, so that a vocabulary of very long ones can't make this slow.
 constexpr size_t kMostPieceBytes = 512;
+
+// Takes the score of the place `at` from all that was reached from before it on.
+void count_anew(std::vector<ModelScratch::Node>& nodes, size_t at) {
+  const double score = nodes[at].score;
+  const size_t end = std::min(nodes.size(), at + kMostPieceBytes);
+  for (size_t i = at; i < end; ++i) {
+    if (nodes[i].begin != kNotReached) nodes[i].score = static_cast<float>(nodes[i].score - score);
+  }
+}
 
 size_t bytes_of(const Vocabulary& vocabulary) {
   size_t bytes = 0;
@@ -45,6 +57,7 @@ void Unigram::encode(std::string_view word, std::vector<TokenId>& ids, ModelScra
     node = {total, static_cast<uint32_t>(begin), id};
   };
   for (size_t at = 0; at < word.size();) {
+    if (options_.single_precision && std::abs(nodes[at].score) > kLargeScore) count_anew(nodes, at);
     const size_t length = utf8_at(word, at).length;
     bool has_character = false;
     tree_.find_beginnings(word.substr(at), [&](size_t size, TokenId id) {

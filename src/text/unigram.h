@@ -12,7 +12,8 @@ class Unigram final : public TokenModel {
  public:
   struct Options {
     UnknownRule unknown;
-    // Sentencepiece adds scores up in single precision, which decides between ways that are almost the same.
+    // Sentencepiece adds scores up in single precision, and counts anew where they get large; both decide between ways
+    // that are almost the same.
     bool single_precision = false;
   };
 

@@ -52,11 +52,6 @@ TRAINED = {
 }
 
 
-# Not the same yet: 2 of 11,104 strings, where such a symbol begins within what the normalizer made of one character.
-# Compared when it is named.
-KNOWN_TO_DIFFER = {"unigram-inner-symbols"}
-
-
 class SentencePiece:
     def __init__(self, path):
         self.path = path
@@ -129,6 +124,9 @@ def invalid_utf8(strings):
 
 def compare(tool, name, reference, count):
     strings = make_strings(count, SPECIALS)
+    if isinstance(reference, SentencePiece):
+        # A text so long that the scores of its beginning would drown what tells its last tokens apart.
+        strings.insert(0, " ".join(strings))
     start = time.perf_counter()
     expected = [reference.encode(string) for string in strings]
     theirs = time.perf_counter() - start
@@ -160,7 +158,7 @@ def main():
         return 77
     with tempfile.TemporaryDirectory() as folder:
         made = references(Path(folder))
-        failures = sum(compare(tool, name, made[name](), count) for name in sys.argv[3:] or made.keys() - KNOWN_TO_DIFFER)
+        failures = sum(compare(tool, name, made[name](), count) for name in sys.argv[3:] or made)
     return 1 if failures else 0
 
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "emelex/error.h"
+#include "text/gguf_tokenizer.h"
 #include "text/tiny_vocabulary.h"
 #include "text/tokenizer_factory.h"
 #include "text/tokenizer_json.h"
@@ -164,6 +165,34 @@ TEST_CASE("a unigram model takes the best way as a whole") {
   pieces.add("lo", -2, 1);
   const auto tokenizer = make_tokenizer(pieces.metadata());
   CHECK(tokenizer->encode("hello", SpecialTokens::parse) == Ids{pieces.id("\u2581hel"), pieces.id("lo")});
+}
+
+TEST_CASE("in sentencepiece's unigram models a user-defined symbol is worth more the longer it is") {
+  for (const double score : {-0.85, -0.95}) {
+    Pieces pieces;
+    pieces.model = "t5";
+    pieces.add("xy", 0, 4);
+    pieces.add("z", -1, 1);
+    pieces.add("xyz", score, 1);
+    Metadata metadata = pieces.metadata();
+    metadata.add(kSentencePieceKey, true);
+    const Ids whole = {pieces.id("\u2581"), pieces.id("xyz")};
+    const Ids cut = {pieces.id("\u2581"), pieces.id("xy"), pieces.id("z")};
+    CHECK(make_tokenizer(metadata)->encode("xyz", SpecialTokens::parse) == (score > 0.1 - 1 ? whole : cut));
+  }
+}
+
+TEST_CASE("sentencepiece's unigram models tell close ways apart at the end of a long text, too") {
+  Pieces pieces;
+  pieces.model = "t5";
+  pieces.add("w", -8, 1);
+  pieces.add("pq", -2, 1);
+  pieces.add("p", -1, 1);
+  pieces.add("q", -0.999, 1);
+  Metadata metadata = pieces.metadata();
+  metadata.add(kSentencePieceKey, true);
+  const Ids ids = make_tokenizer(metadata)->encode(std::string(25'010, 'w') + "pq", SpecialTokens::parse);
+  CHECK(Ids(ids.end() - 2, ids.end()) == Ids{pieces.id("p"), pieces.id("q")});
 }
 
 TEST_CASE("WordPiece takes the longest beginnings, and a word that can't be made is unknown") {
