@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "text/added_tokens.h"
@@ -19,7 +21,8 @@ struct Pipeline {
   AddedTokens added;                             // found in the text as it is
   NormalizerPtr normalizer;                      // of what lies between them; may be null
   AddedTokens added_normalized;                  // found in that
-  PreTokenizerPtr pre_tokenizer;                 // may be null: all is one word
+  std::map<TokenId, std::string> found_as;  // the text that such a token is found as, where the normalizer changes it
+  PreTokenizerPtr pre_tokenizer;            // may be null: all is one word
   std::unique_ptr<const TokenModel> model;
   Decoder decoder;
 

@@ -48,8 +48,9 @@ std::string PipelineTokenizer::decode(TokenId id, bool show_special, bool is_fir
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[tokenizer] expected a token id from 0 to ", vocab_size() - 1, ", got ", id));
   }
-  const std::string_view text = parts_.vocabulary->text(id);
+  std::string_view text = parts_.vocabulary->text(id);
   if (is_hidden(id)) return show_special ? std::string(text) : "";
+  if (const auto changed = parts_.found_as.find(id); changed != parts_.found_as.end()) text = changed->second;
   // A space that is a byte's token was in the text.
   return parts_.decoder.decode(text, is_first && parts_.vocabulary->type(id) != TokenType::byte);
 }

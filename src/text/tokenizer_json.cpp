@@ -101,12 +101,19 @@ class Builder {
         in_text.push_back(std::move(token));
         continue;
       }
-      if (parts_.normalizer != nullptr) token.text = parts_.normalizer->apply(std::move(token.text), Before::nothing);
+      if (parts_.normalizer != nullptr) normalize(token);
       in_normalized.push_back(std::move(token));
     }
     // Without a normalizer there is no difference but the order, in which those of the text go first.
     parts_.added = AddedTokens(std::move(in_text));
     parts_.added_normalized = AddedTokens(std::move(in_normalized));
+  }
+
+  // What the token is found as is also what it stands for: a "▁" that the normalizer puts before it was a space.
+  void normalize(AddedToken& token) {
+    std::string changed = parts_.normalizer->apply(token.text, Before::nothing);
+    if (changed != token.text) parts_.found_as.emplace(token.id, changed);
+    token.text = std::move(changed);
   }
 
   std::unique_ptr<const TokenModel> make_model(const std::string& type) {

@@ -279,13 +279,6 @@ def compare(tool, name, count, different):
         pieces = ["<pad>", "</s>", "<unk>", "<0x"] if "unigram" in name or name == "t5" else []
         strings = [string for string in strings[-min(count, 2000):] if not any(piece in string for piece in pieces)]
     lists = expected + [[i] for i in range(tokenizer.get_vocab_size()) if tokenizer.id_to_token(i)]
-    if name == "llama-2":
-        # Where the normalizer puts something before a text, the library has it before each added token that is
-        # normalized, too, and decodes "▁<mask>"; emelex decodes what the file says.
-        changed = {tokenizer.encode(text, add_special_tokens=False).ids[-1] for text in ("<mask>", "Norm")}
-        kept = [ids for ids in lists if changed.isdisjoint(ids)]
-        print(f"{name} decode: left out {len(lists) - len(kept)} lists with <mask> or Norm, which the library changes")
-        lists = kept
     decoded = [tokenizer.decode(ids) for ids in lists]
     # Which bytes of what is no character become how many U+FFFD differs; emelex follows Unicode's advice.
     same = [i for i, text in enumerate(decoded) if "\ufffd" not in text]

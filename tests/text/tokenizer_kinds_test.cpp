@@ -220,6 +220,21 @@ TEST_CASE("a megabyte without end takes time that grows with its length") {
   }
 }
 
+TEST_CASE("an added token that is found in normalized text stands for that text, its space included") {
+  const std::string text = R"({"added_tokens": [{"id": 3, "content": "<tool>", "normalized": true}],
+      "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"},
+                     {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+      "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+                  {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+      "model": {"type": "BPE", "vocab": {"▁": 0, "a": 1, "b": 2}, "merges": []}})";
+  Metadata metadata("config.json");
+  add_tokenizer_json(read_tokenizer_json(text, "tiny.json"), 0, metadata);
+  const auto tokenizer = make_tokenizer(metadata);
+  CHECK(tokenizer->encode("a <tool> b", SpecialTokens::parse) == Ids{0, 1, 3, 0, 2});
+  CHECK(tokenizer->decode({0, 1, 3, 0, 2}) == "a <tool> b");
+  CHECK(tokenizer->decode({3, 1}) == "<tool>a");
+}
+
 TEST_CASE("scores that are missing, too few or no numbers are refused") {
   const auto fails = [](const Pieces& pieces, const std::string& says) {
     CHECK_THROWS_WITH_AS(make_tokenizer(pieces.metadata()), doctest::Contains(says.c_str()), Error);
