@@ -21,6 +21,7 @@ from tokenizer_json_check import old_unicode, print_ranges
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 SPECIALS = ["<s>", "</s>", "<unk>", "<|endoftext|>", "<|begin_of_text|>", "<|im_start|>", "[CLS]", "<bos>", "<0x41>"]
+FEW = 20000  # strings that are also compared as text in which no special token counts, beside every character
 NO_PRE = {"aquila", "gpt-neox"}  # old files that don't say how text is cut into words
 
 
@@ -165,7 +166,8 @@ def check(tool, name, data, count):
                 return 0 if "expected tokenizer.ggml.pre" in str(error) else 1
             print(f"{name}: taken although it does not say how text is cut")
             return 1
-        return compare(tool, name, path, strings, True) + compare(tool, name, path, strings, False)
+        few = strings[:len(strings) - count + min(count, FEW)]
+        return compare(tool, name, path, strings, True) + compare(tool, name, path, few, False)
 
 
 def main():

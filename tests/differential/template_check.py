@@ -1,6 +1,6 @@
 """Compares emelex's template interpreter with Jinja2 as transformers sets it up, text by text.
 
-    template_check.py RENDER_TOOL
+    template_check.py RENDER_TOOL [CONVERSATIONS]
 """
 
 import os
@@ -15,9 +15,6 @@ from jinja_reference import compare
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = os.environ.get("EMELEX_TEST_MODEL") or str(ROOT / "build/models/SmolLM2-135M-Instruct.Q4_1.gguf")
-
-CONVERSATIONS = 40  # for each template
-
 
 # Whole templates, in the manner of the families of models.
 TEMPLATES = [
@@ -151,12 +148,14 @@ DATA = {"list": [1, 2.5, True, None], "text": "é\n\"q\" \\ 😀\u2028", "nested
 
 
 def main():
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 40  # conversations for each template
     rng = random.Random(7)
     templates = TEMPLATES + family_templates.TEMPLATES + SNIPPETS
     if Path(MODEL).exists():
         templates.insert(0, gguf.GGUFReader(MODEL).fields["tokenizer.chat_template"].contents())
     more = {"data": DATA, "d": {"a": 1, "b": "x"}}
-    cases = [{"template": template, "variables": [variables(rng) | more for _ in range(CONVERSATIONS)]} for template in templates]
+    cases = [{"template": template, "variables": [variables(rng) | more for _ in range(count)]}
+             for template in templates]
     renderings, errors, failures = compare(sys.argv[1], cases)
     print(f"{len(templates)} templates, {renderings} renderings, {errors} of them errors, {failures} differ")
     return 1 if failures or errors > renderings / 2 else 0
