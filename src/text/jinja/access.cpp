@@ -198,11 +198,9 @@ int64_t length_of(Evaluator& evaluator, const Value& value) {
 std::vector<Value> Evaluator::iterate(const Value& value) {
   charge(value.text() != nullptr ? static_cast<double>(value.text()->size()) : value.weight() / 4);
   if (Generator* generator = value.generator()) {
-    make_items(*generator);
-    charge(static_cast<double>(generator->items.size()));
-    const auto next =
-        generator->items.begin() + static_cast<std::ptrdiff_t>(std::exchange(generator->next, generator->items.size()));
-    return {next, generator->items.end()};
+    std::vector<Value> items;
+    while (std::optional<Value> item = next_of(*generator)) items.push_back(*std::move(item));
+    return items;
   }
   if (const List* list = value.list()) return list->items;
   std::vector<Value> items;

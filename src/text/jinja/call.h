@@ -54,8 +54,9 @@ struct Call {
 struct CallRule {
   std::string_view name;
   Value (*call)(const Call&);  // nullptr: Jinja has it, emelex lacks it
-  bool lazy = false;           // of a filter: gives a generator, which calls it for a list when that is asked for
-  size_t least_arguments = 0;  // of a lazy filter, which is known before
+  Pull (*open)(const Call&) =
+      nullptr;                 // in place of `call`: a filter that gives a generator, which opens it when asked
+  size_t least_arguments = 0;  // of such a filter, which is known before
 };
 
 }  // namespace emelex::jinja

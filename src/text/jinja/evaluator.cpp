@@ -60,22 +60,26 @@ void Evaluator::set_member(Namespace& names, std::string_view name, Value value)
   names.set(name, std::move(value));
 }
 
-Value Evaluator::make_generator(std::function<std::vector<Value>()> make) {
+Value Evaluator::make_generator(Pull pull) {
   charge(kStepsAScope);
-  return Value(&generators_.emplace_back(Generator{std::move(make), {}}));
+  return Value(&generators_.emplace_back(Generator{std::move(pull)}));
 }
 
-void Evaluator::make_items(Generator& generator) {
-  if (!generator.make) return;
-  const Deeper deeper(*this);
-  const auto make = std::exchange(generator.make, nullptr);  // Python's, too, is over after a mistake
-  generator.items = make();
-}
-
-Value Evaluator::next_of(Generator& generator, Value otherwise) {
-  make_items(generator);
+std::optional<Value> Evaluator::next_of(Generator& generator) {
   charge(1);
-  return generator.next < generator.items.size() ? generator.items[generator.next++] : std::move(otherwise);
+  if (!generator.pull) return std::nullopt;
+  const Deeper deeper(*this);
+  Pull pull = std::exchange(generator.pull, nullptr);  // Python's, too, is over after a mistake
+  std::optional<Value> item = pull();
+  if (item) generator.pull = std::move(pull);
+  return item;
+}
+
+Pull Evaluator::items_of(const Value& value) {
+  if (Generator* generator = value.generator()) return [this, generator] { return next_of(*generator); };
+  return [items = iterate(value), next = size_t{0}]() mutable {
+    return next < items.size() ? std::optional<Value>(items[next++]) : std::nullopt;
+  };
 }
 
 const Value& Evaluator::hashable(const Value& value) const {

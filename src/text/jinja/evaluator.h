@@ -31,8 +31,9 @@ class Evaluator {
   std::vector<Value> iterate(const Value& value);  // what `for` goes through
   Namespace* make_namespace();
   void set_member(Namespace& names, std::string_view name, Value value);  // fails on names that are kept from templates
-  Value make_generator(std::function<std::vector<Value>()> make);
-  Value next_of(Generator& generator, Value otherwise);  // the next item, or `otherwise` at the end
+  Value make_generator(Pull pull);
+  std::optional<Value> next_of(Generator& generator);  // nothing at the end
+  Pull items_of(const Value& value);                   // what iterate() gives, of a generator only what is asked for
 
   // `value` itself, unless it is undefined: an error.
   const Value& defined(const Value& value) const;
@@ -74,7 +75,6 @@ class Evaluator {
   Value make_macro(const Statement& statement, Scope& scope);
   Text call_macro(const Statement& macro, Scope& definition, const Arguments& arguments);
   void bind_macro(const Statement& macro, const Arguments& arguments, Scope& scope);
-  void make_items(Generator& generator);
   Value call_loop(const Loop& loop, const Arguments& arguments);
   Scope& make_scope(Scope* parent);
   const Value* find(std::string_view name, const Scope& scope) const;

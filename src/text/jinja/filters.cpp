@@ -280,20 +280,29 @@ const CallRule* find_filter(std::string_view name) {
   return nullptr;
 }
 
+// A filter that gives a generator, and what its items come from. `pull` refers to the others.
+struct Opened {
+  Value self;
+  Arguments arguments;
+  Pull pull;
+};
+
 }  // namespace
 
 bool has_filter(std::string_view name) { return find_filter(name) != nullptr; }
 
 Value apply_filter(Evaluator& evaluator, std::string_view name, const Value& value, const Arguments& arguments) {
   const CallRule* rule = find_filter(name);
-  if (rule == nullptr || rule->call == nullptr) {
+  if (rule == nullptr || (rule->call == nullptr && rule->open == nullptr)) {
     evaluator.fail(str_cat("the filter ", quote_bytes(name), " is not supported"), ErrorCode::unsupported);
   }
   const Call call{evaluator, value, arguments, rule->name};
-  if (!rule->lazy) return rule->call(call);
+  if (rule->open == nullptr) return rule->call(call);
   if (arguments.positional.size() + arguments.named.size() < rule->least_arguments) call.required(nullptr);
-  return evaluator.make_generator([&evaluator, rule, value, arguments] {
-    return evaluator.iterate(rule->call({evaluator, value, arguments, rule->name}));
+  const auto opened = std::make_shared<Opened>(Opened{value, arguments, nullptr});
+  return evaluator.make_generator([&evaluator, rule, opened] {
+    if (!opened->pull) opened->pull = rule->open({evaluator, opened->self, opened->arguments, rule->name});
+    return opened->pull();
   });
 }
 

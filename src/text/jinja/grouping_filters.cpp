@@ -17,28 +17,29 @@ int64_t count_argument(const Call& call, const Value* value) {
 }
 
 // Lists of `linecount` items each.
-Value batch(const Call& call) {
+Pull batch(const Call& call) {
   const auto bound = call.bound({"linecount", "fill_with"});
   const auto count = static_cast<size_t>(count_argument(call, bound[0]));
-  std::vector<Value> batches;
-  List batch;
-  for (Value& item : call.evaluator.iterate(call.self)) {
-    batch.items.push_back(std::move(item));
-    if (batch.items.size() == count) batches.emplace_back(std::exchange(batch, List()));
-  }
-  if (!batch.items.empty()) {
-    const bool fills = bound[1] != nullptr && !bound[1]->is_none();
-    while (fills && batch.items.size() < count) {
-      call.evaluator.charge(bound[1]->weight());
-      batch.items.push_back(*bound[1]);
+  const Value* filling = bound[1] != nullptr && !bound[1]->is_none() ? bound[1] : nullptr;
+  return [call, count, filling, next = call.evaluator.items_of(call.self),
+          batch = List()]() mutable -> std::optional<Value> {
+    while (std::optional<Value> item = next()) {
+      const bool is_full = batch.items.size() == count;
+      List full = is_full ? std::exchange(batch, List()) : List();
+      batch.items.push_back(*std::move(item));
+      if (is_full) return Value(std::move(full));
     }
-    batches.emplace_back(std::move(batch));
-  }
-  return Value(List{std::move(batches)});
+    if (batch.items.empty()) return std::nullopt;
+    while (filling != nullptr && batch.items.size() < count) {
+      call.evaluator.charge(filling->weight());
+      batch.items.push_back(*filling);
+    }
+    return Value(std::exchange(batch, List()));
+  };
 }
 
 // `slices` lists of about the same length.
-Value slice(const Call& call) {
+Pull slice(const Call& call) {
   const auto bound = call.bound({"slices", "fill_with"});
   const int64_t slices = count_argument(call, bound[0]);
   const std::vector<Value> items = call.evaluator.iterate(call.self);
@@ -54,7 +55,7 @@ Value slice(const Call& call) {
     if (bound[1] != nullptr && !bound[1]->is_none() && !longer) part.items.push_back(*bound[1]);
     made.emplace_back(std::move(part));
   }
-  return Value(List{std::move(made)});
+  return call.evaluator.items_of(Value(List{std::move(made)}));
 }
 
 // Pairs of what an attribute is and the list of the items where it is that.
@@ -92,8 +93,8 @@ Value attribute(const Call& call) {
 }
 
 constexpr std::array kGroupingFilters = {
-    CallRule{"batch", batch, true, 1}, CallRule{"slice", slice, true, 1}, CallRule{"groupby", group_by},
-    CallRule{"attr", attribute},       CallRule{"random", nullptr},
+    CallRule{"batch", nullptr, batch, 1}, CallRule{"slice", nullptr, slice, 1}, CallRule{"groupby", group_by},
+    CallRule{"attr", attribute},          CallRule{"random", nullptr},
 };
 
 }  // namespace

@@ -52,10 +52,8 @@ Value join(const Call& call) {
 
 Value first(const Call& call) {
   call.bound({});
-  const Value none = Value::undefined("the first item of nothing");
-  if (Generator* generator = call.self.generator()) return call.evaluator.next_of(*generator, none);
-  const std::vector<Value> items = input_items(call);
-  return items.empty() ? none : items.front();
+  const std::optional<Value> item = call.evaluator.items_of(call.self)();
+  return item ? *item : Value::undefined("the first item of nothing");
 }
 
 Value last(const Call& call) {
@@ -77,29 +75,31 @@ Value reverse(const Call& call) {
   std::reverse(items.begin(), items.end());
   if (call.self.generator() != nullptr) return list_value(std::move(items));
   if (call.self.text() == nullptr) {
-    return call.evaluator.make_generator([items = std::move(items)] { return items; });
+    return call.evaluator.make_generator(call.evaluator.items_of(list_value(std::move(items))));
   }
   Text out;
   for (const Value& item : items) out.append(*item.text());
   return Value(call.self.text()->is_markup() ? out.as_markup() : std::move(out));
 }
 
-Value items(const Call& call) {
+Pull items(const Call& call) {
   call.bound({});
-  if (call.self.is_undefined()) return list_value({});
+  if (call.self.is_undefined()) return call.evaluator.items_of(call.self);
   if (call.self.dict() == nullptr) {
     call.evaluator.fail(str_cat("expected a dict for 'items', got ", call.self.type_name()));
   }
-  return pairs_of(call.evaluator, *call.self.dict());
+  return call.evaluator.items_of(pairs_of(call.evaluator, *call.self.dict()));
+}
+
+// What an item is compared by: itself, or an attribute of it.
+Value key_of(const Call& call, const Value& item, const Value* attribute, bool case_sensitive) {
+  const bool whole = attribute == nullptr || attribute->is_none();
+  return sort_key(call.evaluator, whole ? item : path_of(call.evaluator, item, *attribute), case_sensitive);
 }
 
 std::vector<Keyed> keyed_items(const Call& call, const Value* attribute, bool case_sensitive) {
   std::vector<Keyed> keyed;
-  for (Value& item : input_items(call)) {
-    const bool whole = attribute == nullptr || attribute->is_none();
-    const Value key = whole ? item : path_of(call.evaluator, item, *attribute);
-    keyed.push_back({sort_key(call.evaluator, key, case_sensitive), item});
-  }
+  for (Value& item : input_items(call)) keyed.push_back({key_of(call, item, attribute, case_sensitive), item});
   return keyed;
 }
 
@@ -156,16 +156,20 @@ Value dictsort(const Call& call) {
   return list_value(values_of(keyed));
 }
 
-Value unique(const Call& call) {
+Pull unique(const Call& call) {
   const auto bound = call.bound({"case_sensitive", "attribute"});
-  std::vector<Keyed> kept;
-  for (Keyed& one : keyed_items(call, bound[1], Call::flag_argument(bound[0], false))) {
-    call.evaluator.hashable(one.key);
-    const bool seen = std::any_of(kept.begin(), kept.end(),
-                                  [&](const Keyed& other) { return call.evaluator.equal(one.key, other.key); });
-    if (!seen) kept.push_back(std::move(one));
-  }
-  return list_value(values_of(kept));
+  const bool case_sensitive = Call::flag_argument(bound[0], false);
+  return [call, attribute = bound[1], case_sensitive, next = call.evaluator.items_of(call.self),
+          kept = std::vector<Value>()]() mutable -> std::optional<Value> {
+    while (std::optional<Value> item = next()) {
+      Value key = call.evaluator.hashable(key_of(call, *item, attribute, case_sensitive));
+      const auto is_key = [&](const Value& other) { return call.evaluator.equal(key, other); };
+      if (std::any_of(kept.begin(), kept.end(), is_key)) continue;
+      kept.push_back(std::move(key));
+      return item;
+    }
+    return std::nullopt;
+  };
 }
 
 template <bool Largest>
@@ -203,43 +207,44 @@ Arguments arguments_from(const Arguments& arguments, size_t first) {
 }
 
 // What is false gives nothing, even where it is nothing to go through, such as none.
-std::vector<Value> items_if_true(const Call& call) {
-  return call.self.truth() ? input_items(call) : std::vector<Value>();
-}
+Pull items_if_true(const Call& call) { return call.evaluator.items_of(call.self.truth() ? call.self : list_value({})); }
 
-Value map(const Call& call) {
-  std::vector<Value> mapped;
+Pull map(const Call& call) {
   if (call.arguments.positional.empty()) {
     const auto bound = call.bound({"attribute", "default"});
-    const bool has_default = bound[1] != nullptr && !bound[1]->is_none();
-    for (const Value& item : items_if_true(call)) {
-      Value value = path_of(call.evaluator, item, call.required(bound[0]));
-      mapped.push_back(value.is_undefined() && has_default ? *bound[1] : std::move(value));
-    }
-    return list_value(std::move(mapped));
+    const Value* otherwise = bound[1] != nullptr && !bound[1]->is_none() ? bound[1] : nullptr;
+    return [call, attribute = bound[0], otherwise, next = items_if_true(call)]() mutable -> std::optional<Value> {
+      const std::optional<Value> item = next();
+      if (!item) return std::nullopt;
+      Value value = path_of(call.evaluator, *item, call.required(attribute));
+      return value.is_undefined() && otherwise != nullptr ? *otherwise : std::move(value);
+    };
   }
-  const std::string filter = call.text_argument(&call.arguments.positional[0]).bytes();
-  const Arguments rest = arguments_from(call.arguments, 1);
-  for (const Value& item : items_if_true(call)) mapped.push_back(apply_filter(call.evaluator, filter, item, rest));
-  return list_value(std::move(mapped));
+  return [call, filter = call.text_argument(&call.arguments.positional[0]).bytes(),
+          rest = arguments_from(call.arguments, 1), next = items_if_true(call)]() mutable -> std::optional<Value> {
+    const std::optional<Value> item = next();
+    if (!item) return std::nullopt;
+    return apply_filter(call.evaluator, filter, *item, rest);
+  };
 }
 
 // select, reject, selectattr, rejectattr: the items, or those whose attribute, pass a test (none: are true).
 template <bool ByAttribute, bool Wanted>
-Value choose(const Call& call) {
+Pull choose(const Call& call) {
   const auto& given = call.arguments.positional;
   const size_t test_at = ByAttribute ? 1 : 0;
   if (ByAttribute) call.required(given.empty() ? nullptr : &given[0]);
-  const Arguments rest = arguments_from(call.arguments, test_at + 1);
   std::optional<std::string> test;
   if (given.size() > test_at) test = call.text_argument(&given[test_at]).bytes();
-  std::vector<Value> chosen;
-  for (const Value& item : items_if_true(call)) {
-    const Value tested = ByAttribute ? path_of(call.evaluator, item, given[0]) : item;
-    const bool passes = test ? apply_test(call.evaluator, *test, tested, rest) : tested.truth();
-    if (passes == Wanted) chosen.push_back(item);
-  }
-  return list_value(std::move(chosen));
+  return [call, test, rest = arguments_from(call.arguments, test_at + 1),
+          next = items_if_true(call)]() mutable -> std::optional<Value> {
+    while (std::optional<Value> item = next()) {
+      const Value tested = ByAttribute ? path_of(call.evaluator, *item, call.arguments.positional[0]) : *item;
+      const bool passes = test ? apply_test(call.evaluator, *test, tested, rest) : tested.truth();
+      if (passes == Wanted) return item;
+    }
+    return std::nullopt;
+  };
 }
 
 constexpr std::array kSequenceFilters = {
@@ -250,18 +255,18 @@ constexpr std::array kSequenceFilters = {
     CallRule{"last", last},
     CallRule{"list", list},
     CallRule{"reverse", reverse},
-    CallRule{"items", items, true},
+    CallRule{"items", nullptr, items},
     CallRule{"sort", sort},
     CallRule{"dictsort", dictsort},
-    CallRule{"unique", unique, true},
+    CallRule{"unique", nullptr, unique},
     CallRule{"min", extreme<false>},
     CallRule{"max", extreme<true>},
     CallRule{"sum", sum},
-    CallRule{"map", map, true},
-    CallRule{"select", choose<false, true>, true},
-    CallRule{"reject", choose<false, false>, true},
-    CallRule{"selectattr", choose<true, true>, true},
-    CallRule{"rejectattr", choose<true, false>, true},
+    CallRule{"map", nullptr, map},
+    CallRule{"select", nullptr, choose<false, true>},
+    CallRule{"reject", nullptr, choose<false, false>},
+    CallRule{"selectattr", nullptr, choose<true, true>},
+    CallRule{"rejectattr", nullptr, choose<true, false>},
 };
 
 }  // namespace

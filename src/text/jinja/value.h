@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -144,12 +145,13 @@ struct Namespace {
   void set(std::string_view name, Value value);
 };
 
-// What map, select and their like give: items that are made when they are first asked for, and can be gone through
-// once. Owned by the evaluator.
+// Gives one item after the other, and nothing at the end.
+using Pull = std::function<std::optional<Value>()>;
+
+// What map, select and their like give: items that are made one by one, when they are asked for, and can be gone
+// through once. Owned by the evaluator.
 struct Generator {
-  std::function<std::vector<Value>()> make;  // empty once they are made
-  std::vector<Value> items;
-  size_t next = 0;
+  Pull pull;  // empty at the end
 };
 
 // The variable `loop`. Owned by the evaluator.
