@@ -54,8 +54,8 @@ struct Call {
 struct CallRule {
   std::string_view name;
   Value (*call)(const Call&);  // nullptr: Jinja has it, emelex lacks it
-  Pull (*open)(const Call&) =
-      nullptr;                 // in place of `call`: a filter that gives a generator, which opens it when asked
+  // In place of `call`: a filter that gives a generator, which opens it when the first item is asked for.
+  Pull (*open)(const Call&) = nullptr;
   size_t least_arguments = 0;  // of such a filter, which is known before
 };
 
