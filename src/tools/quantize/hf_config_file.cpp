@@ -80,8 +80,13 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
   const Tensor* table = weights.find("token_embd.weight");
   if (table == nullptr) fail(metadata, "a tensor token_embd.weight", "none");
 
-  Json config = {{"architectures", {"LlamaForCausalLM"}},
-                 {"model_type", "llama"},
+  const bool experts = metadata.integer("llama.expert_count").value_or(0) > 0;
+  const int64_t window = metadata.integer("llama.attention.sliding_window").value_or(0);
+  const char* family = experts ? "Mixtral" : window > 0 ? "Mistral" : "Llama";
+  Json config = {{"architectures", {str_cat(family, "ForCausalLM")}},
+                 {"model_type", experts      ? "mixtral"
+                                : window > 0 ? "mistral"
+                                             : "llama"},
                  {"hidden_act", "silu"},
                  {"hidden_size", dim},
                  {"intermediate_size", integer("feed_forward_length")},
@@ -98,6 +103,11 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
                  {"tie_word_embeddings", weights.find("output.weight") == nullptr},
                  {"torch_dtype", dtype}};
   if (const Json scaling = rope_scaling(weights, base); !scaling.is_null()) config["rope_scaling"] = scaling;
+  if (experts) {
+    config["num_local_experts"] = integer("expert_count");
+    config["num_experts_per_tok"] = integer("expert_used_count");
+  }
+  if (window > 0) config["sliding_window"] = window;
   for (const char* name : {"bos", "eos"}) {
     const auto id = metadata.integer(str_cat("tokenizer.ggml.", name, "_token_id"));
     if (id) config[str_cat(name, "_token_id")] = *id;

@@ -8,7 +8,8 @@
 // The files beside a Hugging Face folder's tensors, made of a GGUF file's metadata.
 namespace emelex {
 
-// config.json without quantization, for a Llama. Throws Error(unsupported) for what it has no words for.
+// config.json without quantization, for a Llama, or by its window a Mistral, or by its experts a Mixtral. Throws
+// Error(unsupported) for what it has no words for.
 std::string hf_config_json(const Weights& weights, const std::string& dtype);
 
 // tokenizer.json and tokenizer_config.json, for byte-level BPE. Throws Error(unsupported) for other tokenizers.

@@ -16,6 +16,7 @@
 #include "text/hf_tokenizer.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/hf_files.h"
+#include "tools/quantize/mlx_modules.h"
 #include "tools/quantize/quantize_model.h"
 #include "tools/quantize/row_workers.h"
 #include "weights/safetensors/hf_families.h"
@@ -85,34 +86,17 @@ class DurableFolder {
   bool committed_ = false;
 };
 
-struct Module {
-  const Tensor* tensor;
-  std::string name;  // Hugging Face's
-  bool quantized;
-  bool less_one;  // stored less 1, as HfNorm::rms_less_one has it
-};
-
-// config.json has the rule of these.
-bool is_made_of_config(std::string_view name) {
-  return name == "rope_freqs.weight" || name == "rope_factors_long.weight" || name == "rope_factors_short.weight";
-}
-
 class MlxFolderOutput {
  public:
   MlxFolderOutput(const Weights& weights, const MlxTarget& target, const QuantizeOptions& options)
       : weights_(weights),
         options_(options),
         from_folder_(is_there(weights.path() / "config.json")),
-        orders_(weights, false),
+        plain_type_(choose_plain_type(weights)),
+        format_(check_format({MlxMode::affine, target.bits, target.group_size, plain_type_})),
+        config_(read_config()),
+        modules_(weights, family(), format_),
         workers_(options.threads) {
-    plain_type_ = choose_plain_type();
-    format_ = {MlxMode::affine, target.bits, target.group_size, plain_type_};
-    if (!is_mlx_format(format_)) {
-      throw Error(ErrorCode::invalid_argument,
-                  str_cat("[quantize] expected 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128, got ", target.bits,
-                          " bits in groups of ", target.group_size));
-    }
-    plan_modules();
     if (!options.requantize) refuse_rounded();
     declare_shards();
   }
@@ -129,12 +113,12 @@ class MlxFolderOutput {
  private:
   struct Shard {
     SafeTensorsWriter writer;
-    std::vector<const Module*> modules;
+    std::vector<const MlxModule*> modules;
   };
 
   // What plain numbers, scales and biases are in: the model's own type of 16 bits, and float16 for others.
-  TensorType choose_plain_type() const {
-    for (const auto& [name, tensor] : weights_.tensors()) {
+  static TensorType choose_plain_type(const Weights& weights) {
+    for (const auto& [name, tensor] : weights.tensors()) {
       if (tensor.type == TensorType::bf16 || (tensor.mlx && tensor.mlx->format.scale_type == TensorType::bf16)) {
         return TensorType::bf16;
       }
@@ -144,57 +128,53 @@ class MlxFolderOutput {
   std::string dtype() const { return plain_type_ == TensorType::bf16 ? "BF16" : "F16"; }
   uint64_t plain_bytes() const { return 2; }
 
-  void plan_modules() {
-    const HfFamily& family = find_family();
-    for (const auto& [name, tensor] : weights_.tensors()) {
-      if (is_made_of_config(name)) continue;
-      const auto hf_name = hf_tensor_name(family, name);
-      if (!hf_name) {
-        throw Error(ErrorCode::unsupported, str_cat("[quantize] expected tensors that ", family.model_type,
-                                                    " has in Hugging Face's files, got ", quote_bytes(name)));
-      }
-      const bool quantized = tensor.shape.size() == 2 && tensor.columns() % format_.group_size == 0;
-      const bool less_one =
-          family.norm == HfNorm::rms_less_one && tensor.shape.size() == 1 && name.ends_with("norm.weight");
-      modules_.push_back(
-          {&tensor, str_cat(family.has_text_part ? "language_model." : "", *hf_name), quantized, less_one});
-    }
+  static MlxFormat check_format(const MlxFormat& format) {
+    if (is_mlx_format(format)) return format;
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[quantize] expected 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128, got ", format.bits,
+                        " bits in groups of ", format.group_size));
   }
 
-  // A folder's own; of GGUF files only a Llama's has a config.json that we can write.
-  const HfFamily& find_family() const {
+  // A folder's own; of GGUF files we can write a Llama's and its like.
+  OrderedJson read_config() const {
+    if (from_folder_) return OrderedJson::parse(read_text(weights_.path() / "config.json"));
     const Metadata& metadata = weights_.metadata();
     const std::string architecture = metadata.require_string("general.architecture");
-    if (metadata.integer(str_cat(architecture, ".expert_count")).value_or(0) > 0) {
-      throw Error(ErrorCode::unsupported, str_cat("[quantize] expected a model without experts for an MLX folder, got ",
-                                                  quote_bytes(architecture), " with some in ", metadata.source()));
-    }
-    if (!from_folder_ && architecture != "llama") {
+    if (architecture != "llama") {
       throw Error(
           ErrorCode::unsupported,
           str_cat("[quantize] expected a folder, or a GGUF file of the architecture llama, for an MLX folder, got ",
                   quote_bytes(architecture), " in ", metadata.source()));
     }
-    if (!from_folder_) return *find_hf_family(architecture);
-    // Opening it has found the family.
-    return *find_hf_family(
-        OrderedJson::parse(read_text(weights_.path() / "config.json")).at("model_type").get<std::string>());
+    return OrderedJson::parse(hf_config_json(weights_, plain_type_ == TensorType::bf16 ? "bfloat16" : "float16"));
   }
 
+  // That there is one, opening the model or writing its config.json has found.
+  const HfFamily& family() const { return *find_hf_family(config_.at("model_type").get<std::string>()); }
+
   void refuse_rounded() const {
-    for (const Module& module : modules_) {
-      const Tensor& tensor = *module.tensor;
-      if (tensor.type == TensorType::mlx || info(tensor.type).block_size > 1) throw_rounded(tensor);
+    for (const MlxModule& module : modules_.all()) {
+      if (module.kept) continue;
+      for (const RowRange& part : module.parts) {
+        const Tensor& tensor = part.source.tensor();
+        if (tensor.type == TensorType::mlx || info(tensor.type).block_size > 1) throw_rounded(tensor);
+      }
     }
   }
 
+  // Of a row: of its numbers, or packed values, and of its scales, or its biases.
+  uint64_t row_bytes_of(const MlxModule& module) const {
+    return module.format ? mlx_row_bytes(*module.format, module.columns()) : row_bytes(plain_type_, module.columns());
+  }
+  static uint64_t scale_bytes_of(const MlxModule& module) {
+    return module.format ? mlx_scale_row_bytes(*module.format, module.columns()) : 0;
+  }
+  static bool has_biases(const MlxModule& module) { return module.format && module.format->mode == MlxMode::affine; }
+
   void declare_shards() {
-    for (const Module& module : modules_) {
-      const auto values = static_cast<uint64_t>(RowSource(*module.tensor).rows() * module.tensor->columns());
-      const uint64_t bytes = module.quantized
-                                 ? values / 8 * static_cast<uint64_t>(format_.bits) +
-                                       2 * plain_bytes() * values / static_cast<uint64_t>(format_.group_size)
-                                 : values * plain_bytes();
+    for (const MlxModule& module : modules_.all()) {
+      const uint64_t scales = scale_bytes_of(module) * (has_biases(module) ? 2 : 1);
+      const uint64_t bytes = static_cast<uint64_t>(module.rows()) * (row_bytes_of(module) + scales);
       if (shards_.empty() ||
           (shards_.back().writer.data_bytes() + bytes > kMostShardBytes && !shards_.back().modules.empty())) {
         shards_.emplace_back();
@@ -204,23 +184,23 @@ class MlxFolderOutput {
     }
   }
 
-  void declare(Shard& shard, const Module& module) const {
+  void declare(Shard& shard, const MlxModule& module) const {
     shard.modules.push_back(&module);
-    const Tensor& tensor = *module.tensor;
-    const auto rows = RowSource(tensor).rows();
-    if (!module.quantized) {
-      shard.writer.declare(module.name, dtype(), tensor.shape,
-                           static_cast<uint64_t>(rows * tensor.columns()) * plain_bytes());
+    const auto rows = static_cast<uint64_t>(module.rows());
+    if (!module.format) {
+      shard.writer.declare(module.name, dtype(), module.shape, rows * row_bytes_of(module));
       return;
     }
-    const std::string base = module.name.substr(0, module.name.rfind('.'));
-    const int64_t words = tensor.columns() * format_.bits / 32;
-    const int64_t groups = tensor.columns() / format_.group_size;
-    shard.writer.declare(module.name, "U32", {rows, words}, static_cast<uint64_t>(rows * words) * 4);
-    for (const char* part : {".scales", ".biases"}) {
-      shard.writer.declare(base + part, dtype(), {rows, groups}, static_cast<uint64_t>(rows * groups) * plain_bytes());
-    }
+    std::vector<int64_t> shape = module.shape;
+    shape.back() = module.columns() * module.format->bits / 32;
+    shard.writer.declare(module.name, "U32", shape, rows * row_bytes_of(module));
+    shape.back() = module.columns() / module.format->group_size;
+    const std::string base = base_name(module);
+    shard.writer.declare(base + ".scales", has_biases(module) ? dtype() : "U8", shape, rows * scale_bytes_of(module));
+    if (has_biases(module)) shard.writer.declare(base + ".biases", dtype(), shape, rows * scale_bytes_of(module));
   }
+
+  static std::string base_name(const MlxModule& module) { return module.name.substr(0, module.name.rfind('.')); }
 
   std::string shard_name(size_t i) const {
     if (shards_.size() == 1) return "model.safetensors";
@@ -234,33 +214,48 @@ class MlxFolderOutput {
   void write_shard(const fs::path& path, size_t i) {
     DurableFile file(path);
     file.write(shards_[i].writer.header());
-    for (const Module* module : shards_[i].modules) write_module(file, *module);
+    for (const MlxModule* module : shards_[i].modules) write_module(file, *module);
     file.commit();
   }
 
-  void write_module(DurableFile& file, const Module& module) {
-    const RowSource source = orders_.source(*module.tensor);
+  void write_module(DurableFile& file, const MlxModule& module) {
     scales_.clear();
     biases_.clear();
     const uint64_t before = done_;
-    const int64_t batch = rows_between_writes(source.columns());
-    for (int64_t row = 0; row < source.rows(); row += batch) {
-      if (options_.progress) options_.progress({n_done_, modules_.size(), module.name, done_, total_});
-      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
-        throw Error(ErrorCode::cancelled, "[quantize] interrupted; nothing was written");
-      }
-      const int64_t n = std::min(batch, source.rows() - row);
-      put(file, module.quantized ? quantized_rows(source, row, n) : plain_rows(source, row, n, module.less_one));
-    }
+    for (const RowRange& part : module.parts) write_rows(file, module, part);
     put(file, scales_);
     put(file, biases_);
     ++n_done_;
-    const int64_t values = source.rows() * source.columns();
-    const std::string type = module.quantized ? str_cat("MLX-", format_.bits, "bit") : dtype();
-    report_.tensors.push_back(
-        {module.name, module.tensor->type_name(), type, module.tensor->bytes(), done_ - before, values});
-    report_.bytes_before += module.tensor->bytes();
-    report_.bytes_after += done_ - before;
+    report(module, done_ - before);
+  }
+
+  void write_rows(DurableFile& file, const MlxModule& module, const RowRange& part) {
+    const int64_t batch = rows_between_writes(module.columns());
+    const int64_t end = part.first + part.n;
+    for (int64_t row = part.first; row < end; row += batch) {
+      if (options_.progress) options_.progress({n_done_, modules_.all().size(), module.name, done_, total_});
+      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+        throw Error(ErrorCode::cancelled, "[quantize] interrupted; nothing was written");
+      }
+      const int64_t n = std::min(batch, end - row);
+      put(file, module.kept     ? kept_rows(part.source, row, n)
+                : module.format ? quantized_rows(*module.format, part.source, row, n)
+                                : plain_rows(part.source, row, n, module.less_one));
+    }
+  }
+
+  void report(const MlxModule& module, uint64_t bytes_after) {
+    uint64_t bytes_before = 0;
+    for (const RowRange& part : module.parts) {
+      const RowSource& source = part.source;
+      bytes_before += source.tensor().bytes() / static_cast<uint64_t>(source.rows()) * static_cast<uint64_t>(part.n);
+    }
+    const std::string from = module.tensor().type_name();
+    const std::string to = module.kept ? from : module.format ? str_cat("MLX-", module.format->bits, "bit") : dtype();
+    const int64_t values = module.rows() * module.columns();
+    report_.tensors.push_back({module.name, from, to, bytes_before, bytes_after, values});
+    report_.bytes_before += bytes_before;
+    report_.bytes_after += bytes_after;
     report_.values += values;
   }
 
@@ -286,10 +281,11 @@ class MlxFolderOutput {
     return values_;
   }
 
-  // Of the packed values; scales and biases are kept until the last row.
-  std::span<const std::byte> quantized_rows(const RowSource& source, int64_t first, int64_t n) {
-    const size_t bytes = mlx_row_bytes(format_, source.columns());
-    const size_t scale_bytes = mlx_scale_row_bytes(format_, source.columns());
+  // The packed values; scales and biases are put aside until the last row of the module.
+  std::span<const std::byte> quantized_rows(const MlxFormat& format, const RowSource& source, int64_t first,
+                                            int64_t n) {
+    const size_t bytes = mlx_row_bytes(format, source.columns());
+    const size_t scale_bytes = mlx_scale_row_bytes(format, source.columns());
     const size_t before = scales_.size();
     values_.resize(static_cast<size_t>(n) * bytes);
     scales_.resize(before + static_cast<size_t>(n) * scale_bytes);
@@ -300,9 +296,24 @@ class MlxFolderOutput {
       const auto part = [&](std::vector<std::byte>& all) {
         return std::span(all).subspan(before + row * scale_bytes, rows * scale_bytes);
       };
-      quantize_mlx(format_, values, std::span(values_).subspan(row * bytes, rows * bytes), part(scales_),
-                   part(biases_));
+      quantize_mlx(format, values, std::span(values_).subspan(row * bytes, rows * bytes), part(scales_), part(biases_));
     });
+    return values_;
+  }
+
+  // The same of rows that are in their format already and have no biases.
+  std::span<const std::byte> kept_rows(const RowSource& source, int64_t first, int64_t n) {
+    const Tensor& tensor = source.tensor();
+    const auto append = [](std::vector<std::byte>& to, std::span<const std::byte> all, size_t row, size_t bytes) {
+      const auto from = all.subspan(row * bytes, bytes);
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    values_.clear();
+    for (int64_t i = first; i < first + n; ++i) {
+      const auto row = static_cast<size_t>(source.source_row(i));
+      append(values_, tensor.data, row, tensor.row_bytes());
+      append(scales_, tensor.mlx->scales, row, mlx_scale_row_bytes(tensor.mlx->format, tensor.columns()));
+    }
     return values_;
   }
 
@@ -325,13 +336,18 @@ class MlxFolderOutput {
   }
 
   std::string config_json() const {
-    const std::string dtype_name = plain_type_ == TensorType::bf16 ? "bfloat16" : "float16";
-    auto config = OrderedJson::parse(from_folder_ ? read_text(weights_.path() / "config.json")
-                                                  : hf_config_json(weights_, dtype_name));
-    const OrderedJson quantization = {{"group_size", format_.group_size}, {"bits", format_.bits}, {"mode", "affine"}};
+    OrderedJson quantization = format_json(format_);
+    for (const MlxModule& module : modules_.all()) {
+      if (module.format && module.format != format_) quantization[base_name(module)] = format_json(*module.format);
+    }
+    OrderedJson config = config_;
     config["quantization"] = quantization;
     config["quantization_config"] = quantization;
     return config.dump(2) + "\n";
+  }
+
+  static OrderedJson format_json(const MlxFormat& format) {
+    return {{"group_size", format.group_size}, {"bits", format.bits}, {"mode", mlx_mode_name(format.mode)}};
   }
 
   std::string index_json() const {
@@ -345,11 +361,11 @@ class MlxFolderOutput {
   const Weights& weights_;
   const QuantizeOptions& options_;
   bool from_folder_;
-  RowOrders orders_;
+  TensorType plain_type_;
+  MlxFormat format_;  // of most matrices
+  OrderedJson config_;
+  MlxModules modules_;
   RowWorkers workers_;
-  TensorType plain_type_ = TensorType::f16;
-  MlxFormat format_;
-  std::vector<Module> modules_;
   std::vector<Shard> shards_;
   std::vector<std::byte> values_;
   std::vector<std::byte> scales_;

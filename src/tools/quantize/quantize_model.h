@@ -60,8 +60,9 @@ struct MlxTarget {
 };
 
 // The same as a folder that mlx-lm opens: SafeTensors in MLX's affine format, config.json and the tokenizer's files,
-// which are a folder's own, or made of a GGUF file's metadata. Plain numbers become float16, or stay bfloat16. Throws
-// Error as above, and unsupported for a model that has no such folder's form in emelex.
+// which are a folder's own, or made of a GGUF file's metadata. Plain numbers become float16, or stay bfloat16; experts
+// in MXFP4 stay as they are. Throws Error as above, and unsupported for a model that has no such folder's form in
+// emelex.
 QuantizeReport quantize_to_mlx(const std::filesystem::path& model, const std::filesystem::path& output,
                                const MlxTarget& target, const QuantizeOptions& options);
 

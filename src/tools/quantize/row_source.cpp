@@ -25,6 +25,7 @@ int64_t RowSource::rows() const {
 }
 
 int64_t RowSource::source_row(int64_t row) const {
+  if (!reorders()) return row;
   const int64_t head = row / head_dim_ * head_dim_;
   const int64_t i = row - head;
   const int64_t half = head_dim_ / 2;

@@ -8,7 +8,8 @@
 namespace emelex {
 
 // How the rows of query and key matrices follow one another within a head. RoPE turns pairs of values; GGUF files of
-// some architectures have the two of a pair side by side, Hugging Face has all first ones, then all second ones.
+// some architectures have the two of a pair side by side, Hugging Face has all first ones, then all second ones. So do
+// gates and ups of an expert, which are such pairs in gpt-oss's files.
 enum class RowOrder {
   same,
   halves_to_pairs,
@@ -20,7 +21,7 @@ enum class RowOrder {
 class RowSource {
  public:
   explicit RowSource(const Tensor& tensor) : tensor_(&tensor) {}
-  // `head_dim` is even and divides the number of rows.
+  // `head_dim`, the rows of a head or of an expert, is even and divides the number of rows.
   RowSource(const Tensor& tensor, RowOrder order, int64_t head_dim)
       : tensor_(&tensor), order_(order), head_dim_(head_dim) {}
 
@@ -33,9 +34,9 @@ class RowSource {
   // row, for numbers that are not finite, or beyond what float16 holds when `fits_half`.
   void read(int64_t first, std::span<float> to, bool fits_half) const;
 
- private:
-  int64_t source_row(int64_t row) const;
+  int64_t source_row(int64_t row) const;  // the tensor's, that is row `row` here
 
+ private:
   const Tensor* tensor_;
   RowOrder order_ = RowOrder::same;
   int64_t head_dim_ = 0;
