@@ -6,10 +6,13 @@ Tiny random models (family_models.py) are made by transformers. The reference is
 emelex must agree with it to 1e-3 (largest difference over largest magnitude), on its own kernels and on MLX's; the prompt computed
 at once, in chunks, and token by token. With another value for a flag the logits must be others. Then llama.cpp's converter makes a
 GGUF file, from which emelex must give llama.cpp's logits, and the reference's where llama.cpp computes the same model; and every
-matrix is rounded to MLX's 4 bits, against transformers with the same rounded weights.
+matrix is rounded to MLX's 4 bits, against transformers with the same rounded weights. Last, the folders that `emelex quantize --mlx` and
+mlx-lm's converter make of it, against mlx-lm.
 Without SEED the models differ with every run.
 """
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -29,6 +32,7 @@ from logits_files import run_logits
 
 LIMIT = 1e-3
 FLAG_DIFFERENCE = 1e-2
+ROUNDING = 0.2  # to 4 bits, of the largest weight; other weights would be off by all of it
 CHUNKS = {"float": [512, 7, 1], "mlx": [512, 1]}
 
 
@@ -41,17 +45,22 @@ def difference(found, expected):
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 
-def with_flag(folder, key, value):
-    """Changes config.json, whose text before that is given back."""
-    path = Path(folder) / "config.json"
-    text = path.read_text()
-    config = json.loads(text)
+def set_flag(config, key, value):
+    """Another value for "key" or "key.key"."""
     *outer, last = key.split(".")
     place = config
     for name in outer:
         place = place[name]
     assert place.get(last, "nothing") != value, f"{key} is {value} already"
     place[last] = value
+
+
+def with_flag(folder, key, value):
+    """Changes config.json, whose text before that is given back."""
+    path = Path(folder) / "config.json"
+    text = path.read_text()
+    config = json.loads(text)
+    set_flag(config, key, value)
     path.write_text(json.dumps(config))
     return text
 
@@ -139,38 +148,99 @@ def check_mlx(case, tool, model, folder, ids):
     return words, failures
 
 
-def with_flat_rope(config):
-    """What mlx-lm reads of RoPE, where transformers now has it in one object."""
+def for_mlx_lm(case, config):
+    """config.json with what mlx-lm reads at the places where it looks for it; transformers now has RoPE's in one object."""
+    for key, value in case.mlx_lm_keys.items():
+        set_flag(config, key, value)
+    if "text_config" in config:  # its Gemma 3 has the size of the vocabulary outside
+        for_mlx_lm(case, config["text_config"])
+        return config | {"vocab_size": case.vocab_size}
+    if "num_local_experts" in config:  # which Qwen's own files call so
+        config["num_experts"] = config["num_local_experts"]
+    if config.get("head_dim") is None:
+        config["head_dim"] = config["hidden_size"] // config["num_attention_heads"]
     rope = config.get("rope_parameters", {})
     if "full_attention" in rope:
         config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
         rope = rope["full_attention"]
     config["rope_theta"] = rope.get("rope_theta")
     config["partial_rotary_factor"] = rope.get("partial_rotary_factor", 1.0)
-    if rope.get("rope_type", "default") != "default":
-        config["rope_scaling"] = rope
+    kind = rope.get("rope_type", "default")
+    if kind != "default":
+        config["rope_scaling"] = {**rope, "type": kind}
+    if kind == "longrope" and case.length <= rope["original_max_position_embeddings"]:
+        config["rope_scaling"]["long_factor"] = rope["short_factor"]  # it has no other list than the longer one
     return config
 
 
+def folder_by_emelex(case, emelex, folder):
+    target = Path(folder) / "mlx-by-emelex"
+    command = [emelex, "quantize", folder, target, "--mlx", "--bits", "4", "--group-size", "32"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    path = target / "config.json"
+    path.write_text(json.dumps(for_mlx_lm(case, json.loads(path.read_text()))))
+    return target
+
+
+def loaded_by_mlx_lm(case, folder):
+    """The model as it was, and its config."""
+    from mlx_lm.utils import load_model
+
+    config = for_mlx_lm(case, json.loads((Path(folder) / "config.json").read_text()))
+    return load_model(Path(folder), model_config=config)
+
+
+def folder_by_mlx_lm(case, folder):
+    """What mlx_lm.convert does, which would also want a tokenizer."""
+    import mlx.core as mx
+    from mlx_lm.utils import quantize_model, save_config, save_model
+
+    target = Path(folder) / "mlx-by-mlx-lm"
+    model, config = loaded_by_mlx_lm(case, folder)
+    model.set_dtype(mx.bfloat16)
+    with contextlib.redirect_stdout(io.StringIO()):
+        model, config = quantize_model(model, config, 32, 4)
+    save_model(target, model)
+    save_config(config, target / "config.json")
+    return target
+
+
+def rounding(found, model):
+    """The largest error of a rounded model's tensor, over its largest magnitude."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_lm.utils import dequantize_model
+
+    def plain(some):
+        return {name: np.array(values.astype(mx.float32)) for name, values in tree_flatten(dequantize_model(some).parameters())}
+
+    before, after = plain(model), plain(found)
+    assert before.keys() == after.keys()
+    return max(difference(after[name], values) for name, values in before.items())
+
+
 def check_mlx_lm(case, tool, emelex, folder, ids):
-    """The folder that emelex makes for mlx-lm: mlx-lm's logits, with all that is not rounded in float32, are emelex's."""
+    """Folders for mlx-lm, made by emelex and by mlx-lm: of both emelex's logits are mlx-lm's, all that is not rounded in float32."""
     import mlx.core as mx
     from mlx_lm.utils import load_model
 
-    target = Path(folder) / "mlx-lm"
-    command = [emelex, "quantize", folder, target, "--mlx", "--bits", "4", "--group-size", "32"]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    config = json.loads((target / "config.json").read_text())
-    (target / "config.json").write_text(json.dumps(with_flat_rope(config)))
-    model, _ = load_model(target)
-    model.set_dtype(mx.float32, predicate=lambda dtype: mx.issubdtype(dtype, mx.floating))
-    theirs = np.array(model(mx.array([ids]))[0])
-    words, failures = ["mlx-lm"], []
-    for kernels in CHUNKS:
-        found = difference(run_logits(tool, target, [ids], kernels, context=case.context)[0], theirs)
-        words.append(f"{kernels} {found:.1e}")
-        if not found <= LIMIT:
-            failures.append(f"{kernels}: of the folder for mlx-lm the logits are not mlx-lm's")
+    folders = {"emelex": folder_by_emelex(case, emelex, folder)}
+    if not case.plain:  # mlx-lm reads gpt-oss's experts in MXFP4 alone
+        folders["mlx-lm"] = folder_by_mlx_lm(case, folder)
+    ids = ids[: case.mlx_lm or case.length]
+    words, failures = [], []
+    for maker, target in folders.items():
+        model, _ = load_model(target)
+        model.set_dtype(mx.float32)
+        theirs = np.array(model(mx.array([ids]))[0])
+        words.append(f"mlx-lm of {maker}'s")
+        for kernels in CHUNKS:
+            found = difference(run_logits(tool, target, [ids], kernels, context=case.context)[0], theirs)
+            words.append(f"{kernels} {found:.1e}")
+            if not found <= LIMIT:
+                failures.append(f"{kernels}: of {maker}'s folder for mlx-lm the logits are not mlx-lm's")
+        if maker == "emelex" and not case.plain and not rounding(model, loaded_by_mlx_lm(case, folder)[0]) <= ROUNDING:
+            failures.append("the folder for mlx-lm has other weights than the model")
     return words, failures
 
 
@@ -239,7 +309,7 @@ def check(case, tool, emelex, conversion, seed):
             failures += check_crossing(case, tool, model, folder, ids)
         gguf = check_gguf(case, tool, conversion, folder, ids, expected) if case.gguf != "none" else ([], [])
         mlx = ([], []) if case.plain else check_mlx(case, tool, model, folder, ids)
-        mlx_lm = check_mlx_lm(case, tool, emelex, folder, ids) if case.mlx_lm else ([], [])
+        mlx_lm = check_mlx_lm(case, tool, emelex, folder, ids)
         for more in (gguf, mlx, mlx_lm):
             words += more[0]
             failures += more[1]

@@ -35,7 +35,9 @@ class Case:
     # What llama.cpp's converter and llama.cpp make of it: "equal" to the reference; "theirs", the file says less, and emelex
     # must agree with llama.cpp; "ours", llama.cpp passes over what the file says, and emelex must agree with the reference; "none": it can't read such a model.
     gguf: str = "equal"
-    mlx_lm: bool = False  # mlx-lm computes the same model of the folder that emelex writes for it
+    # How many tokens of a prompt mlx-lm computes as the model is: it passes over some windows. 0: all of them
+    mlx_lm: int = 0
+    mlx_lm_keys: dict = field(default_factory=dict)  # what config.json must say for mlx-lm to compute the model, as flags
     crossing: int = 0  # the length from which LongRoPE turns otherwise
     plain: bool = False  # gpt-oss's experts are not rounded to MXFP4
 
@@ -48,8 +50,8 @@ class Case:
         return self.config.model_type == "gpt_oss" and not self.plain
 
 
-def case(name, kind, flags=None, length=150, context=512, gguf="equal", mlx_lm=False, crossing=0, plain=False, **keys):
-    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, mlx_lm, crossing, plain)
+def case(name, kind, flags=None, length=150, context=512, gguf="equal", mlx_lm=0, mlx_lm_keys=None, crossing=0, plain=False, **keys):
+    return Case(name, kind(**{**SIZES, **keys}), flags or {}, length, context, gguf, mlx_lm, mlx_lm_keys or {}, crossing, plain)
 
 
 def gemma3_with_pictures():
@@ -63,7 +65,7 @@ def gemma3_with_pictures():
 def cases():
     scaled = {"rope_parameters.factor": 2.0}
     return [
-        case("llama", tf.LlamaConfig, {"rms_norm_eps": 0.5, "rope_parameters.rope_theta": 500.0}, rope_parameters=THETA, mlx_lm=True),
+        case("llama", tf.LlamaConfig, {"rms_norm_eps": 0.5, "rope_parameters.rope_theta": 500.0}, rope_parameters=THETA),
         case("llama, head_dim", tf.LlamaConfig, {"tie_word_embeddings": False}, head_dim=24, tie_word_embeddings=True,
              rope_parameters=THETA),
         case("llama, biases", tf.LlamaConfig, attention_bias=True, mlp_bias=True, rope_parameters=THETA),
@@ -74,24 +76,24 @@ def cases():
         case("llama, yarn", tf.LlamaConfig, {**scaled, "rope_parameters.original_max_position_embeddings": 256},
              rope_parameters=YARN),
         case("mistral", tf.MistralConfig, {"sliding_window": 25}, sliding_window=24, rope_parameters=THETA,
-             gguf="theirs"),
+             mlx_lm=24, gguf="theirs"),
         case("mistral, long", tf.MistralConfig, {"sliding_window": None}, length=1200, context=2048,
-             max_position_embeddings=2048, sliding_window=100, rope_parameters=THETA, gguf="theirs"),
-        case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
+             max_position_embeddings=2048, sliding_window=100, rope_parameters=THETA, mlx_lm=100, gguf="theirs"),
+        case("mistral nemo", tf.MistralConfig, sliding_window=None, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
         case("mistral small", tf.MistralConfig, {"rope_parameters.rope_theta": 1e4}, sliding_window=None, num_attention_heads=8,
              num_key_value_heads=2, head_dim=12, rope_parameters={**THETA, "rope_theta": 1e8}),
         case("mixtral", tf.MixtralConfig, {"num_experts_per_tok": 3, "sliding_window": 24}, num_local_experts=6, num_experts_per_tok=2,
              rope_parameters=THETA),
         case("mixtral, eight", tf.MixtralConfig, {"sliding_window": 25}, num_local_experts=8, num_experts_per_tok=2, sliding_window=24,
-             rope_parameters=THETA, gguf="theirs"),
-        case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA, mlx_lm=True),
-        case("qwen2", tf.Qwen2Config, rope_parameters=THETA, mlx_lm=True),
+             rope_parameters=THETA, mlx_lm=24, gguf="theirs"),
+        case("command r", tf.CohereConfig, {"logit_scale": 0.5, "layer_norm_eps": 0.5}, logit_scale=0.25, rope_parameters=THETA),
+        case("qwen2", tf.Qwen2Config, rope_parameters=THETA),
         case("qwen2, window", tf.Qwen2Config, {"use_sliding_window": False, "sliding_window": 25,
              "layer_types": ["sliding_attention"] * 3}, use_sliding_window=True, sliding_window=24, max_window_layers=1,
-             rope_parameters=YARN, gguf="theirs"),
+             rope_parameters=YARN, mlx_lm=24, gguf="theirs"),
         case("qwen2.5", tf.Qwen2Config, {"tie_word_embeddings": False, "rope_parameters.rope_theta": 1e4}, num_attention_heads=7,
-             num_key_value_heads=1, hidden_size=224, tie_word_embeddings=True, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
-        case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}, mlx_lm=True),
+             num_key_value_heads=1, hidden_size=224, tie_word_embeddings=True, rope_parameters={**THETA, "rope_theta": 1e6}),
+        case("qwen3", tf.Qwen3Config, {"rms_norm_eps": 0.5}, head_dim=24, rope_parameters={**THETA, "rope_theta": 1e6}),
         case("qwen3 moe", tf.Qwen3MoeConfig, {"num_experts_per_tok": 2, "norm_topk_prob": False, "rms_norm_eps": 0.5}, head_dim=24,
              num_experts=12, num_experts_per_tok=4, moe_intermediate_size=32, norm_topk_prob=True,
              rope_parameters={**THETA, "rope_theta": 1e6}),
@@ -100,9 +102,9 @@ def cases():
              num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=False, mlp_only_layers=[1], rope_parameters=THETA,
              gguf="none"),
         case("phi2", tf.PhiConfig, {"rope_parameters.partial_rotary_factor": 0.25, "layer_norm_eps": 0.5},
-             num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}, mlx_lm=True),
+             num_key_value_heads=4, intermediate_size=256, rope_parameters={**THETA, "partial_rotary_factor": 0.5}),
         case("phi3", tf.Phi3Config, {"sliding_window": None}, sliding_window=24, rope_parameters=THETA,
-             gguf="ours"),
+             mlx_lm=24, gguf="ours"),
         case("phi3, long", tf.Phi3Config, {"rope_parameters.long_factor": [1.0] * 6, "max_position_embeddings": 8192,
              "rope_parameters.partial_rotary_factor": None}, original_max_position_embeddings=64, crossing=64,
              rope_parameters={**LONGROPE, "partial_rotary_factor": 0.75}),
@@ -110,42 +112,43 @@ def cases():
              original_max_position_embeddings=256, rope_parameters={**LONGROPE, "original_max_position_embeddings": 256,
              "partial_rotary_factor": 0.75}),
         case("phi4", tf.Phi3Config, {"rope_parameters.rope_theta": 1e4}, num_attention_heads=8, sliding_window=None,
-             rope_parameters={**THETA, "rope_theta": 2.5e5}, mlx_lm=True),
+             rope_parameters={**THETA, "rope_theta": 2.5e5}),
         case("phi4 mini", tf.Phi3Config, {"tie_word_embeddings": False, "rope_parameters.partial_rotary_factor": 0.5},
              tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=2, hidden_size=96, crossing=64,
              original_max_position_embeddings=64, rope_parameters={**LONGROPE, "partial_rotary_factor": 0.75}),
         case("gemma2", tf.Gemma2Config, {"attn_logit_softcapping": None, "final_logit_softcapping": None, "sliding_window": 25,
              "query_pre_attn_scalar": 40, "layer_types": ["full_attention"] * 3}, attn_logit_softcapping=8.0,
-             final_logit_softcapping=2.0, rope_parameters=THETA, gguf="theirs",
+             final_logit_softcapping=2.0, rope_parameters=THETA, mlx_lm=24, gguf="theirs",
              **GEMMA),
         case("gemma2, as in GGUF", tf.Gemma2Config, attn_logit_softcapping=8.0, final_logit_softcapping=2.0,
-             rope_parameters=THETA, **{**GEMMA, "query_pre_attn_scalar": 24}),
+             rope_parameters=THETA, mlx_lm=24, **{**GEMMA, "query_pre_attn_scalar": 24}),
         # mlx-lm's has no windows.
         case("gemma2, all seen", tf.Gemma2Config, attn_logit_softcapping=8.0, final_logit_softcapping=2.0, rope_parameters=THETA,
-             layer_types=["full_attention"] * 3, gguf="theirs", mlx_lm=True, **GEMMA),
+             layer_types=["full_attention"] * 3, gguf="theirs", **GEMMA),
         case("gemma3", tf.Gemma3TextConfig, {"rope_parameters.sliding_attention.rope_theta": 500.0, "sliding_window": 25,
              "rope_parameters.full_attention.factor": 2.0, "query_pre_attn_scalar": 40,
              "layer_types": ["full_attention"] * 7}, num_hidden_layers=7, rope_parameters={
                  "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
-             gguf="theirs", **GEMMA, mlx_lm=True),
+             gguf="theirs", **GEMMA),
         case("gemma3, as in GGUF", tf.Gemma3TextConfig, num_hidden_layers=7, rope_parameters={
             "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0}, "sliding_attention": THETA},
-             **{**GEMMA, "query_pre_attn_scalar": 24}, mlx_lm=True),
+             **{**GEMMA, "query_pre_attn_scalar": 24}),
         Case("gemma3, with pictures", gemma3_with_pictures(), {"text_config.sliding_window": 25,
              "text_config.rope_parameters.full_attention.factor": 2.0}, gguf="theirs"),
-        case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA, mlx_lm=True),
+        case("smollm3", tf.SmolLM3Config, {"no_rope_layers": [1] * 5}, num_hidden_layers=5, rope_parameters=THETA),
         case("smollm3, window", tf.SmolLM3Config, {"sliding_window": 25}, num_hidden_layers=5, use_sliding_window=True,
              sliding_window=24, no_rope_layers=[1, 0, 0, 1, 0], rope_parameters=THETA, gguf="theirs"),
-        case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA, mlx_lm=True),
+        case("olmo2", tf.Olmo2Config, {"rms_norm_eps": 0.5}, rope_parameters=THETA),
         case("olmo3", tf.Olmo3Config, {"sliding_window": 25, "layer_types": ["full_attention"] * 4}, num_hidden_layers=4,
              sliding_window=24, rope_parameters={"full_attention": YARN, "sliding_attention": THETA}),
         case("gpt-oss", tf.GptOssConfig, {"num_experts_per_tok": 2, "sliding_window": 25, "layer_types": ["full_attention"] * 4,
              "rope_parameters.factor": 2.0, "rope_parameters.truncate": True}, **GPT_OSS,
-             rope_parameters={**YARN, "truncate": False}, gguf="theirs"),
+             rope_parameters={**YARN, "truncate": False}, gguf="theirs", mlx_lm_keys={"rope_parameters.truncate": True}),
         case("gpt-oss, plain", tf.GptOssConfig, plain=True, **GPT_OSS, rope_parameters=YARN),
+        # mlx-lm has groups of 64 in down_proj.
         case("granite", tf.GraniteConfig, {"attention_multiplier": 0.5, "embedding_multiplier": 3.0,
              "residual_multiplier": 0.9, "logits_scaling": 2.0}, attention_multiplier=0.2, embedding_multiplier=6.0,
-             residual_multiplier=0.4, logits_scaling=4.0, rope_parameters=THETA, mlx_lm=True),
+             residual_multiplier=0.4, logits_scaling=4.0, intermediate_size=128, rope_parameters=THETA),
     ]  # fmt: skip
 
 

@@ -58,6 +58,8 @@ MUTATIONS = [
     ("the gate's clamp", "gpt-oss", GATED, "std::min(gate[at + i], kGateClamp)", "std::min(gate[at + i], 100.0F * kGateClamp)"),
     ("the other's clamp", "gpt-oss", GATED, "std::clamp(up[at + i], -kGateClamp, kGateClamp)", "std::clamp(up[at + i], -99.0F, 99.0F)"),
     ("the gate's steepness", "gpt-oss", GATED, "g[i] = kGateSteepness *", "g[i] = 1.0F *"),
+    ("which of an expert's matrices is the gate", "gpt-oss", "src/tools/quantize/mlx_modules.cpp", 'half == 0 ? ".ffn_gate_exps."',
+     'half == 1 ? ".ffn_gate_exps."'),
     ("one more in the gate", "gpt-oss", GATED, "+ 1.0F) / kGateSteepness", "+ 0.0F) / kGateSteepness"),
 ]  # fmt: skip
 
