@@ -21,6 +21,9 @@ class Shape:
     head_dim: int
     vocab_size: int
     tied: bool
+    n_experts: int = 0  # with hidden_dim each
+    n_experts_used: int = 0
+    architecture: str = "llama"
 
 
 SHAPES = {
@@ -28,6 +31,9 @@ SHAPES = {
     "llama-3.2-1b": Shape(16, 2048, 8192, 32, 8, 64, 128256, True),
     "llama-3.2-3b": Shape(28, 3072, 8192, 24, 8, 128, 128256, True),
     "llama-3-8b": Shape(32, 4096, 14336, 32, 8, 128, 128256, False),
+    # The first layers of models with experts, which are as many gigabytes as others' all.
+    "mixtral-8x7b-4-layers": Shape(4, 4096, 14336, 32, 8, 128, 32000, False, 8, 2),
+    "qwen3-30b-a3b-8-layers": Shape(8, 2048, 768, 32, 4, 128, 151936, False, 128, 8, "qwen3moe"),
 }
 TYPES = {"f16": gguf.GGMLQuantizationType.F16, "q4_0": gguf.GGMLQuantizationType.Q4_0,
          "q4_1": gguf.GGMLQuantizationType.Q4_1, "q8_0": gguf.GGMLQuantizationType.Q8_0}
@@ -47,6 +53,9 @@ class RandomTensors:
         data = self.rng.integers(0, 256, (rows, columns // block, size), dtype=np.uint8)
         steps = 74.0 if self.kind == gguf.GGMLQuantizationType.Q8_0 else 4.6  # root mean square of the random values
         data[:, :, :2] = np.frombuffer(np.float16(spread / steps).tobytes(), np.uint8)
+        # Q4_0's values are -0.5 in the mean, which would make all tokens alike and send them to the same experts.
+        if self.kind == gguf.GGMLQuantizationType.Q4_0:
+            data[:, :, 1] ^= self.rng.integers(0, 2, data.shape[:2], dtype=np.uint8) << 7
         if self.kind == gguf.GGMLQuantizationType.Q4_1:
             data[:, :, 2:4] = np.frombuffer(np.float16(-7.5 * spread / steps).tobytes(), np.uint8)
         return data.reshape(rows, -1)
@@ -80,6 +89,10 @@ def add_metadata(writer, name, shape):
     writer.add_rope_freq_base(500000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(shape.vocab_size)
+    if shape.n_experts:
+        writer.add_expert_count(shape.n_experts)
+        writer.add_expert_used_count(shape.n_experts_used)
+        writer.add_expert_feed_forward_length(shape.hidden_dim)
     tokens, merges = vocabulary(shape.vocab_size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
@@ -96,8 +109,12 @@ def add_tensors(writer, shape, tensors):
         data = tensors.matrix(rows, columns)
         writer.add_tensor(name, data, raw_dtype=tensors.kind)
 
-    def norm(name):
-        writer.add_tensor(name, np.ones(shape.dim, dtype=np.float32))
+    def norm(name, size=shape.dim):
+        writer.add_tensor(name, np.ones(size, dtype=np.float32))
+
+    def experts(name, rows, columns):
+        data = tensors.matrix(shape.n_experts * rows, columns)
+        writer.add_tensor(name, data.reshape(shape.n_experts, rows, -1), raw_dtype=tensors.kind)
 
     queries, keys = shape.n_heads * shape.head_dim, shape.n_kv_heads * shape.head_dim
     matrix("token_embd.weight", shape.vocab_size, shape.dim)
@@ -108,18 +125,28 @@ def add_tensors(writer, shape, tensors):
         block = f"blk.{i}."
         norm(block + "attn_norm.weight")
         norm(block + "ffn_norm.weight")
+        if shape.architecture == "qwen3moe":
+            norm(block + "attn_q_norm.weight", shape.head_dim)
+            norm(block + "attn_k_norm.weight", shape.head_dim)
         for part, rows, columns in (("attn_q", queries, shape.dim), ("attn_k", keys, shape.dim),
-                                    ("attn_v", keys, shape.dim), ("attn_output", shape.dim, queries),
-                                    ("ffn_gate", shape.hidden_dim, shape.dim), ("ffn_up", shape.hidden_dim, shape.dim),
-                                    ("ffn_down", shape.dim, shape.hidden_dim)):
+                                    ("attn_v", keys, shape.dim), ("attn_output", shape.dim, queries)):
             matrix(f"{block}{part}.weight", rows, columns)
+        if shape.n_experts:
+            router = tensors.rng.standard_normal((shape.n_experts, shape.dim), dtype=np.float32)
+            writer.add_tensor(block + "ffn_gate_inp.weight", router * shape.dim**-0.5)
+        for part, rows, columns in (("ffn_gate", shape.hidden_dim, shape.dim), ("ffn_up", shape.hidden_dim, shape.dim),
+                                    ("ffn_down", shape.dim, shape.hidden_dim)):
+            if shape.n_experts:
+                experts(f"{block}{part}_exps.weight", rows, columns)
+            else:
+                matrix(f"{block}{part}.weight", rows, columns)
 
 
 def main():
     if len(sys.argv) != 4 or sys.argv[1] not in SHAPES or sys.argv[2] not in TYPES:
         sys.exit(f"usage: random_model.py {{{','.join(SHAPES)}}} {{{','.join(TYPES)}}} OUTPUT")
     name, kind, output = sys.argv[1:]
-    writer = gguf.GGUFWriter(output, "llama", use_temp_file=True)
+    writer = gguf.GGUFWriter(output, SHAPES[name].architecture, use_temp_file=True)
     add_metadata(writer, name, SHAPES[name])
     add_tensors(writer, SHAPES[name], RandomTensors(kind))
     writer.write_header_to_file()
