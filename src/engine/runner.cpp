@@ -122,8 +122,8 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   const bool gpu = choice.device == Device::gpu;
   const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
   if (limit == 0) return kMostBlocks;
-  // No architecture's sizes depend on its pairs; whether it may have experts is for make_model to say.
-  const ModelConfig config = read_model_config(source, RopePairs::halves, Mixtures::some);
+  // Whether the architecture may have experts is for make_model to say.
+  const ModelConfig config = read_model_config(source, Mixtures::some);
   const MemoryNeed need{bytes_of(*source.weights), kv_shape(config, options.kv_type, choice).bytes_per_token(),
                         estimate_work(config, prefill_chunk_)};
   const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);

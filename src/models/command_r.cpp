@@ -1,14 +1,18 @@
 #include "layers/parallel_block.h"
-#include "models/architectures.h"
-#include "models/decoder.h"
-#include "models/model_config.h"
-
-namespace emelex {
+#include "models/family.h"
 
 // Command R (Cohere, 2024): a LayerNorm without a bias before attention and MLP, which are computed side by side; the
 // logits are scaled.
+namespace emelex {
+namespace {
+
+void read_cohere_keys(const ConfigObject& root, HfKeys& keys) {
+  root.refuse_true("use_qk_norm");
+  keys.add("logit_scale", root.positive("logit_scale").value_or(0.0625));
+}
+
 std::unique_ptr<Model> make_command_r(const ModelInput& source) {
-  const ModelConfig config = read_model_config(source, RopePairs::neighbours);
+  const ModelConfig config = read_model_config(source);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;
   scales.logits = static_cast<float>(ConfigKeys(source.weights->metadata()).require_positive("logit_scale"));
@@ -19,4 +23,19 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
   });
 }
 
+const RegisterArchitecture command_r({.name = "command-r",
+                                      .rope_pairs = RopePairs::neighbours,
+                                      .make = make_command_r});
+
+const RegisterHfFamily cohere({.model_type = "cohere",
+                               .architecture = "command-r",
+                               .modules = llama_modules(),
+                               .read_more = read_cohere_keys,
+                               .norm = HfNorm::layer,
+                               .context_length = 8192,
+                               .norm_eps = 1e-5,
+                               .tied = true,
+                               .rope_pairs = RopePairs::neighbours});
+
+}  // namespace
 }  // namespace emelex

@@ -1,12 +1,40 @@
 #include <cmath>
 #include <optional>
 
-#include "models/architectures.h"
-#include "models/decoder.h"
-#include "models/model_config.h"
+#include "models/family.h"
 
+// Gemma 2 (arXiv:2408.00118): every other layer has a window, scores and logits are capped. Gemma 3 (arXiv:2503.19786):
+// five layers of six have a window and rotary embeddings of their own, never scaled; heads' queries and keys are
+// normalized.
 namespace emelex {
 namespace {
+
+void add_query_scale(const ConfigObject& root, HfKeys& keys) {
+  keys.add("attention.scale", 1.0 / std::sqrt(root.positive("query_pre_attn_scalar").value_or(256.0)));
+}
+
+// A soft cap: null says that there is none, a missing key leaves `otherwise`.
+void add_cap(const ConfigObject& root, const char* key, double otherwise, HfKeys& keys) {
+  const auto cap = root.contains(key) ? root.positive(key) : std::optional(otherwise);
+  if (cap) keys.add(key, *cap);
+}
+
+void read_gemma2_keys(const ConfigObject& root, HfKeys& keys) {
+  root.refuse_true("use_bidirectional_attention");
+  add_query_scale(root, keys);
+  add_cap(root, "attn_logit_softcapping", 50.0, keys);
+  add_cap(root, "final_logit_softcapping", 30.0, keys);
+  add_window(keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
+}
+
+void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
+  root.refuse_true("use_bidirectional_attention");
+  add_query_scale(root, keys);
+  if (const auto cap = root.positive("final_logit_softcapping")) keys.add("final_logit_softcapping", *cap);
+  const int64_t period = root.integer("sliding_window_pattern", 1).value_or(6);
+  add_window(keys, window_size(root, 4096),
+             sliding_layers(root, [period](int64_t i) { return (i + 1) % period != 0; }));
+}
 
 // An RMSNorm before and one after each half, GeGLU in the MLP.
 class GemmaBlock : public Block {
@@ -64,12 +92,9 @@ std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& c
   });
 }
 
-}  // namespace
-
-// Gemma 2 (arXiv:2408.00118): every other layer has a window, scores and logits are capped.
 std::unique_ptr<Model> make_gemma2(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
-  ModelConfig config = read_model_config(source, RopePairs::halves);
+  ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 46, config);
   if (keys.contains("attn_logit_softcapping")) {
     config.attention.soft_cap = static_cast<float>(keys.require_positive("attn_logit_softcapping"));
@@ -77,14 +102,54 @@ std::unique_ptr<Model> make_gemma2(const ModelInput& source) {
   return make_gemma(source, config, read_windowed_attention(source, config, 2), std::nullopt);
 }
 
-// Gemma 3 (arXiv:2503.19786): five layers of six have a window and rotary embeddings of their own, never scaled; heads'
-// queries and keys are normalized.
 std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
-  ModelConfig config = read_model_config(source, RopePairs::halves);
+  ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 62, config);
-  const auto attention = read_windowed_attention(source, config, 6, RopePairs::halves, 10'000.0);
+  const auto attention = read_windowed_attention(source, config, 6, 10'000.0);
   return make_gemma(source, config, attention, Parts::QkNorm::of_heads);
 }
 
+const RegisterArchitecture gemma2({.name = "gemma2", .rope_pairs = RopePairs::halves, .make = make_gemma2});
+const RegisterArchitecture gemma3({.name = "gemma3", .rope_pairs = RopePairs::halves, .make = make_gemma3});
+
+const RegisterHfFamily gemma2_folders({.model_type = "gemma2",
+                                       .architecture = "gemma2",
+                                       .modules = sandwich_modules(),
+                                       .read_more = read_gemma2_keys,
+                                       .activation = "gelu_pytorch_tanh",
+                                       .norm = HfNorm::rms_less_one,
+                                       .context_length = 8192,
+                                       .n_kv_heads = 4,
+                                       .head_dim = 256,
+                                       .tied = true});
+
+HfFamily gemma3_text() {
+  return {.model_type = "gemma3_text",
+          .architecture = "gemma3",
+          .modules = sandwich_modules(),
+          .read_more = read_gemma3_keys,
+          .activation = "gelu_pytorch_tanh",
+          .norm = HfNorm::rms_less_one,
+          .context_length = 131'072,
+          .n_kv_heads = 4,
+          .head_dim = 256,
+          .rope_base = 1'000'000.0,
+          .tied = true};
+}
+
+// One that reads pictures, too.
+HfFamily gemma3_with_text_part() {
+  HfFamily family = gemma3_text();
+  family.model_type = "gemma3";
+  family.n_heads = 8;
+  family.vocab_size = 262'208;
+  family.has_text_part = true;
+  return family;
+}
+
+const RegisterHfFamily gemma3_text_folders(gemma3_text());
+const RegisterHfFamily gemma3_folders(gemma3_with_text_part());
+
+}  // namespace
 }  // namespace emelex

@@ -1,14 +1,51 @@
+#include "base/strings.h"
 #include "layers/pre_norm_block.h"
-#include "models/architectures.h"
-#include "models/decoder.h"
-#include "models/model_config.h"
-
-namespace emelex {
+#include "models/family.h"
 
 // gpt-oss (OpenAI, arXiv:2508.10925): a mixture of experts in every layer, biases everywhere, an attention sink for
 // each head, a window in every other layer.
+namespace emelex {
+namespace {
+
+std::vector<HfModule> gpt_oss_modules() {
+  return {
+      {"model.embed_tokens", "token_embd"},
+      {"model.norm", "output_norm"},
+      {"lm_head", "output"},
+      {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+      {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+      {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+      {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+      {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+      {"model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
+      {"model.layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"},
+      {"model.layers.{}.mlp.router", "blk.{}.ffn_gate_inp"},
+      {"model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_up_pairs.weight", true},
+      {"model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_gate_up_pairs.bias"},
+      {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight", true},
+      {"model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
+      // as mlx-lm writes them
+      {"model.layers.{}.mlp.experts.gate_proj", "blk.{}.ffn_gate_exps"},
+      {"model.layers.{}.mlp.experts.up_proj", "blk.{}.ffn_up_exps"},
+      {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps"},
+  };
+}
+
+void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
+  if (root.find("rope_parameters") == nullptr && root.find("rope_scaling") == nullptr) {
+    root.fail(ErrorCode::unsupported, "rope_scaling", "said", "nothing");  // transformers would take YaRN
+  }
+  for (const auto& [key, only] : {std::pair{"swiglu_limit", 7.0}, {"swiglu_alpha", 1.702}}) {
+    const double value = root.positive(key).value_or(only);
+    if (value != only) root.fail(ErrorCode::unsupported, key, str_cat(only), str_cat(value));
+  }
+  add_experts(keys, root, 128, 4);
+  keys.add("expert_feed_forward_length", root.require_integer("intermediate_size", 1));
+  add_window(keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
+}
+
 std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
-  const ModelConfig config = read_model_config(source, RopePairs::halves, Mixtures::some);
+  const ModelConfig config = read_model_config(source, Mixtures::some);
   const WindowedAttention attention = read_windowed_attention(source, config, 2);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
@@ -18,4 +55,17 @@ std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
   });
 }
 
+const RegisterArchitecture gpt_oss({.name = "gpt-oss", .rope_pairs = RopePairs::halves, .make = make_gpt_oss});
+
+const RegisterHfFamily gpt_oss_folders({.model_type = "gpt_oss",
+                                        .architecture = "gpt-oss",
+                                        .modules = gpt_oss_modules(),
+                                        .read_more = read_gpt_oss_keys,
+                                        .context_length = 131'072,
+                                        .n_kv_heads = 8,
+                                        .head_dim = 64,
+                                        .norm_eps = 1e-5,
+                                        .rope_base = 150'000.0});
+
+}  // namespace
 }  // namespace emelex

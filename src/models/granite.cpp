@@ -1,9 +1,16 @@
-#include "models/architectures.h"
-#include "models/decoder.h"
-#include "models/model_config.h"
+#include "models/family.h"
 
+// Granite 3 (Granite Team, IBM, 2024): Llama with scales of its own for embeddings, residuals, scores and logits, after
+// Yang et al., arXiv:2203.03466.
 namespace emelex {
 namespace {
+
+void read_granite_keys(const ConfigObject& root, HfKeys& keys) {
+  keys.add("attention.scale", root.positive("attention_multiplier").value_or(1.0));
+  keys.add("embedding_scale", root.positive("embedding_multiplier").value_or(1.0));
+  keys.add("residual_scale", root.positive("residual_multiplier").value_or(1.0));
+  keys.add("logit_scale", root.positive("logits_scaling").value_or(1.0));
+}
 
 // Llama's block, with what each half adds scaled.
 class GraniteBlock : public Block {
@@ -32,13 +39,9 @@ class GraniteBlock : public Block {
   std::unique_ptr<Mlp> mlp_;
 };
 
-}  // namespace
-
-// Granite 3 (Granite Team, IBM, 2024): Llama with scales of its own for embeddings, residuals, scores and logits, after
-// Yang et al., arXiv:2203.03466.
 std::unique_ptr<Model> make_granite(const ModelInput& source) {
   const ConfigKeys keys(source.weights->metadata());
-  const ModelConfig config = read_model_config(source, RopePairs::neighbours);
+  const ModelConfig config = read_model_config(source);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;
   scales.embedding = static_cast<float>(keys.positive("embedding_scale", 1.0));
@@ -50,4 +53,10 @@ std::unique_ptr<Model> make_granite(const ModelInput& source) {
   });
 }
 
+const RegisterArchitecture granite({.name = "granite", .rope_pairs = RopePairs::neighbours, .make = make_granite});
+
+const RegisterHfFamily granite_folders(
+    {.model_type = "granite", .architecture = "granite", .modules = llama_modules(), .read_more = read_granite_keys});
+
+}  // namespace
 }  // namespace emelex

@@ -43,7 +43,7 @@ void read_experts(const ConfigKeys& keys, Mixtures mixtures, ModelConfig& config
 
 }  // namespace
 
-ModelConfig read_model_config(const ModelInput& source, RopePairs pairs, Mixtures mixtures) {
+ModelConfig read_model_config(const ModelInput& source, Mixtures mixtures) {
   const Weights& weights = *source.weights;
   const ConfigKeys keys(weights.metadata());
   ModelConfig config;
@@ -59,7 +59,7 @@ ModelConfig read_model_config(const ModelInput& source, RopePairs pairs, Mixture
   attention.scale =
       static_cast<float>(keys.positive("attention.scale", 1.0 / std::sqrt(static_cast<double>(attention.head_dim))));
   const int context = source.context > 0 ? std::min(source.context, config.context_length) : config.context_length;
-  attention.rope = read_rope(weights, pairs, attention.head_dim, context);
+  attention.rope = read_rope(weights, attention.head_dim, context);
   return config;
 }
 
@@ -77,11 +77,11 @@ WindowedAttention read_windowed_attention(const ModelInput& source, const ModelC
 }
 
 WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period,
-                                          RopePairs pairs, double base) {
+                                          double base) {
   WindowedAttention attention = read_windowed_attention(source, config, period);
   if (attention.local->window == 0) return attention;
   AttentionConfig local = *attention.local;
-  local.rope = read_local_rope(*source.weights, pairs, local.head_dim, "rope.freq_base_swa", base);
+  local.rope = read_local_rope(*source.weights, local.head_dim, "rope.freq_base_swa", base);
   attention.local = std::make_shared<const AttentionConfig>(std::move(local));
   return attention;
 }

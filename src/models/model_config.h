@@ -12,8 +12,8 @@ namespace emelex {
 enum class Mixtures { none, some };
 
 // Reads what every architecture has. Throws Error, naming the key and the file: corrupt_file, or unsupported for
-// experts where there can be none.
-ModelConfig read_model_config(const ModelInput& source, RopePairs pairs, Mixtures mixtures = Mixtures::none);
+// experts where there can be none and for an unknown architecture.
+ModelConfig read_model_config(const ModelInput& source, Mixtures mixtures = Mixtures::none);
 
 // The file's sliding window, attention.sliding_window, or 0.
 int read_window(const ConfigKeys& keys);
@@ -35,7 +35,6 @@ WindowedAttention read_windowed_attention(const ModelInput& source, const ModelC
 
 // The same where layers with the window have a rotary embedding of their own: never scaled, its frequencies' base by
 // rope.freq_base_swa, else `base`.
-WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period,
-                                          RopePairs pairs, double base);
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period, double base);
 
 }  // namespace emelex

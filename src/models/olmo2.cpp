@@ -1,9 +1,13 @@
-#include "models/architectures.h"
-#include "models/decoder.h"
-#include "models/model_config.h"
+#include "models/family.h"
 
+// OLMo 2 (arXiv:2501.00656): queries and keys are normalized over all heads together. OLMo 3 (arXiv:2512.13961) is one
+// of whose layers three of four have a window, and rotary embeddings that are never scaled.
 namespace emelex {
 namespace {
+
+void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
+  add_window(keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return (i + 1) % 4 != 0; }));
+}
 
 // An RMSNorm after each half, and none before.
 class Olmo2Block : public Block {
@@ -29,18 +33,27 @@ class Olmo2Block : public Block {
   std::unique_ptr<Norm> mlp_norm_;
 };
 
-}  // namespace
-
-// OLMo 2 (arXiv:2501.00656): queries and keys are normalized over all heads together. OLMo 3 (arXiv:2512.13961) is one
-// of whose layers three of four have a window, and rotary embeddings that are never scaled.
 std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
-  const ModelConfig config = read_model_config(source, RopePairs::halves);
+  const ModelConfig config = read_model_config(source);
   const double base = ConfigKeys(source.weights->metadata()).positive("rope.freq_base", 10'000.0);
-  const auto attention = read_windowed_attention(source, config, 4, RopePairs::halves, base);
+  const auto attention = read_windowed_attention(source, config, 4, base);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<Olmo2Block>(layer, attention.layer(i), i);
   });
 }
 
+const RegisterArchitecture olmo2({.name = "olmo2", .rope_pairs = RopePairs::halves, .make = make_olmo2});
+
+const RegisterHfFamily olmo2_folders(
+    {.model_type = "olmo2", .architecture = "olmo2", .modules = sandwich_modules(), .norm_eps = 1e-5});
+
+const RegisterHfFamily olmo3_folders({.model_type = "olmo3",
+                                      .architecture = "olmo2",
+                                      .modules = sandwich_modules(),
+                                      .read_more = read_olmo3_keys,
+                                      .norm_eps = 1e-5,
+                                      .rope_base = 500'000.0});
+
+}  // namespace
 }  // namespace emelex

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/strings.h"
+#include "models/architecture.h"
 
 namespace emelex {
 namespace {
@@ -18,9 +19,9 @@ constexpr const char* kContextKey = "rope.scaling.original_context_length";
 
 class RopeReader {
  public:
-  RopeReader(const Weights& weights, RopePairs pairs, int head_dim)
+  RopeReader(const Weights& weights, int head_dim)
       : weights_(weights), keys_(weights.metadata()), dim_(rotated(head_dim)) {
-    rope_.interleaved = weights.metadata().boolean("emelex.rope.interleaved").value_or(pairs == RopePairs::neighbours);
+    rope_.interleaved = rope_pairs(weights.metadata()) == RopePairs::neighbours;
     rope_.dim = dim_;
   }
 
@@ -125,12 +126,12 @@ class RopeReader {
 
 }  // namespace
 
-Rope read_rope(const Weights& weights, RopePairs pairs, int head_dim, int context) {
-  return RopeReader(weights, pairs, head_dim).scaled(context);
+Rope read_rope(const Weights& weights, int head_dim, int context) {
+  return RopeReader(weights, head_dim).scaled(context);
 }
 
-Rope read_local_rope(const Weights& weights, RopePairs pairs, int head_dim, const char* base_key, double base) {
-  RopeReader reader(weights, pairs, head_dim);
+Rope read_local_rope(const Weights& weights, int head_dim, const char* base_key, double base) {
+  RopeReader reader(weights, head_dim);
   return reader.plain(reader.keys().positive(base_key, base));
 }
 

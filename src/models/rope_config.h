@@ -5,18 +5,14 @@
 
 namespace emelex {
 
-// Which values of a head are a pair in a GGUF file of an architecture: neighbours, or value i of the one half and of
-// the other. Hugging Face's files have halves.
-enum class RopePairs { neighbours, halves };
-
 // The rotary embedding that the file describes, with its scaling: linear, Llama 3's divisors of the frequencies, YaRN
 // (Peng et al., arXiv:2309.00071) or LongRoPE (Ding et al., arXiv:2402.13753), which has other divisors for sequences
 // longer than the context of the first training, if `context` lets them be. Throws Error, naming the key or tensor and
-// the file: corrupt_file, or unsupported for another scaling.
-Rope read_rope(const Weights& weights, RopePairs pairs, int head_dim, int context);
+// the file: corrupt_file, or unsupported for another scaling or architecture.
+Rope read_rope(const Weights& weights, int head_dim, int context);
 
 // The same without any scaling, with the frequencies' base under the name `base_key`, else `base`: as layers with a
 // sliding window have it.
-Rope read_local_rope(const Weights& weights, RopePairs pairs, int head_dim, const char* base_key, double base);
+Rope read_local_rope(const Weights& weights, int head_dim, const char* base_key, double base);
 
 }  // namespace emelex

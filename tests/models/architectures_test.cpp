@@ -8,9 +8,11 @@
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
+#include "models/architecture.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
 #include "weights/gguf/gguf_writer.h"
+#include "weights/safetensors/hf_families.h"
 
 using namespace emelex;
 using namespace emelex::test;
@@ -266,4 +268,19 @@ TEST_CASE("an architecture that is not known is refused with the names of those 
   metadata.add("general.architecture", std::string("strange"));
   expect_error(ErrorCode::unsupported, {"'strange'", "gemma2", "llama", "qwen3", "strange.gguf"},
                [&] { check_architecture(metadata); });
+}
+
+// None of their files is called by anyone, so a linker may well leave them out.
+TEST_CASE("every family is in the program, and its folders are of a known architecture") {
+  for (const char* model_type :
+       {"cohere", "gemma2", "gemma3", "gemma3_text", "gpt_oss", "granite", "llama", "mistral", "mixtral", "olmo2",
+        "olmo3", "phi", "phi3", "qwen2", "qwen3", "qwen3_moe", "smollm3"}) {
+    CAPTURE(model_type);
+    CHECK(find_hf_family(model_type) != nullptr);
+  }
+  for (const auto& [model_type, family] : hf_families().entries()) {
+    CAPTURE(model_type);
+    CHECK(architectures().find(family.architecture) != nullptr);
+    CHECK_FALSE(family.modules.empty());
+  }
 }

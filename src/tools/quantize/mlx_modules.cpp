@@ -62,7 +62,7 @@ std::string renamed(std::string name, std::string_view from, std::string_view to
 int64_t MlxModule::rows() const { return product(shape, shape.size() - 1); }
 
 MlxModules::MlxModules(const Weights& weights, const HfFamily& family, const MlxFormat& format)
-    : weights_(weights), family_(family), format_(format), orders_(weights, false) {
+    : weights_(weights), family_(family), format_(format), orders_(weights, family.rope_pairs) {
   std::map<std::string, std::map<int64_t, const Tensor*>> stacks;
   for (const auto& [name, tensor] : weights.tensors()) {
     if (is_made_of_config(name)) continue;

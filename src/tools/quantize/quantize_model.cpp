@@ -77,7 +77,7 @@ class GgufOutput {
   GgufOutput(const Weights& weights, const std::filesystem::path& output, const Mixture& mixture,
              const QuantizeOptions& options)
       : options_(options),
-        orders_(weights, true),
+        orders_(weights, gguf_rope_pairs(weights)),
         plan_(plan_tensors(mixture, weights, !is_gguf(weights))),
         workers_(options.threads),
         output_(output) {

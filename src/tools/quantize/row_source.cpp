@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "models/architecture.h"
 
 namespace emelex {
 namespace {
@@ -53,14 +54,16 @@ void RowSource::read(int64_t first, std::span<float> to, bool fits_half) const {
   }
 }
 
-RowOrders::RowOrders(const Weights& weights, bool to_gguf) {
+std::optional<RopePairs> gguf_rope_pairs(const Weights& weights) {
+  const Architecture* found = architectures().find(weights.metadata().require_string("general.architecture"));
+  return found == nullptr ? std::nullopt : std::optional(found->rope_pairs);
+}
+
+RowOrders::RowOrders(const Weights& weights, std::optional<RopePairs> wanted) {
   const Metadata& metadata = weights.metadata();
-  // Of what emelex reads, these have another order in GGUF.
+  if (!wanted || rope_pairs(metadata) == *wanted) return;
+  order_ = *wanted == RopePairs::neighbours ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
   const std::string architecture = metadata.require_string("general.architecture");
-  if (architecture != "llama" && architecture != "granite" && architecture != "smollm3") return;
-  const bool pairs = metadata.boolean("emelex.rope.interleaved").value_or(true);
-  if (pairs == to_gguf) return;
-  order_ = to_gguf ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
   heads_ = metadata.require_integer(str_cat(architecture, ".attention.head_count"), 1, 1 << 20);
   kv_heads_ = metadata.integer(str_cat(architecture, ".attention.head_count_kv")).value_or(heads_);
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "weights/rope_pairs.h"
 #include "weights/weights.h"
 
 namespace emelex {
@@ -42,10 +44,13 @@ class RowSource {
   int64_t head_dim_ = 0;
 };
 
-// What q and k of `weights` need to get GGUF's order for its architecture (`to_gguf`), or Hugging Face's.
+// How GGUF files of the architecture of `weights` pair the values of a head; nothing where emelex does not know it.
+std::optional<RopePairs> gguf_rope_pairs(const Weights& weights);
+
+// What the rows of q and k of `weights` need to be paired as `wanted`; nothing: they stay.
 class RowOrders {
  public:
-  RowOrders(const Weights& weights, bool to_gguf);
+  RowOrders(const Weights& weights, std::optional<RopePairs> wanted);
   RowSource source(const Tensor& tensor) const;
 
  private:

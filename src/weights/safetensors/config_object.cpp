@@ -1,8 +1,11 @@
 #include "weights/safetensors/config_object.h"
 
 #include "base/strings.h"
+#include "weights/bounded_json.h"
 
 namespace emelex {
+
+bool ConfigObject::contains(std::string_view key) const { return object_->contains(key); }
 
 const Json* ConfigObject::find(std::string_view key) const {
   const auto at = object_->find(key);
@@ -47,11 +50,24 @@ std::optional<ConfigObject> ConfigObject::object(std::string_view key) const {
   return ConfigObject(*value, str_cat(prefix_, key, "."), source_);
 }
 
+std::optional<std::vector<bool>> ConfigObject::layer_flags(std::string_view key, int64_t n) const {
+  const Json* list = find(key);
+  if (list == nullptr) return std::nullopt;
+  if (!list->is_array() || static_cast<int64_t>(list->size()) < n) fail(key, "a list with one for each layer", *list);
+  std::vector<bool> flags;
+  for (int64_t i = 0; i < n; ++i) flags.push_back(list->at(static_cast<size_t>(i)) != 0);
+  return flags;
+}
+
 int64_t ConfigObject::require_integer(std::string_view key, int64_t least, int64_t most) const {
   return required(key, integer(key, least, most));
 }
 
 double ConfigObject::require_positive(std::string_view key) const { return required(key, positive(key)); }
+
+void ConfigObject::refuse_true(std::string_view key) const {
+  if (boolean(key).value_or(false)) fail(ErrorCode::unsupported, key, "false", "true");
+}
 
 void ConfigObject::fail(ErrorCode code, std::string_view key, std::string_view expected, std::string_view got) const {
   throw Error(code, str_cat("[config] expected ", quote_bytes(str_cat(prefix_, key)), " to be ", expected, ", got ",

@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "emelex/error.h"
-#include "weights/bounded_json.h"
 
 namespace emelex {
+
+using Json = nlohmann::json;
 
 // What numbers in a config.json may be, so that nothing overflows or grows before they are compared with the tensors.
 constexpr int64_t kMostConfigInteger = int64_t{1} << 40;
@@ -23,7 +26,7 @@ class ConfigObject {
       : object_(&object), prefix_(std::move(prefix)), source_(source) {}
 
   const Json& json() const { return *object_; }
-  bool contains(std::string_view key) const { return object_->contains(key); }  // null counts
+  bool contains(std::string_view key) const;  // null counts
   const Json* find(std::string_view key) const;
 
   std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
@@ -31,9 +34,14 @@ class ConfigObject {
   std::optional<bool> boolean(std::string_view key) const;
   std::optional<std::string> string(std::string_view key) const;
   std::optional<ConfigObject> object(std::string_view key) const;
+  // Of a list with something for each of `n` layers, or more, which are not 0.
+  std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t n) const;
 
   int64_t require_integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
   double require_positive(std::string_view key) const;
+
+  // Throws Error(unsupported) where a key is true that asks for something which is not computed.
+  void refuse_true(std::string_view key) const;
 
   [[noreturn]] void fail(ErrorCode code, std::string_view key, std::string_view expected, std::string_view got) const;
   [[noreturn]] void fail(std::string_view key, std::string_view expected, const Json& got) const;

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "weights/bounded_json.h"
 #include "weights/safetensors/config_object.h"
 #include "weights/safetensors/hf_keys.h"
 #include "weights/safetensors/hf_rope.h"
@@ -68,7 +69,11 @@ void ConfigReader::read_family() {
   const std::string model_type = root_.string("model_type").value_or("");
   config_.family = find_hf_family(model_type);
   if (config_.family != nullptr) return;
-  root_.fail(ErrorCode::unsupported, "model_type", str_cat("one of the known ones (", hf_family_names(), ")"),
+  const std::string known = hf_families().names();
+  root_.fail(ErrorCode::unsupported, "model_type",
+             known.empty()
+                 ? "a known one (there are none without emelex::models, which this program is not linked with)"
+                 : str_cat("one of the known ones (", known, ")"),
              quote_bytes(model_type));
 }
 

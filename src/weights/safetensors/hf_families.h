@@ -2,9 +2,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/registry.h"
+#include "weights/rope_pairs.h"
 
 // What Hugging Face calls a model's modules, and what GGUF does:
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
@@ -27,11 +30,12 @@ enum class HfNorm {
   layer,
 };
 
-// A model_type of config.json. Another family that computes what one of our architectures does is one more entry.
+// A model_type of config.json, described and registered by a file of src/models. Another family that computes what one
+// of our architectures does is one more.
 struct HfFamily {
   std::string_view model_type;
   std::string_view architecture;  // general.architecture, and what its metadata keys begin with
-  std::span<const HfModule> modules;
+  std::vector<HfModule> modules;
   // Keys that other families do not have; nullptr: none.
   void (*read_more)(const ConfigObject& root, HfKeys& keys) = nullptr;
   std::string_view activation = "silu";  // the only one that is computed
@@ -50,14 +54,20 @@ struct HfFamily {
   // Reads pictures as well, which we do not: the text model is described by text_config, and its tensors stand under
   // "language_model.".
   bool has_text_part = false;
-  bool rope_of_neighbours = false;  // RoPE turns pairs of neighbours, and not of halves of a head
+  RopePairs rope_pairs = RopePairs::halves;
+};
+
+// The families that folders are read by: those of which a program has the files, so all with emelex::models and none
+// without.
+const Registry<HfFamily>& hf_families();
+
+// A static object of this adds a family to them.
+struct RegisterHfFamily {
+  explicit RegisterHfFamily(const HfFamily& family);
 };
 
 // The family of that model_type, or nullptr.
 const HfFamily* find_hf_family(std::string_view model_type);
-
-// The known model_types, for messages: "llama, mistral".
-std::string hf_family_names();
 
 // The other way; nothing for a tensor of no known module.
 std::optional<std::string> hf_tensor_name(const HfFamily& family, std::string_view gguf_name);

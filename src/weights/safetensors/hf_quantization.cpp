@@ -1,6 +1,7 @@
 #include "weights/safetensors/hf_quantization.h"
 
 #include "base/strings.h"
+#include "weights/bounded_json.h"
 
 namespace emelex {
 namespace {

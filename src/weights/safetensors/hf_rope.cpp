@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/strings.h"
+#include "weights/bounded_json.h"
 #include "weights/safetensors/hf_families.h"
 #include "weights/safetensors/hf_keys.h"
 
@@ -55,7 +56,7 @@ void RopeReader::read(int64_t head_dim) {
   auto local = root_.positive("rope_local_base_freq");
   if (sliding) local = sliding->positive("rope_theta");
   if (local) keys_.add("rope.freq_base_swa", *local);
-  config_.metadata.add("emelex.rope.interleaved", config_.family->rope_of_neighbours);
+  config_.metadata.add("emelex.rope.interleaved", config_.family->rope_pairs == RopePairs::neighbours);
   if (scaling) read_scaling(*scaling);
 }
 
