@@ -20,14 +20,15 @@ std::vector<HfModule> gpt_oss_modules() {
       {"model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
       {"model.layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"},
       {"model.layers.{}.mlp.router", "blk.{}.ffn_gate_inp"},
+      // as mlx-lm writes them, and first: of several names for a tensor hf_tensor_name() takes the first
+      {"model.layers.{}.mlp.experts.gate_proj", "blk.{}.ffn_gate_exps"},
+      {"model.layers.{}.mlp.experts.up_proj", "blk.{}.ffn_up_exps"},
+      {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps"},
+      // as transformers does
       {"model.layers.{}.mlp.experts.gate_up_proj", "blk.{}.ffn_gate_up_pairs.weight", true},
       {"model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_gate_up_pairs.bias"},
       {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight", true},
       {"model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
-      // as mlx-lm writes them
-      {"model.layers.{}.mlp.experts.gate_proj", "blk.{}.ffn_gate_exps"},
-      {"model.layers.{}.mlp.experts.up_proj", "blk.{}.ffn_up_exps"},
-      {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps"},
   };
 }
 

@@ -34,7 +34,7 @@ class ConfigObject {
   std::optional<bool> boolean(std::string_view key) const;
   std::optional<std::string> string(std::string_view key) const;
   std::optional<ConfigObject> object(std::string_view key) const;
-  // Of a list with something for each of `n` layers, or more, which are not 0.
+  // Which layers have something other than 0 in a list with one for each of `n`, or more.
   std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t n) const;
 
   int64_t require_integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
