@@ -19,8 +19,8 @@ inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
   return reinterpret_cast<const uint8_t*>(base) + static_cast<size_t>(row) * bytes;
 }
 
-// Scales or biases in floats, of a group of rows, one a group. Asked for in order. In a file two groups are one word, but
-// for the last of an odd number; in a packed matrix each has its place.
+// Scales or biases in floats, of a group of rows, one a group. Asked for in order. In a file two groups are one word,
+// but for the last of an odd number; in a packed matrix each has its place.
 template <class S>
 struct GroupFloats {
   const uint8_t* base;

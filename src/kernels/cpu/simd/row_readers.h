@@ -15,8 +15,8 @@
 // Each reads of every row, of which p is the first's address:
 //   transposed(p, out)    16 bytes: lane r of out[i] holds bytes 4i … 4i+3 of row r
 //   again(p, back, out)   the same once more, `back` registers after it was read for the first time
-//   nibbles(p, out)       16 bytes of 32 values, the first of two in a byte's low half: lane r of out[i] holds 4i … 4i+3 of
-//                         row r. A packed matrix has them as they come apart soonest, value i of a word beside i + 16
+//   nibbles(p, out)       16 bytes of 32 values, the first of two in a byte's low half: lane r of out[i] holds values
+//                         4i … 4i+3 of row r. A packed matrix has value i beside i + 16, which come apart soonest
 //   words(p)              4 bytes, where 16 may be read
 //   exact_words(p)        4 bytes
 //   words<N>(p, out)      N ≥ 4 times 4 bytes
