@@ -26,7 +26,7 @@ def ratios(ours, theirs):
 
 def bytes_per_token(model, test):
     """Weights are read once for all sequences, each one's cache for itself; tokens generated count by half."""
-    return model["weight_bytes"] / test["batch"] + model["kv_bytes_per_token"] * (test["depth"] + test["tokens"] / 2)
+    return model["active_bytes"] / test["batch"] + model["kv_bytes_per_token"] * (test["depth"] + test["tokens"] / 2)
 
 
 def limits(model, test, read, int8):
@@ -36,7 +36,8 @@ def limits(model, test, read, int8):
         return None, None
     layers = model["layer_products"]
     generates = test["kind"] == "generate"
-    memory = read * 1e9 / bytes_per_token(model, test) if generates and read else None
+    known = not (model["experts"] and test["batch"] > 1)  # which experts several sequences need is not
+    memory = read * 1e9 / bytes_per_token(model, test) if generates and read and known else None
     products = layers and layers + (model["head_products"] if generates else 0)
     arithmetic = int8 * 1e9 / (2 * products) if products and int8 else None
     return memory, arithmetic

@@ -128,6 +128,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"parameters", model.parameters},
                {"active_parameters", optional_json(model.active_parameters)},
                {"weight_bytes", model.weight_bytes},
+               {"active_bytes", model.active_bytes},
                {"bits_per_weight", bits_per_weight(model.weight_bytes, model.parameters)},
                {"unreadable_tensors", model.unreadable_tensors},
                {"types", types_json(model.types)},

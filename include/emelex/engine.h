@@ -106,6 +106,8 @@ struct ModelInfo {
   std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
   int64_t parameters = 0;
   int64_t weight_bytes = 0;  // of all tensors in the file
+  int64_t active_bytes = 0;  // of those that are read to compute one token: some of the experts, no table of embeddings
+  int experts = 0;           // in a layer that has some; 0: none
   int model_context = 0;     // tokens that the model was trained for
   int context = 0;           // tokens that a session can hold
   int64_t kv_bytes_per_token = 0;

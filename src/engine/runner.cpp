@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "engine/memory_limit.h"
+#include "models/active_weights.h"
 #include "models/model_config.h"
 
 static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primitives are written against MLX 0.32");
@@ -145,6 +146,8 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
     info_.parameters += values;
   }
   info_.weight_bytes = bytes_of(weights);
+  info_.active_bytes = active_bytes(weights);
+  info_.experts = config.n_experts;
   info_.model_context = config.context_length;
   info_.context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
   if (info_.context > config.context_length) {

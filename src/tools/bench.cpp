@@ -102,10 +102,13 @@ class Bench {
   BenchRow generate(int n) {
     auto row =
         measure(name("tg", n), n, [n](Runner& runner, const Sequences& s) { return run_generate(runner, s, n); });
-    // One step reads the weights once for all sequences, and each sequence's cache.
-    const double kv_bytes = static_cast<double>(runner_.info().kv_bytes_per_token) * (options_.depth + n / 2.0);
+    // One step reads the weights once for all sequences, and each sequence's cache. How many experts several sequences
+    // need between them is not known.
+    const ModelInfo& model = runner_.info();
+    if (model.experts > 0 && options_.batch > 1) return row;
+    const double kv_bytes = static_cast<double>(model.kv_bytes_per_token) * (options_.depth + n / 2.0);
     row.bytes_per_second =
-        row.mean / options_.batch * (static_cast<double>(runner_.info().weight_bytes) + options_.batch * kv_bytes);
+        row.mean / options_.batch * (static_cast<double>(model.active_bytes) + options_.batch * kv_bytes);
     return row;
   }
 

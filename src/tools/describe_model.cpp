@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/strings.h"
 #include "emelex/engine.h"
+#include "models/active_weights.h"
 #include "models/model.h"
 #include "text/hf_tokenizer.h"
 #include "text/jinja/template.h"
@@ -73,12 +74,6 @@ std::string tensor_kind(std::string_view name) {
   if (kind.starts_with(kBlock)) kind.erase(0, kBlock.size());
   if (kind.ends_with(kWeight)) kind.erase(kind.size() - kWeight.size());
   return kind;
-}
-
-// Whether tensors of a kind are experts' matrices: all of a layer in one, or one by one.
-bool is_experts(std::string_view kind) {
-  return kind.starts_with("ffn_") && (kind.find("_exps") != std::string_view::npos || kind.ends_with("_pairs") ||
-                                      kind.find(".*") != std::string_view::npos);
 }
 
 int64_t value_count(const Tensor& tensor) {
@@ -163,10 +158,9 @@ void describe_sizes(const Keys& keys, ModelDescription& model) {
 void count_active(ModelDescription& model) {
   if (!model.experts || !model.experts_used || *model.experts_used < 1 || *model.experts_used > *model.experts) return;
   int64_t active = 0;
-  for (const KindDescription& kind : model.kinds) {
-    for (const TypeShare& share : kind.types) {
-      active += is_experts(kind.kind) ? share.values / *model.experts * *model.experts_used : share.values;
-    }
+  for (const auto& [name, tensor] : model.weights->tensors()) {
+    const int64_t values = value_count(tensor);
+    active += is_of_experts(name) ? values / *model.experts * *model.experts_used : values;
   }
   model.active_parameters = active;
 }
@@ -287,6 +281,7 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   describe_tensors(*model.weights, model);
   describe_sizes(keys, model);
   count_active(model);
+  model.active_bytes = active_bytes(*model.weights);
   describe_rope(keys, model);
   describe_tokenizer(metadata, model);
   describe_chat_template(metadata, model.chat_template);

@@ -80,6 +80,7 @@ struct ModelDescription {
   int64_t parameters = 0;
   std::optional<int64_t> active_parameters;  // that compute a token, where only some of a layer's experts do
   int64_t weight_bytes = 0;                  // of all tensors
+  int64_t active_bytes = 0;                  // of those that are read to compute one token
   std::vector<TypeShare> types;              // of all tensors, most bytes first
   std::vector<KindDescription> kinds;        // most bytes first
   int64_t unreadable_tensors = 0;            // of a type that emelex lacks, and so in none of these numbers

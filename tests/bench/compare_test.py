@@ -29,7 +29,7 @@ def made_test(test, ours, theirs, failure=None, same_model=True):
 
 
 def made_result(*tests, **changes):
-    model = {"title": "A | model <1>", "name": "A", "path": "a.gguf", "file_bytes": 110e6, "weight_bytes": 100e6,
+    model = {"title": "A | model <1>", "name": "A", "path": "a.gguf", "file_bytes": 110e6, "active_bytes": 100e6, "experts": False,
              "parameters": 200e6, "layer_products": 150e6, "head_products": 50e6, "kv_bytes_per_token": 1000,
              "tests": list(tests), "failure": None}
     machine = {"cpu": "A <CPU>", "cores": 2, "threads": 2, "memory_gb": 8.0, "system": "Linux", "load_before": (0.1, 0.2, 0.3)}
@@ -66,6 +66,11 @@ class Figures(unittest.TestCase):
         self.assertEqual(report.limits(model, DECODE, 20, 1000), (20e9 / 100.05e6, 1e12 / 400e6))
         self.assertEqual(report.limits(model, DECODE, None, None), (None, None))
         self.assertEqual(report.limits(model, FIRST, 20, 1000), (None, None))
+
+    def test_which_experts_several_sequences_need_is_not_known(self):
+        model = made_result()["models"][0] | {"experts": True, "layer_products": None}
+        self.assertEqual(report.limits(model, DECODE, 20, 1000), (20e9 / 100.05e6, None))
+        self.assertEqual(report.limits(model, made_test(Test("generate", 100, batch=8), [1], [1]), 20, 1000), (None, None))
 
     def test_names_are_those_of_emelex_bench(self):
         self.assertEqual(Test("generate", 32, depth=4096, batch=8).name, "tg32 @ d4096 x b8")

@@ -9,7 +9,8 @@ namespace {
 
 BenchReport example() {
   BenchReport report;
-  report.model = {"My, model", "llama", "q4_1", 134515008, 98000000, 8192, 8192, 23040, 2, "cpu", "fast", "avx2"};
+  report.model = {"My, model", "llama", "q4_1", 134515008, 98000000, 98000000, 0,
+                  8192,        8192,    23040,  2,         "cpu",    "fast",   "avx2"};
   report.rows = {{"pp512", 5, 310.256, 2.5, 305, 310, 314, 0}, {"tg128", 5, 40.5, 0.25, 40, 40.5, 41, 3.97e9}};
   return report;
 }
