@@ -8,15 +8,7 @@ namespace emelex {
 namespace {
 
 std::vector<HfModule> gpt_oss_modules() {
-  return {
-      {"model.embed_tokens", "token_embd"},
-      {"model.norm", "output_norm"},
-      {"lm_head", "output"},
-      {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
-      {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-      {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-      {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-      {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+  return attention_modules({
       {"model.layers.{}.self_attn.sinks", "blk.{}.attn_sinks.weight"},
       {"model.layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"},
       {"model.layers.{}.mlp.router", "blk.{}.ffn_gate_inp"},
@@ -29,7 +21,7 @@ std::vector<HfModule> gpt_oss_modules() {
       {"model.layers.{}.mlp.experts.gate_up_proj_bias", "blk.{}.ffn_gate_up_pairs.bias"},
       {"model.layers.{}.mlp.experts.down_proj", "blk.{}.ffn_down_exps.weight", true},
       {"model.layers.{}.mlp.experts.down_proj_bias", "blk.{}.ffn_down_exps.bias"},
-  };
+  });
 }
 
 void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {

@@ -8,6 +8,9 @@
 // Lists of modules that several families share, for HfFamily::modules.
 namespace emelex {
 
+// Embeddings, output, and in each layer a norm, then attention with q, k and v apart. And `more`.
+std::vector<HfModule> attention_modules(std::initializer_list<HfModule> more);
+
 // Llama's: a norm before each half of a block, q, k and v apart, an MLP with a gate. And `more`.
 std::vector<HfModule> llama_modules(std::initializer_list<HfModule> more = {});
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "base/strings.h"
@@ -19,12 +21,6 @@ bool is_made_of_config(std::string_view name) {
 }
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-int64_t product(const std::vector<int64_t>& shape, size_t n) {
-  int64_t all = 1;
-  for (size_t i = 0; i < n; ++i) all *= shape[i];
-  return all;
-}
 
 // A tensor of one expert: "blk.0.ffn_up.7.weight" is number 7 of "blk.0.ffn_up_exps.weight".
 struct Expert {
@@ -59,7 +55,9 @@ std::string renamed(std::string name, std::string_view from, std::string_view to
 
 }  // namespace
 
-int64_t MlxModule::rows() const { return product(shape, shape.size() - 1); }
+int64_t MlxModule::rows() const {
+  return std::accumulate(shape.begin(), shape.end() - 1, int64_t{1}, std::multiplies<>());
+}
 
 MlxModules::MlxModules(const Weights& weights, const HfFamily& family, const MlxFormat& format)
     : weights_(weights), family_(family), format_(format), orders_(weights, family.rope_pairs) {
