@@ -18,7 +18,8 @@
 // columns of all rows of the group. With x = center + scale · q and a row's weights v = d · w + min, a block's share of
 // the row is
 //     d · scale · Σ w q  +  min · scale · Σ q  +  center · Σ v,
-// the first two for each half of it where the format has a scale for 16 columns.
+// the first two for each half of it where the format has a scale for 16 columns, or for two blocks at once where they
+// share d and min.
 // The sums of products are exact integers; the three terms are added to a float accumulator, block after block. That
 // order is the same for one token and for many, which is what makes a token's result independent of its company.
 //
@@ -37,6 +38,7 @@ struct Int8Matmul {
   static constexpr int kScales = Format::kScales;
   static constexpr int kGroups = 8 / kScales;  // of 4 columns that share a scale
   static constexpr int kRows = S::kRows;
+  static constexpr bool kMayShareScales = requires(const MatmulArgs& args) { Format::pairs_share_scales(args); };
   static constexpr bool kCentered = S::kSignedWeights && Format::kMost >= 128;
   // A weight in registers is this much above the format's.
   static constexpr int kOffset = (Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0) - (kCentered ? 128 : 0);
@@ -356,7 +358,7 @@ struct Int8Matmul {
   // R groups of rows × T tokens; `first` is the first token of a tile of T.
   template <int R, int T, class Source>
   [[gnu::always_inline]] static void rows_by_tile(const Source (&from_start)[R], const QuantizedActivations& x,
-                                                  int first, F (&acc)[R][T]) {
+                                                  bool pairs, int first, F (&acc)[R][T]) {
     Source sources[R];  // of this tile: a source may only go forward
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) sources[r] = from_start[r];
@@ -365,6 +367,12 @@ struct Int8Matmul {
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
+    }
+    if constexpr (kMayShareScales) {
+      if (pairs) {
+        for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, first, b, acc);
+        return;
+      }
     }
     // Blocks that share registers are done together where that is all the work there is.
     constexpr size_t kTogether = T == 1 && !std::is_same_v<Source, UnpackedSource> ? Format::kTogether : 1;
@@ -413,6 +421,48 @@ struct Int8Matmul {
     }
   }
 
+  // Two blocks with one scale and one min between them, which are applied to both at once.
+  template <int R, int T, class Source>
+  [[gnu::always_inline]] static void add_pair(Source (&sources)[R], const QuantizedActivations& x, int first, size_t b,
+                                              F (&acc)[R][T]) {
+    const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
+    const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
+    F part[R][T];  // Σ w q with the activations' scales
+    F scale[R];
+    F min[R];
+    EMELEX_UNROLL
+    for (size_t i = 0; i < 2; ++i) {
+      typename Source::Block blocks[R];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) sources[r].get(b + i, blocks[r]);
+      I products[R][T];
+      all_products(blocks, 0, x, at + i * T, products);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        scale[r] = blocks[r].scale(0);
+        min[r] = blocks[r].min(0);
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) {
+          const F product = S::to_float(products[r][t]);
+          const F factor = S::set(x.scales[at + i * T + t]);
+          part[r][t] = i == 0 ? S::mul(product, factor) : S::fma(product, factor, part[r][t]);
+          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + i * T + t]), acc[r][t]);
+        }
+      }
+    }
+    float sums[T];
+    EMELEX_UNROLL
+    for (int t = 0; t < T; ++t) sums[t] = x.sums[at + t] + x.sums[at + T + t];
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) {
+        acc[r][t] = S::fma(part[r][t], scale[r], acc[r][t]);
+        acc[r][t] = S::fma(min[r], S::set(sums[t]), acc[r][t]);
+      }
+    }
+  }
+
   // Writes lanes [from, to) of one token's group of rows, which begin at `row`.
   static void write(const MatmulArgs& args, int token, int row, int from, int to, F acc) {
     const size_t at = static_cast<size_t>(token) * static_cast<size_t>(args.rows) + static_cast<size_t>(row);
@@ -429,12 +479,17 @@ struct Int8Matmul {
     }
   }
 
+  static bool share_scales(const MatmulArgs& args) {
+    if constexpr (kMayShareScales) return Format::pairs_share_scales(args);
+    return false;
+  }
+
   // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
   template <int T, int R, class Source>
   static void tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
     for (; token + T <= args.tokens; token += T) {
       F acc[R][T];
-      rows_by_tile(sources, args.activations, token, acc);
+      rows_by_tile(sources, args.activations, share_scales(args), token, acc);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL

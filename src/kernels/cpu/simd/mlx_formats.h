@@ -162,6 +162,9 @@ struct MlxAffineFormat {
   static constexpr size_t kTogether = 1;
   static constexpr bool kAskAhead = kBits != 4;
 
+  // Whether blocks 2 i and 2 i + 1 have the same scale and bias.
+  static bool pairs_share_scales(const MatmulArgs& args) { return args.mlx.format.group_size >= 2 * kBlock; }
+
   template <class S, class Reader>
   struct Rows {
     const uint8_t* base;
