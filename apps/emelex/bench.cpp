@@ -69,6 +69,8 @@ void add_bench_command(CLI::App& app, Action& action) {
   command->add_option("-r,--repetitions", flags->options.repetitions, "Timed runs of each test")
       ->check(number_within(1, kMax))
       ->capture_default_str();
+  command->add_flag("--probe", flags->options.probe,
+                    "Measure between generated tokens how fast memory gives the weights; their time does not count");
   command->add_option("-o,--output", flags->format, "Form of the report")
       ->check(CLI::IsMember({"md", "json", "csv"}))
       ->capture_default_str();

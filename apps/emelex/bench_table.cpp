@@ -60,7 +60,8 @@ std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
   std::vector<std::vector<std::string>> rows = {{"test", "tok/s", "+/-", "min", "median", "max", "GB/s"}};
   for (const BenchRow& row : report.rows) {
-    const std::string bandwidth = row.bytes_per_second > 0 ? fixed(row.bytes_per_second / 1e9, 2) : "";
+    std::string bandwidth = row.bytes_per_second > 0 ? fixed(row.bytes_per_second / 1e9, 2) : "";
+    if (row.memory_bytes_per_second > 0) bandwidth += str_cat(" of ", fixed(row.memory_bytes_per_second / 1e9, 2));
     rows.push_back({row.test, fixed(row.mean, 2), fixed(row.stddev, 2), fixed(row.min, 2), fixed(row.median, 2),
                     fixed(row.max, 2), bandwidth});
   }
@@ -82,7 +83,8 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
                      {"min", row.min},
                      {"median", row.median},
                      {"max", row.max},
-                     {"bytes_per_second", row.bytes_per_second}});
+                     {"bytes_per_second", row.bytes_per_second},
+                     {"memory_bytes_per_second", row.memory_bytes_per_second}});
   }
   const nlohmann::ordered_json json = {{"emelex", build.version},
                                        {"mlx", build.mlx_version},
@@ -103,7 +105,8 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
 std::string bench_csv(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
   std::string csv =
-      "test,repetitions,mean,stddev,min,median,max,bytes_per_second,model,architecture,quantization,parameters,"
+      "test,repetitions,mean,stddev,min,median,max,bytes_per_second,memory_bytes_per_second,model,architecture,"
+      "quantization,parameters,"
       "weight_bytes,device,instruction_set,kernels,threads,emelex,mlx\n";
   const std::string measured_on =
       str_cat(csv_field(model.name), ",", csv_field(model.architecture), ",", csv_field(model.quantization), ",",
@@ -112,7 +115,8 @@ std::string bench_csv(const BenchReport& report, const BuildInfo& build) {
   for (const BenchRow& row : report.rows) {
     csv += str_cat(csv_field(row.test), ",", row.repetitions);
     for (double rate : {row.mean, row.stddev, row.min, row.median, row.max}) csv += "," + fixed(rate, 3);
-    csv += str_cat(",", fixed(row.bytes_per_second, 0), ",", measured_on, "\n");
+    csv += str_cat(",", fixed(row.bytes_per_second, 0), ",", fixed(row.memory_bytes_per_second, 0), ",", measured_on,
+                   "\n");
   }
   return csv;
 }

@@ -52,6 +52,7 @@ std::span<std::byte> HugePages::allocate(size_t bytes) {
   if (size > free_.size()) free_ = map(std::max(round_up(size, kHugePage), kMappingBytes));
   const auto result = free_.first(bytes);
   free_ = free_.subspan(size);
+  allocated_.push_back(result);
   return result;
 }
 

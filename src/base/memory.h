@@ -21,11 +21,14 @@ class HugePages {
 
   // Aligned to 64 bytes, and zero. Throws std::bad_alloc.
   std::span<std::byte> allocate(size_t bytes);
+  // All that was given out so far.
+  std::span<const std::span<std::byte>> allocated() const { return allocated_; }
 
  private:
   std::span<std::byte> map(size_t bytes);
 
   std::vector<std::span<std::byte>> mappings_;
+  std::vector<std::span<std::byte>> allocated_;
   std::span<std::byte> free_;  // the rest of the last
 };
 

@@ -39,6 +39,8 @@ class Runner {
   // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
 
+  std::vector<std::span<const std::byte>> packed_weights() const { return route_->packed_weights(); }
+
   int vocab_size() const { return model_->config().vocab_size; }
   int prefill_chunk() const { return prefill_chunk_; }
 

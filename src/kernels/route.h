@@ -2,7 +2,9 @@
 
 #include <mlx/array.h>
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -170,6 +172,10 @@ class Route {
   virtual mx::array soft_cap(const mx::array& x, float cap) = 0;
   // the rows of x [tokens, n] that step->outputs names, as float32
   virtual mx::array output_rows(const mx::array& x, const StepPtr& step) = 0;
+
+  // The weights that lie in memory of the route's own by now, for measuring how fast that can be read; valid until the
+  // next step.
+  virtual std::vector<std::span<const std::byte>> packed_weights() const { return {}; }
 
   virtual std::string name() const = 0;             // "fast", "float", "mlx"
   virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX route

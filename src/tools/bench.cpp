@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "engine/runner.h"
+#include "tools/read_probe.h"
 
 namespace emelex {
 namespace {
@@ -59,19 +60,25 @@ double run_prompt(Runner& runner, const Sequences& sequences, int n) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-double run_generate(Runner& runner, const Sequences& sequences, int n) {
+constexpr int kTokensPerProbe = 4;
+
+// `probe` may be nullptr; its time does not count.
+double run_generate(Runner& runner, const Sequences& sequences, int n, ReadProbe* probe) {
   std::vector<TokenId> tokens = some_tokens(static_cast<int>(sequences.ids().size()), runner.vocab_size());
   const auto vocab = static_cast<size_t>(runner.vocab_size());
-  const auto begin = Clock::now();
+  double seconds = 0;
   for (int i = 0; i < n; ++i) {
+    if (probe != nullptr && i % kTokensPerProbe == 0) probe->read(runner.packed_weights());
+    const auto begin = Clock::now();
     const auto logits = runner.decode(sequences.ids(), tokens);
     // The likeliest token goes on, as in a real generation.
     for (size_t s = 0; s < tokens.size(); ++s) {
       const auto row = logits.subspan(s * vocab, vocab);
       tokens[s] = static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
     }
+    seconds += std::chrono::duration<double>(Clock::now() - begin).count();
   }
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return seconds;
 }
 
 BenchRow summarize(std::string test, std::vector<double> rates) {
@@ -93,15 +100,17 @@ BenchRow summarize(std::string test, std::vector<double> rates) {
 class Bench {
  public:
   Bench(Runner& runner, const BenchOptions& options, const BenchProgress& progress)
-      : runner_(runner), options_(options), progress_(progress) {}
+      : runner_(runner), options_(options), progress_(progress), probe_(runner.info().threads) {}
 
   BenchRow prompt(int n) {
     return measure(name("pp", n), n, [n](Runner& runner, const Sequences& s) { return run_prompt(runner, s, n); });
   }
 
   BenchRow generate(int n) {
-    auto row =
-        measure(name("tg", n), n, [n](Runner& runner, const Sequences& s) { return run_generate(runner, s, n); });
+    ReadProbe* probe = options_.probe ? &probe_ : nullptr;
+    auto row = measure(name("tg", n), n,
+                       [&](Runner& runner, const Sequences& s) { return run_generate(runner, s, n, probe); });
+    row.memory_bytes_per_second = probe_.bytes_per_second();
     // One step reads the weights once for all sequences, and each sequence's cache. How many experts several sequences
     // need between them is not known.
     const ModelInfo& model = runner_.info();
@@ -134,6 +143,7 @@ class Bench {
         progress_(str_cat(test, i == 0 ? ": warm-up" : str_cat(": run ", i, " of ", options_.repetitions)));
       const double time = run(runner_, sequences);
       sequences.trim(options_.depth);
+      if (i == 0) probe_.start_over();
       if (i > 0) rates.push_back(static_cast<double>(n) * options_.batch / time);
     }
     return summarize(test, std::move(rates));
@@ -142,6 +152,7 @@ class Bench {
   Runner& runner_;
   const BenchOptions& options_;
   const BenchProgress& progress_;
+  ReadProbe probe_;
 };
 
 // Tokens that the longest test needs, or as many as the model has; which are too few is for the test to say.

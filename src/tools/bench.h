@@ -17,6 +17,7 @@ struct BenchOptions {
   int depth = 0;                      // tokens in the KV cache before the clock starts
   int batch = 1;                      // sequences generated together; 1: a single one
   int repetitions = 5;                // timed runs a test, after one that is not counted
+  bool probe = false;                 // measure the memory's speed between the tokens that are generated
   LoadOptions load;                   // its context does not count: it is as large as the tests need
 };
 
@@ -29,7 +30,8 @@ struct BenchRow {
   double min = 0;
   double median = 0;
   double max = 0;
-  double bytes_per_second = 0;  // of weights and KV cache read, by the mean; 0: not meaningful for this test
+  double bytes_per_second = 0;         // of weights and KV cache read, by the mean; 0: not meaningful for this test
+  double memory_bytes_per_second = 0;  // that reading the weights alone gave meanwhile; 0: not measured
 };
 
 // What run_bench measured, and on what: `model` names the file, its size, the instruction set, kernels and threads.

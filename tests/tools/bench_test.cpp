@@ -46,6 +46,7 @@ TEST_CASE("each length is a row with rates that fit each other") {
     CHECK(row.stddev >= 0);
   }
   CHECK(report.rows[0].bytes_per_second == 0);
+  CHECK(report.rows[2].memory_bytes_per_second == 0);  // not asked for
   CHECK(report.rows[2].bytes_per_second > report.rows[2].mean * static_cast<double>(report.model.active_bytes));
   REQUIRE(lines.size() == 12);  // a warm-up and three runs each
   CHECK(lines[0] == "pp32: warm-up");

@@ -22,7 +22,7 @@ _emelex() {
   case $command in
     run) flags="--prompt --file --system --max-tokens --temperature --top-p --top-k --min-p --repeat-penalty --seed
       --stop --raw --context --stats --json $runtime" ;;
-    bench) flags="--prompt --generate --depth --batch --repetitions --output $runtime" ;;
+    bench) flags="--prompt --generate --depth --batch --repetitions --probe --output $runtime" ;;
     eval) flags="--file --against --against-kernels --context --chunks --json $runtime" ;;
     tokenize) flags="--ids --json --special" ;;
     detokenize) flags="--special" ;;

@@ -21,6 +21,7 @@ complete -c emelex -n "__fish_seen_subcommand_from bench" -s n -l generate -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s d -l depth -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s b -l batch -x
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s r -l repetitions -x
+complete -c emelex -n "__fish_seen_subcommand_from bench" -l probe
 complete -c emelex -n "__fish_seen_subcommand_from bench" -s o -l output -x -a "md json csv"
 complete -c emelex -n "__fish_seen_subcommand_from tokenize" -l ids
 complete -c emelex -n "__fish_seen_subcommand_from tokenize detokenize" -l special

@@ -145,6 +145,11 @@ class CpuRoute : public Route {
                    });
   }
 
+  std::vector<std::span<const std::byte>> packed_weights() const override {
+    const auto all = context_->packed.allocated();
+    return {all.begin(), all.end()};
+  }
+
   std::string name() const override { return context_->int8_activations ? "fast" : "float"; }
   std::string instruction_set() const override { return context_->kernels.name; }
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace emelex {
+
+// How fast all threads together read memory and do nothing else with it: what a model that generates is bound by. It
+// reads the very memory in which the weights lie, a bit at a time between steps, for what memory gives is another thing
+// in another place and minute (in a virtual machine by a factor of two).
+class ReadProbe {
+ public:
+  explicit ReadProbe(int threads) : pool_(threads) {}
+
+  // Reads the next part of `memory`, from where it stopped the last time and round and round. Nothing where that is
+  // less than would wash out what the caches hold.
+  void read(std::span<const std::span<const std::byte>> memory);
+
+  void start_over() { bytes_ = 0, seconds_ = 0; }
+
+  // Of all that was read since; 0: nothing was.
+  double bytes_per_second() const { return seconds_ > 0 ? static_cast<double>(bytes_) / seconds_ : 0; }
+
+ private:
+  ThreadPool pool_;
+  size_t next_ = 0;  // chunk
+  size_t bytes_ = 0;
+  double seconds_ = 0;
+};
+
+}  // namespace emelex
