@@ -66,7 +66,7 @@ def make_tests(arguments, rows):
         "batch": Test("generate", arguments.short, batch=arguments.batch),
         "first": Test("first", 16),
     }
-    return [tests[row] for row in ROWS if row in rows]
+    return [tests[row] for row in rows]
 
 
 def make_peers(arguments):
@@ -124,15 +124,17 @@ class Comparison:
         if entry.beside:
             other = Emelex(self.arguments.emelex, self.arguments.threads, f"emelex on {entry.beside.name}", entry.beside)
             programs.insert(1, other)
-        tests = make_tests(self.arguments, self.arguments.rows or entry.rows)
+        names = [row for row in ROWS if row in (self.arguments.rows or entry.rows)]
+        tests = make_tests(self.arguments, names)
         for test in tests:
             model["tests"].append(vars(test) | {"name": test.name, "programs": {
                 p.name: {"readings": [], "failure": None, "same_model": getattr(p, "model", None) is None}
                 for p in programs}})
         machine.put_in_page_cache(entry.path)
         for number in range(self.arguments.rounds):
-            for test, rows in zip(tests, model["tests"]):
-                self.take_turns(model, test, rows, programs, f"round {number + 1}, {test.name},")
+            for row, test, rows in zip(names, tests, model["tests"]):
+                for _ in range(2 if row in entry.twice else 1):
+                    self.take_turns(model, test, rows, programs, f"round {number + 1}, {test.name},")
 
     def take_turns(self, model, test, rows, programs, words):
         before = None
@@ -152,6 +154,7 @@ class Comparison:
                     for key in ("read", "int8"):
                         around = report.present([before.get(key), after.get(key)])
                         reading[key] = sum(around) / len(around) if around else None
+                    reading["read"] = taken.memory or reading["read"]
                     before = after
                     self.note(words, f"{program.name}: {report.number(taken.value)} {'s' if test.kind == 'first' else 'tok/s'}")
             row["readings"].append(reading)

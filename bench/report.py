@@ -1,5 +1,6 @@
 """What bench/compare found: medians, ratios and shares of the limits, as Markdown. Pure functions of the result that
-compare.py puts together and --json writes; a reading is {"value", "peak_bytes", "others", "read", "int8"}, or null where there is none."""
+compare.py puts together and --json writes; a reading is {"value", "peak_bytes", "others", "memory", "read", "int8"}, or null where there is
+none. "read" is "memory", what the program itself found its weights' memory to give during the run, or else what probes around it did."""
 
 import statistics
 
@@ -44,7 +45,7 @@ def limits(model, test, read, int8):
 
 
 def shares(model, test, program):
-    """Of the lower limit, as probed around each run."""
+    """Of the lower limit, as probed in or around each run."""
     values = []
     for reading in test["programs"][program]["readings"]:
         if reading:
@@ -107,7 +108,7 @@ def limit_words(model, test, read, int8):
 def share_table(model, programs):
     rows = []
     for test in model["tests"]:
-        read, int8 = (median([v for p in programs for v in present(readings(test, p, key))]) for key in ("read", "int8"))
+        read, int8 = (median(present(readings(test, programs[0], key))) for key in ("read", "int8"))
         words = limit_words(model, test, read, int8)
         if words:
             rows.append([test["name"], words] + [
@@ -176,7 +177,8 @@ def markdown(result):
         parts.append(f"## {model['title']}\n")
         parts.append(f"{model['parameters'] / 1e6:,.0f} M parameters, {model['file_bytes'] / 1e6:,.0f} MB\n")
         if programs:
-            parts += [speed_table(model, programs), "Of the limit that was probed around each run:\n",
+            parts += [speed_table(model, programs),
+                      f"Of the limit that was probed around each run, or in it where {programs[0]} generates; in words {programs[0]}'s:\n",
                       share_table(model, programs) or "(not probed)\n", "Peak resident memory:\n",
                       memory_table(model, programs)]
     return "\n".join(parts)

@@ -18,6 +18,7 @@ class Entry:
     rows: list
     beside: Path = None  # another model that emelex runs for comparison
     make: object = None  # → writes the path that it is given
+    twice: tuple = ()  # rows that have two turns a round: programs so near to each other that one tells little
 
 
 def cpu_suite(root, emelex, shape):
@@ -37,9 +38,9 @@ def cpu_suite(root, emelex, shape):
     plain = ["prefill", "decode", "batch", "first"]
     return [
         Entry(models / "SmolLM2-135M-Instruct.Q4_1.gguf", plain),
-        Entry(made["q4_0"], ROWS, make=random("q4_0")),
+        Entry(made["q4_0"], ROWS, make=random("q4_0"), twice=("decode",)),
         Entry(made["q4_k_m"], plain, make=rounded("--type", "q4_k_m")),
-        Entry(made["q8_0"], plain, make=random("q8_0")),
+        Entry(made["q8_0"], plain, make=random("q8_0"), twice=("decode",)),
         Entry(models / f"random-{shape}.mlx-4bit-g64", plain, beside=made["q4_0"],
               make=rounded("--mlx", "--bits", "4", "--group-size", "64")),
     ]

@@ -28,3 +28,4 @@ class Reading:
     value: float  # tokens a second; for "first" seconds
     peak_bytes: int
     others: float  # as in child.Outcome
+    memory: float | None = None  # GB/s that reading the weights gave during the run, where the program tells

@@ -22,10 +22,12 @@ class Emelex:
             outcome = child.run([self.program, "run", path, prompt(self.program, path, test.tokens), "--raw",
                                  "--max-tokens", 1, "--temperature", 0, "--context", 512, *threads], timeout)
             return Reading(outcome.seconds_to_output, outcome.peak_bytes, outcome.others)
-        lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens]
+        lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens, "--probe"]
         outcome = child.run([self.program, "bench", path, *lengths, "-d", test.depth, "-b", test.batch, "-r", 1,
                              "-o", "json", *threads], timeout)
-        return Reading(json.loads(outcome.output)["tests"][0]["median"], outcome.peak_bytes, outcome.others)
+        row = json.loads(outcome.output)["tests"][0]
+        memory = row["memory_bytes_per_second"] / 1e9 or None
+        return Reading(row["median"], outcome.peak_bytes, outcome.others, memory)
 
 
 @functools.cache
