@@ -155,7 +155,7 @@ void Bpe::encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch&
 
 template <class Pairs>
 void Bpe::merge(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const {
-  if (word.size() > kShortWord) return merge_long<Pairs>(word, ids, scratch);
+  if (word.size() > kShortWord || options_.parts_unused) return merge_long<Pairs>(word, ids, scratch);
   merge_short<Pairs>(word, ids);
 }
 
@@ -183,6 +183,25 @@ void Bpe::put(TokenId id, std::string_view text, bool& after_unknown, std::vecto
   if (id >= 0) ids.push_back(id);
   if (has_none && rule.unknown >= 0 && !(rule.fuse && after_unknown)) ids.push_back(rule.unknown);
   after_unknown = has_none;
+}
+
+// The same of a token that may be unused: its parts, and theirs. An unused character is as one that has no token.
+void Bpe::put_parts(TokenId id, std::string_view text, const LeftParts& left_parts, bool& after_unknown,
+                    std::vector<TokenId>& ids) const {
+  std::vector<std::pair<TokenId, std::string_view>> rest = {{id, text}};  // the next is the last
+  while (!rest.empty()) {
+    const auto [part, part_text] = rest.back();
+    rest.pop_back();
+    const bool unused = part >= 0 && vocabulary_.type(part) == TokenType::unused;
+    const auto left = unused ? left_parts.find(part) : left_parts.end();
+    if (left == left_parts.end()) {
+      put(unused ? -1 : part, part_text, after_unknown, ids);
+      continue;
+    }
+    for (const std::string_view piece : {part_text.substr(left->second), part_text.substr(0, left->second)}) {
+      rest.emplace_back(vocabulary_.find_mergeable(piece), piece);
+    }
+  }
 }
 
 template <class Pairs>
@@ -244,10 +263,15 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScra
     const ModelScratch::Symbol& next = at(symbol.next);
     return Pairs::find(*this, word, symbol.id, symbol.begin, next.id, end_of(next));
   };
+  LeftParts left_parts;
   const auto look_up = [&](int32_t i) {
     ModelScratch::Symbol& symbol = at(i);
-    symbol.rank = symbol.next < 0 ? kNoRank : merge_of(symbol).rank;
+    const Merge merge = symbol.next < 0 ? Merge{} : merge_of(symbol);
+    symbol.rank = merge.rank;
     if (symbol.rank == kNoRank) return false;
+    if (options_.parts_unused && vocabulary_.type(merge.product) == TokenType::unused) {
+      left_parts[merge.product] = at(symbol.next).begin - symbol.begin;
+    }
     queue.push_back((static_cast<uint64_t>(symbol.rank) << 32U) | static_cast<uint32_t>(i));
     return true;
   };
@@ -266,15 +290,20 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScra
     symbol.next = gone.next;
     gone.rank = kNoRank;
     if (symbol.next >= 0) at(symbol.next).previous = i;
-    if (look_up(i)) std::push_heap(queue.begin(), queue.end(), std::greater<>());
     if (symbol.previous >= 0 && look_up(symbol.previous)) {
       std::push_heap(queue.begin(), queue.end(), std::greater<>());
     }
+    if (look_up(i)) std::push_heap(queue.begin(), queue.end(), std::greater<>());
   }
   bool after_unknown = false;
   for (int32_t i = 0; i >= 0; i = at(i).next) {
     const ModelScratch::Symbol& symbol = at(i);
-    put(symbol.id, word.substr(symbol.begin, end_of(symbol) - symbol.begin), after_unknown, out);
+    const std::string_view text = word.substr(symbol.begin, end_of(symbol) - symbol.begin);
+    if (options_.parts_unused) {
+      put_parts(symbol.id, text, left_parts, after_unknown, out);
+    } else {
+      put(symbol.id, text, after_unknown, out);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "text/token_model.h"
@@ -21,8 +22,9 @@ class Bpe final : public TokenModel {
   };
 
   struct Options {
-    bool whole_words = false;  // a word that is a token stays whole, whatever the merges say
-    char whole_run = 0;        // so does a run of this character alone; 0: none
+    bool whole_words = false;   // a word that is a token stays whole, whatever the merges say
+    char whole_run = 0;         // so does a run of this character alone; 0: none
+    bool parts_unused = false;  // an unused token that came of a merge is taken apart again, as sentencepiece does
     UnknownRule unknown;
   };
 
@@ -44,6 +46,9 @@ class Bpe final : public TokenModel {
     TokenId product = -1;
     uint32_t rank = kNoRank;
   };
+
+  // Of unused tokens that neighbours could make: the bytes of the left one, of those that were looked at last.
+  using LeftParts = std::unordered_map<TokenId, uint32_t>;
 
   // How it is known which neighbours merge: from a list, or from the vocabulary.
   struct ByList;
@@ -68,6 +73,8 @@ class Bpe final : public TokenModel {
   template <class Pairs>
   void merge_long(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const;
   void put(TokenId id, std::string_view text, bool& after_unknown, std::vector<TokenId>& ids) const;
+  void put_parts(TokenId id, std::string_view text, const LeftParts& left_parts, bool& after_unknown,
+                 std::vector<TokenId>& ids) const;
 
   const Vocabulary& vocabulary_;
   Options options_;

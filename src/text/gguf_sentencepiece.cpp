@@ -82,9 +82,12 @@ class Builder {
     if (is_unigram_) {
       parts_.model = make_unigram();
     } else {
-      parts_.pre_tokenizer = make_mark_cut_for(*parts_.vocabulary);
-      parts_.model =
-          std::make_unique<Bpe>(*parts_.vocabulary, ranks_of(scores_), Bpe::Options{false, 0, unknown_rule()});
+      Bpe::Options options;
+      options.unknown = unknown_rule();
+      options.parts_unused = original_ && has_unused();
+      // Which parts an unused token has may be decided anywhere in the text.
+      if (!options.parts_unused) parts_.pre_tokenizer = make_mark_cut_for(*parts_.vocabulary);
+      parts_.model = std::make_unique<Bpe>(*parts_.vocabulary, ranks_of(scores_), std::move(options));
     }
     using Kind = Decoder::Step::Kind;
     parts_.decoder = Decoder({{Kind::replace, kSpaceMark, " "}, {Kind::byte_fallback, "", ""}}, first_token());
@@ -128,6 +131,13 @@ class Builder {
   Decoder::First first_token() const {
     if (removes_spaces()) return Decoder::First::one_space_each;
     return adds_space() ? Decoder::First::one_space : Decoder::First::nothing;
+  }
+
+  bool has_unused() const {
+    for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
+      if (parts_.vocabulary->type(id) == TokenType::unused) return true;
+    }
+    return false;
   }
 
   UnknownRule unknown_rule() const {

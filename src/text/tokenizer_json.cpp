@@ -149,7 +149,7 @@ class Builder {
     if (dropout != nullptr && dropout->is_number() && dropout->get<double>() != 0) {
       parts_of_json_.fail_unsupported("no model.dropout", dropout->dump());
     }
-    Bpe::Options options{flag_of(model_, "ignore_merges", false), 0, unknown_rule()};
+    Bpe::Options options{.whole_words = flag_of(model_, "ignore_merges", false), .unknown = unknown_rule()};
     if (!bytes_last_ && !options.whole_words) cut_at_marks();
     return std::make_unique<Bpe>(*parts_.vocabulary, merges(), std::move(options),
                                  TokenSource{"model.merges", tokenizer_source(metadata_)});

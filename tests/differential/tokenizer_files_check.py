@@ -41,12 +41,14 @@ TRAINED = {
     "bpe-no-prefix": {"model_type": "bpe", "add_dummy_prefix": False, "remove_extra_whitespaces": False},
     "bpe-across-words": {"model_type": "bpe", "split_by_whitespace": False},
     "bpe-suffix": {"model_type": "bpe", "treat_whitespace_as_suffix": True},
+    "bpe-unused": {"model_type": "bpe", "byte_fallback": True},
     "unigram-plain": {"model_type": "unigram"},
     "unigram-bytes": {"model_type": "unigram", "byte_fallback": True, "normalization_rule_name": "nfkc"},
     "unigram-symbols": {"model_type": "unigram", "user_defined_symbols": ["<sep>"],
                         "control_symbols": ["<ctl>"], "normalization_rule_name": "nmt_nfkc_cf"},
     "unigram-inner-symbols": {"model_type": "unigram", "user_defined_symbols": ["<sep>", "ab", "abc"],
                               "control_symbols": ["<ctl>"], "normalization_rule_name": "nmt_nfkc_cf"},
+    "unigram-unused": {"model_type": "unigram", "byte_fallback": True},
     "unigram-spaces": {"model_type": "unigram", "remove_extra_whitespaces": False, "add_dummy_prefix": False,
                        "normalization_rule_name": "identity"},
 }
@@ -102,7 +104,26 @@ def train(name, folder):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(line for text in texts for line in text.splitlines()), model_prefix=str(folder / name),
         vocab_size=1800, hard_vocab_limit=False, minloglevel=2, **TRAINED[name])
+    if name.endswith("-unused"):
+        make_some_unused(folder / f"{name}.model")
     return SentencePiece(folder / f"{name}.model")
+
+
+def make_some_unused(path):
+    """Every third ordinary piece: "type", the third field of a piece, becomes UNUSED; the last of several counts. A file begins with
+    its pieces: tag 0x0A, length, message, each shorter than 128 bytes."""
+    data, made, at, number = path.read_bytes(), bytearray(), 0, 0
+    while data[at] == 0x0A:
+        length = data[at + 1]
+        assert length < 126
+        piece = data[at + 2:at + 2 + length]
+        number += 1
+        ordinary = b"\x18" not in piece[-2:-1]  # the default needs no field
+        if ordinary and number % 3 == 0:
+            piece += b"\x18\x05"
+        made += bytes([0x0A, len(piece)]) + piece
+        at += 2 + length
+    path.write_bytes(bytes(made) + data[at:])
 
 
 def references(folder):
