@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
-#include "kernels/cpu/simd/row_readers.h"
+#include "kernels/cpu/simd/weight_blocks.h"
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
@@ -29,182 +29,24 @@ namespace emelex::cpu {
 namespace {
 
 template <class S, class Format>
-struct Int8Matmul {
+struct Int8Matmul : WeightBlocks<S, Format> {
+  using Blocks = WeightBlocks<S, Format>;
   using F = typename S::F;
   using I = typename S::I;
   using U = typename S::U;
   using X = typename S::X;
-
-  static constexpr int kScales = Format::kScales;
-  static constexpr int kGroups = 8 / kScales;  // of 4 columns that share a scale
-  static constexpr int kRows = S::kRows;
+  using typename Blocks::FileBlock;
+  using typename Blocks::PackedSource;
+  using typename Blocks::UnpackedBlock;
+  using typename Blocks::UnpackedSource;
+  using Blocks::kCentered;
+  using Blocks::kGroups;
+  using Blocks::kOffset;
+  using Blocks::kRows;
+  using Blocks::kScales;
+  using Blocks::packed_source;
+  using Blocks::unpack;
   static constexpr bool kMayShareScales = requires(const MatmulArgs& args) { Format::pairs_share_scales(args); };
-  static constexpr bool kCentered = S::kSignedWeights && Format::kMost >= 128;
-  // A weight in registers is this much above the format's.
-  static constexpr int kOffset = (Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0) - (kCentered ? 128 : 0);
-  using RowBlock = cpu::RowBlock<S, kScales>;
-
-  // A block of a group of rows in registers.
-  struct FileBlock : RowBlock {
-    F sums;
-    U w(int g) const { return this->values[g]; }
-    F scale(int i) const { return this->scales[i]; }
-    F min(int i) const { return this->mins[i]; }
-    F sum() const { return sums; }  // of the block's 32 weights, for each row
-  };
-
-  // Registers of weights that can be added as bytes.
-  static constexpr int kAddable = 255 / Format::kMost >= kGroups ? kGroups
-                                  : 255 / Format::kMost >= 4     ? 4
-                                  : 255 / Format::kMost >= 2     ? 2
-                                                                 : 1;
-
-  [[gnu::always_inline]] static F sum_of_weights(const FileBlock& block) {
-    static constexpr int8_t kOnes[4] = {1, 1, 1, 1};
-    F total = S::zero();
-    EMELEX_UNROLL
-    for (int i = 0; i < kScales; ++i) {
-      I sum = S::set_i(-kOffset * kActivationBlock / kScales);
-      EMELEX_UNROLL
-      for (int g = i * kGroups; g < (i + 1) * kGroups; g += kAddable) {
-        U part = block.values[g];
-        EMELEX_UNROLL
-        for (int j = 1; j < kAddable; ++j) part = S::add_bytes(part, block.values[g + j]);
-        const U ones = S::broadcast4(kOnes);
-        sum = kCentered || kAddable * Format::kMost < 128 ? S::dot_small(sum, part, ones) : S::dot(sum, part, ones);
-      }
-      total = S::fma(S::to_float(sum), block.scales[i], total);
-      if constexpr (Format::kHasMin) total = S::fma(block.mins[i], S::set(kActivationBlock / kScales), total);
-    }
-    return total;
-  }
-
-  // Blocks as they lie in memory, for so few tokens that each is used once. All that it calls is inlined by force: with
-  // a call in the loop over blocks, registers would go through memory, and speed by half.
-  template <class Reader>
-  struct RowSource {
-    typename Format::template Rows<S, Reader> rows;
-    using Block = FileBlock;
-    [[gnu::always_inline]] void get(size_t block, Block& out) {
-      prefetch(block);
-      rows.get(block, out);
-      if constexpr (kCentered) {
-        EMELEX_UNROLL
-        for (int g = 0; g < 8; ++g) out.values[g] = S::flip_sign(out.values[g]);
-      }
-      out.sums = sum_of_weights(out);
-    }
-    // In a file, the same share of the rows that are next: they follow these in memory, but rows are read side by side,
-    // which no hardware prefetcher sees through. Into the second cache: the first is too small to hold rows until they
-    // are needed. A packed matrix is read straight on, and is asked for a page ahead, into the first cache; an even
-    // share for each block, whatever the format reads at once (docs/decisions/0009-packed-matrices.md).
-    [[gnu::always_inline]] void prefetch(size_t block) const {
-      constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
-      if constexpr (std::is_same_v<Reader, PackedReader<S>>) {
-        if constexpr (!Format::kAskAhead) return;
-        const std::byte* next = packed + block * packed_block_bytes + 4096;
-        for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 3);
-      } else {
-        const auto* next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride;
-        for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + block * kBytes + i, 0, 2);
-      }
-    }
-    const std::byte* packed = nullptr;  // the group's packed form, of which each block has that much on average
-    size_t packed_block_bytes = 0;
-  };
-  using FileSource = RowSource<FileReader<S>>;
-  using PackedSource = RowSource<PackedReader<S>>;
-
-  // A block that was unpacked before, for many tokens: it stays in memory.
-  struct UnpackedBlock {
-    static constexpr int kFloats = kScales * (Format::kHasMin ? 2 : 1) + 1;  // a row
-    static constexpr int kRegister = 4 * kRows;                              // bytes
-    static constexpr size_t kBytes = kRows * (kActivationBlock + kFloats * sizeof(float));
-    static_assert(kBytes * S::kRowGroups <= kUnpackedBlockBytes * kMaxRowGroups);
-    std::byte* p;
-    U w(int g) const {
-      if constexpr (S::kTokenPairs) {
-        return S::single_column(pair(g / 2, 0), pair(g / 2, 1), g % 2);
-      } else {
-        return S::load_u(p + kRegister * g);
-      }
-    }
-    // The first or the second half of the rows, 8 columns of them; for S::kTokenPairs.
-    U pair(int g, int half) const { return S::load_u(p + kRegister * (2 * g + half)); }
-    F sum() const { return S::load(floats(0)); }
-    F scale(int i) const { return S::load(floats(1 + i)); }
-    F min(int i) const { return S::load(floats(1 + kScales + i)); }
-    void put(const FileBlock& block) const {
-      EMELEX_UNROLL
-      for (int g = 0; g < 8; g += 2) {
-        U first = block.values[g];
-        U second = block.values[g + 1];
-        if constexpr (S::kTokenPairs) S::pair_columns(block.values[g], block.values[g + 1], first, second);
-        S::store_u(p + kRegister * g, first);
-        S::store_u(p + kRegister * (g + 1), second);
-      }
-      S::store(floats(0), block.sums);
-      EMELEX_UNROLL
-      for (int i = 0; i < kScales; ++i) {
-        S::store(floats(1 + i), block.scales[i]);
-        if constexpr (Format::kHasMin) S::store(floats(1 + kScales + i), block.mins[i]);
-      }
-    }
-
-   private:
-    float* floats(int i) const { return reinterpret_cast<float*>(p + 8 * kRegister) + i * kRows; }
-  };
-
-  struct UnpackedSource {
-    using Block = UnpackedBlock;
-    std::byte* memory;
-    [[gnu::always_inline]] void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
-  };
-
-  // A group of rows from `row` on; with `step` 0, that row in all lanes.
-  template <class Reader>
-  static RowSource<Reader> source(const MatmulArgs& args, int row, size_t step) {
-    using Rows = typename Format::template Rows<S, Reader>;
-    if constexpr (requires { Rows::of(args, row, step); }) {
-      return {Rows::of(args, row, step)};
-    } else {
-      const auto* base = reinterpret_cast<const uint8_t*>(args.weights);
-      return {{base + static_cast<size_t>(row) * args.row_bytes, step * args.row_bytes}};
-    }
-  }
-  static PackedSource packed_source(const MatmulArgs& args, int row) {
-    PackedSource packed = source<PackedReader<S>>(args, row, 1);
-    packed.packed = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
-    packed.packed_block_bytes = args.packed_group_bytes / static_cast<size_t>(args.columns / kActivationBlock);
-    packed.rows.rows.at = packed.packed;
-    return packed;
-  }
-
-  // Writes the packed form of a group of rows to `out`, and returns its size.
-  static size_t pack(const MatmulArgs& args, int row, std::byte* out) {
-    auto packer = source<RowPacker<S>>(args, row, 1);
-    packer.rows.rows.at = out;
-    const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
-    for (size_t b = 0; b < n_blocks; ++b) {
-      RowBlock block;
-      packer.rows.get(b, block);
-    }
-    return static_cast<size_t>(packer.rows.rows.at - out);
-  }
-
-  template <class Source>
-  static UnpackedSource unpack(Source from, size_t n_blocks, std::byte* memory) {
-    for (size_t i = 0; i < n_blocks / Format::kTogether; ++i) {
-      EMELEX_UNROLL
-      for (size_t j = 0; j < Format::kTogether; ++j) {
-        const size_t b = i * Format::kTogether + j;
-        FileBlock block;
-        from.get(b, block);
-        UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
-      }
-    }
-    return {memory};
-  }
 
   static I dot(I acc, U w, const X& x) {
     if constexpr (kCentered || Format::kMost < 128) {
@@ -542,9 +384,9 @@ struct Int8Matmul {
     if (args.packed != nullptr) {
       rows(args, row_begin, row_end, scratch, [&](int row) { return packed_source(args, row); });
     } else if (args.rows >= kRows) {
-      rows(args, row_begin, row_end, scratch, [&](int row) { return source<FileReader<S>>(args, row, 1); });
+      rows(args, row_begin, row_end, scratch, [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 1); });
     } else {  // fewer rows than a group: each alone, in all lanes
-      const auto repeated = [&](int row) { return source<FileReader<S>>(args, row, 0); };
+      const auto repeated = [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 0); };
       for (int row = row_begin; row < row_end; ++row) groups<1>(args, row, 0, 1, scratch, repeated);
     }
   }
