@@ -155,8 +155,8 @@ std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const 
   matrix.rows = rows;
   matrix.columns = columns;
   const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
-  return run_matmul(table, kernels[static_cast<int>(type)], int8 ? table.pack[static_cast<int>(type)] : nullptr, int8,
-                    matrix, x, residual);
+  const auto* packers = int8 ? table.pack : table.float_pack;
+  return run_matmul(table, kernels[static_cast<int>(type)], packers[static_cast<int>(type)], int8, matrix, x, residual);
 }
 
 std::vector<double> Product::reference(const std::vector<std::vector<float>>& x) const {

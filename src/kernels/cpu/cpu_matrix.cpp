@@ -18,9 +18,11 @@ MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8
   return int8 ? kernels.mlx_int8_matmul[kernel] : kernels.mlx_float_matmul[kernel];
 }
 
-PackFn find_packer(const KernelTable& kernels, const Tensor& tensor) {
+// What packs a matrix for that kernel, or nullptr.
+PackFn find_packer(const KernelTable& kernels, const Tensor& tensor, bool int8) {
   if (tensor.rows() < kernels.packed_rows) return nullptr;
-  return tensor.mlx ? kernels.mlx_pack[mlx_kernel(tensor.mlx->format)] : kernels.pack[static_cast<int>(tensor.type)];
+  if (!tensor.mlx) return (int8 ? kernels.pack : kernels.float_pack)[static_cast<int>(tensor.type)];
+  return int8 ? kernels.mlx_pack[mlx_kernel(tensor.mlx->format)] : nullptr;
 }
 
 int groups_of(const KernelTable& kernels, const CpuMatrix& matrix) {
@@ -49,7 +51,7 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
           static_cast<int>(tensor.rows()),
           static_cast<int>(tensor.columns()),
           kernel,
-          int8 != nullptr ? find_packer(context.kernels, tensor) : nullptr,
+          find_packer(context.kernels, tensor, int8 != nullptr),
           int8 != nullptr,
           tensor.mlx};
 }

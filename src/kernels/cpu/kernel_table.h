@@ -85,8 +85,8 @@ struct MatmulArgs {
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
   MlxScales mlx = {};     // for the kernels of MLX's formats
-  // The matrix packed: for the int8 kernels, nullptr where it is not. Group i of packed_rows rows lies at i groups'
-  // bytes; the last is of the last packed_rows rows.
+  // The matrix packed: for kernels with a PackFn, nullptr where it is not. Group i of packed_rows rows lies at i
+  // groups' bytes; the last is of the last packed_rows rows.
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
 };
@@ -103,16 +103,20 @@ constexpr int mlx_kernel(const MlxFormat& format) {
 // `rows`. `scratch` has at least matmul_scratch_bytes(columns) and is aligned to 64.
 using MatmulFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch);
 
-// Writes packed_rows rows from `row` on in the order in which the int8 kernel reads them (simd/row_readers.h), and
-// returns how many bytes that is: the same for all rows of a matrix. For matrices of at least so many rows.
+// Writes packed_rows rows from `row` on in the order in which the kernel reads them (simd/row_readers.h,
+// simd/matmul_plain.h), and returns how many bytes that is: the same for all rows of a matrix. For matrices of at least
+// so many rows.
 using PackFn = size_t (*)(const MatmulArgs& args, int row, std::byte* out);
 
 constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
 // 32 columns of 16 rows: the values, and at most two scales, two mins and a sum for each row.
 constexpr size_t kUnpackedBlockBytes = kLanes * (kActivationBlock + 5 * sizeof(float));
+constexpr size_t kMaxPlainRows = 64;  // of plain numbers, of at most 4 bytes, in scratch at once
 constexpr size_t matmul_scratch_bytes(int columns) {
   const size_t blocks = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock;
-  return blocks * kMaxRowGroups * kUnpackedBlockBytes + 64;  // the float kernels widen 4 rows, which is less
+  const size_t unpacked = kMaxRowGroups * kUnpackedBlockBytes;
+  const size_t plain = kMaxPlainRows * kActivationBlock * sizeof(float);
+  return blocks * (unpacked > plain ? unpacked : plain) + 64;  // kernels that widen rows have 4 of them, which is less
 }
 
 // One layer of one KV block, of all kv heads: keys [kv_head][padded_dim][kBlockTokens], then values
@@ -194,6 +198,7 @@ struct KernelTable {
   MatmulFn mlx_float_matmul[kMlxKernels];
   PackFn pack[kTensorTypes];  // for the int8 kernels
   PackFn mlx_pack[kMlxKernels];
+  PackFn float_pack[kTensorTypes];  // for the float kernels, of plain types alone
 
   // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);

@@ -21,6 +21,8 @@ struct Avx2 {
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = false;
+  static constexpr int kPlainGroups = 1;
+  static constexpr int kPlainTokens = 4;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatTokens = 2;
   static constexpr int kKvVectors = 4;
@@ -254,6 +256,13 @@ struct Avx2 {
     const __m256i mask = _mm256_set1_epi32(0xFFFF);
     low = half_to_float(low_halves({_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)}));
     high = half_to_float(low_halves({_mm256_srli_epi32(a.lo, 16), _mm256_srli_epi32(a.hi, 16)}));
+  }
+  [[gnu::always_inline]] static void store_halves(void* low, void* high, I a) {
+    const __m256i mask = _mm256_set1_epi32(0xFFFF);
+    _mm256_storeu_si256(static_cast<__m256i*>(low),
+                        low_halves({_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask)}));
+    _mm256_storeu_si256(static_cast<__m256i*>(high),
+                        low_halves({_mm256_srli_epi32(a.lo, 16), _mm256_srli_epi32(a.hi, 16)}));
   }
   [[gnu::always_inline]] static I gather_words(const uint8_t* base, size_t stride) {
     return {gather_words8(base, stride), gather_words8(base + 8 * stride, stride)};

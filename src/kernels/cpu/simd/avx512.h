@@ -21,6 +21,8 @@ struct Avx512 {
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = true;
+  static constexpr int kPlainGroups = 4;
+  static constexpr int kPlainTokens = 4;
   static constexpr int kFloatRows = 4;
   static constexpr int kFloatTokens = 4;
   static constexpr int kKvVectors = 4;
@@ -184,6 +186,10 @@ struct Avx512 {
   [[gnu::always_inline]] static void halves(I a, F& low, F& high) {
     low = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a));
     high = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16)));
+  }
+  [[gnu::always_inline]] static void store_halves(void* low, void* high, I a) {
+    _mm256_storeu_si256(static_cast<__m256i*>(low), _mm512_cvtepi32_epi16(a));
+    _mm256_storeu_si256(static_cast<__m256i*>(high), _mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16)));
   }
   [[gnu::always_inline]] static I gather_words(const uint8_t* base, size_t stride) {
     int32_t raw[16];

@@ -21,7 +21,7 @@
 //                          hardware keeps ahead by itself: asking would only take its place
 //   Rows<S, Reader>        S::kRows rows at once, {base, reader}: get(b, block) unpacks their block b. Asked for in
 //                          order. What it reads is the same for any values (row_readers.h).
-// Here are the plain types and those of 32 values; k_quants.h has those of 256.
+// Here are the types of 32 values; k_quants.h has those of 256, plain_formats.h numbers as they are.
 // Layouts: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h (block_q4_0 and so on).
 
 namespace emelex::cpu {
@@ -271,38 +271,6 @@ struct ReferenceFormat {
   template <class S>
   static void load_float(const uint8_t* p, float* out) {
     dequantize_block(kType, p, out);
-  }
-};
-
-// Plain numbers, taken 16 at a time.
-struct F32Format {
-  static constexpr int kBytes = 64;
-  static constexpr int kBlock = 16;
-  template <class S>
-  static void load_float(const uint8_t* p, float* out) {
-    std::memcpy(out, p, 64);
-  }
-};
-
-struct F16Format {
-  static constexpr int kBytes = 32;
-  static constexpr int kBlock = 16;
-  template <class S>
-  static void load_float(const uint8_t* p, float* out) {
-    uint16_t raw[16];
-    std::memcpy(raw, p, 32);
-    S::store(out, S::load(raw));
-  }
-};
-
-struct Bf16Format {
-  static constexpr int kBytes = 32;
-  static constexpr int kBlock = 16;
-  template <class S>
-  static void load_float(const uint8_t* p, float* out) {
-    uint16_t raw[16];
-    std::memcpy(raw, p, 32);
-    S::store(out, S::load_bf16(raw));
   }
 };
 

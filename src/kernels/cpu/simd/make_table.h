@@ -9,7 +9,9 @@
 #include "kernels/cpu/simd/kv_formats.h"
 #include "kernels/cpu/simd/matmul_float.h"
 #include "kernels/cpu/simd/matmul_int8.h"
+#include "kernels/cpu/simd/matmul_plain.h"
 #include "kernels/cpu/simd/mlx_formats.h"
+#include "kernels/cpu/simd/plain_formats.h"
 
 namespace emelex::cpu {
 namespace {
@@ -56,6 +58,13 @@ constexpr void add_quantized(KernelTable& table) {
   add_reference<S, TensorType::tq2_0, 256, 66>(table);
 }
 
+// Plain numbers, which need no rounded activations.
+template <class S, TensorType kType, class Format>
+constexpr void add_plain(KernelTable& table) {
+  table.float_matmul[static_cast<int>(kType)] = PlainMatmul<typename S::RowVectors, Format>::run;
+  table.float_pack[static_cast<int>(kType)] = PlainMatmul<typename S::RowVectors, Format>::pack;
+}
+
 template <class S, class Format>
 constexpr void add_mlx_int8(KernelTable& table, const MlxFormat& format) {
   table.mlx_int8_matmul[mlx_kernel(format)] = Int8Matmul<typename S::RowVectors, Format>::run;
@@ -96,9 +105,9 @@ constexpr KernelTable make_table() {
   add_int8<S, TensorType::q4_0, Q4_0Format>(table);
   add_int8<S, TensorType::q4_1, Q4_1Format>(table);
   add_int8<S, TensorType::q8_0, Q8_0Format>(table);
-  table.float_matmul[at(TensorType::f32)] = FloatMatmul<S, F32Format>::run;
-  table.float_matmul[at(TensorType::f16)] = FloatMatmul<S, F16Format>::run;
-  table.float_matmul[at(TensorType::bf16)] = FloatMatmul<S, Bf16Format>::run;
+  add_plain<S, TensorType::f32, PlainF32>(table);
+  add_plain<S, TensorType::f16, PlainF16>(table);
+  add_plain<S, TensorType::bf16, PlainBf16>(table);
   table.float_matmul[at(TensorType::q4_0)] = FloatMatmul<S, Q4_0Format>::run;
   table.float_matmul[at(TensorType::q4_1)] = FloatMatmul<S, Q4_1Format>::run;
   table.float_matmul[at(TensorType::q8_0)] = FloatMatmul<S, Q8_0Format>::run;

@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
 
-// Matrix product with float32 activations, for weights of any format. A few rows are widened to floats; a row and a
-// token are then multiplied along 16 lanes of columns, and the lanes are added at the end.
+// Matrix product with float32 activations, for weights in blocks of any format. A few rows are widened to floats; a row
+// and a token are then multiplied along 16 lanes of columns, and the lanes are added at the end. Plain numbers have a
+// quicker one (matmul_plain.h).
 
 namespace emelex::cpu {
 namespace {
@@ -28,16 +28,10 @@ struct FloatMatmul {
   }
 
   static void widen_blocks(const uint8_t* row, int columns, float* out) {
-    int c = 0;
-    for (; c + Format::kBlock <= columns; c += Format::kBlock) {
+    for (int c = 0; c < columns; c += Format::kBlock) {
       Format::template load_float<S>(row, out + c);
       row += Format::kBytes;
     }
-    if (c == columns) return;
-    // Plain numbers whose count 16 does not divide: the rest is zero.
-    uint8_t rest[Format::kBytes] = {};
-    std::memcpy(rest, row, static_cast<size_t>(columns - c) * (Format::kBytes / Format::kBlock));
-    Format::template load_float<S>(rest, out + c);
   }
 
   template <int R, int T>

@@ -148,6 +148,8 @@ struct NeonRows : NeonVectors<1> {
   static constexpr bool kTokenPairs = false;
 #endif
   static constexpr bool kTwoDotChains = false;
+  static constexpr int kPlainGroups = 4;
+  static constexpr int kPlainTokens = 4;
 
   struct U {
     uint8x16_t v;
@@ -238,6 +240,10 @@ struct NeonRows : NeonVectors<1> {
   [[gnu::always_inline]] static void halves(const I& a, F& low, F& high) {
     low.v[0] = One::half_to_float(vmovn_u32(a.v[0]));
     high.v[0] = One::half_to_float(vshrn_n_u32(a.v[0], 16));
+  }
+  [[gnu::always_inline]] static void store_halves(void* low, void* high, const I& a) {
+    vst1_u16(static_cast<uint16_t*>(low), vmovn_u32(a.v[0]));
+    vst1_u16(static_cast<uint16_t*>(high), vshrn_n_u32(a.v[0], 16));
   }
 
   // u below 128, so signed too.

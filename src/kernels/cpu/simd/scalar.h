@@ -22,8 +22,10 @@ struct Scalar {
   static constexpr bool kSignedWeights = false;  // whether dot products want signed weights
   static constexpr bool kTokenPairs = false;     // whether there are products of two rows with two tokens
   static constexpr bool kTwoDotChains = false;   // whether dot products of one token wait for each other, otherwise
+  static constexpr int kPlainGroups = 1;         // groups of kRows rows and
+  static constexpr int kPlainTokens = 2;         // tokens of a tile of the kernel of plain numbers
   static constexpr int kFloatRows = 2;           // rows and
-  static constexpr int kFloatTokens = 2;         // tokens that the float kernel keeps in registers
+  static constexpr int kFloatTokens = 2;         // tokens that the kernel of widened rows keeps in registers
   static constexpr int kKvVectors = 4;           // vectors of 4 rows that attention keeps in registers
 
   struct F {
@@ -351,6 +353,16 @@ struct Scalar {
       low.v[i] = half_to_float(static_cast<uint16_t>(a.v[i]));
       high.v[i] = half_to_float(static_cast<uint16_t>(static_cast<uint32_t>(a.v[i]) >> 16));
     }
+  }
+  // the lower halves of all words one after another, and the upper ones
+  static void store_halves(void* low, void* high, const I& a) {
+    uint16_t halves[2][16];
+    for (int i = 0; i < 16; ++i) {
+      halves[0][i] = static_cast<uint16_t>(a.v[i]);
+      halves[1][i] = static_cast<uint16_t>(static_cast<uint32_t>(a.v[i]) >> 16);
+    }
+    std::memcpy(low, halves[0], 32);
+    std::memcpy(high, halves[1], 32);
   }
   static F low_half(const I& a) {  // the low 16 bits as float16
     F r;

@@ -1,0 +1,187 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/plain_formats.h"
+
+// Matrix product of plain numbers (float32, float16, bfloat16) with float32 activations.
+//
+// A lane is a row, as in the int8 products: a group of S::kRows rows lies column after column (plain_formats.h), in a
+// packed matrix or in scratch, and a column of it is multiplied with a token's activation in all lanes. So nothing is
+// added across lanes, and a tile of groups and tokens does as many products as it has registers for what it loads.
+// A row's products are added up in order, kSegment columns by themselves and then the segments: a sum of thousands in
+// one chain would lose two bits more. The order is the same for one token and for many.
+
+namespace emelex::cpu {
+namespace {
+
+template <class S, class Format>
+struct PlainMatmul {
+  using F = typename S::F;
+  using U = typename S::U;
+
+  static constexpr int kRows = S::kRows;
+  static constexpr int kSegment = 256;
+  // Of one token a sum waits for the product before it, so it takes so many groups to keep the multipliers at work.
+  static constexpr int kGroupsOfOne = 4;
+  static_assert(kGroupsOfOne * kRows <= kMaxPlainRows && S::kPlainGroups * kRows <= kMaxPlainRows);
+  static constexpr int kMostTokens = 8;  // of a tile: each has its address in a register
+  // 16 bytes of a row; columns are padded with zeros to a multiple of so many.
+  static constexpr int kTogether = 16 / static_cast<int>(Format::kBytes);
+  static constexpr size_t kColumnBytes = size_t{kRows} * Format::kBytes;
+
+  static int padded(int columns) { return (columns + kTogether - 1) / kTogether * kTogether; }
+  static size_t group_bytes(int columns) { return static_cast<size_t>(padded(columns)) * kColumnBytes; }
+
+  // Brings rows `row` … `row` + kRows - 1 into columns; with `step` 0, that row kRows times. Returns group_bytes.
+  static size_t bring_in_columns(const MatmulArgs& args, int row, size_t step, std::byte* out) {
+    const auto* base = reinterpret_cast<const uint8_t*>(args.weights) + static_cast<size_t>(row) * args.row_bytes;
+    const size_t stride = step * args.row_bytes;
+    const int whole = args.columns / kTogether;
+    U rows[4];
+    for (int i = 0; i < whole; ++i) {
+      S::load_transposed(base + 16 * i, stride, rows);
+      Format::template put_columns<S>(rows, out + static_cast<size_t>(i * kTogether) * kColumnBytes);
+    }
+    const int rest = args.columns - whole * kTogether;
+    if (rest > 0) {
+      uint8_t last[kRows][16] = {};
+      for (size_t r = 0; r < kRows; ++r)
+        std::memcpy(last[r], base + 16 * whole + r * stride, static_cast<size_t>(rest) * Format::kBytes);
+      S::load_transposed(last[0], 16, rows);
+      Format::template put_columns<S>(rows, out + static_cast<size_t>(whole * kTogether) * kColumnBytes);
+    }
+    return group_bytes(args.columns);
+  }
+
+  static size_t pack(const MatmulArgs& args, int row, std::byte* out) { return bring_in_columns(args, row, 1, out); }
+
+  template <int R, int T>
+  [[gnu::always_inline]] static void set_zero(F (&sums)[R][T]) {
+    EMELEX_UNROLL
+    for (int r = 0; r < R; ++r) {
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) sums[r][t] = S::zero();
+    }
+  }
+
+  // acc += the products of columns [begin, end), of R groups of rows and T tokens.
+  template <int R, int T>
+  [[gnu::always_inline]] static void add_columns(const std::byte* const (&groups)[R], const float* const (&x)[T],
+                                                 size_t begin, size_t end, F (&acc)[R][T]) {
+    for (size_t c = begin; c < end; c += 2) {
+      F w[R][2];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) Format::template load_columns<S>(groups[r] + c * kColumnBytes, w[r]);
+      EMELEX_UNROLL
+      for (size_t i = 0; i < 2; ++i) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) {
+          const F xs = S::set(x[t][c + i]);
+          EMELEX_UNROLL
+          for (int r = 0; r < R; ++r) acc[r][t] = S::fma(w[r][i], xs, acc[r][t]);
+        }
+      }
+    }
+  }
+
+  // The products of all columns.
+  template <int R, int T>
+  [[gnu::always_inline]] static void multiply(const std::byte* const (&groups)[R], const MatmulArgs& args, int token,
+                                              F (&sum)[R][T]) {
+    const float* x[T];
+    for (int t = 0; t < T; ++t) x[t] = args.x + static_cast<size_t>(token + t) * static_cast<size_t>(args.x_stride);
+    const auto columns = static_cast<size_t>(padded(args.columns));
+    set_zero(sum);
+    for (size_t begin = 0; begin < columns; begin += kSegment) {
+      const size_t end = begin + kSegment < columns ? begin + kSegment : columns;
+      F acc[R][T];
+      set_zero(acc);
+      add_columns(groups, x, begin, end, acc);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) sum[r][t] = S::add(sum[r][t], acc[r][t]);
+      }
+    }
+  }
+
+  // Writes lanes [from, to) of one token's group of rows, which begin at `row`.
+  static void write(const MatmulArgs& args, int token, int row, int from, int to, F sum) {
+    const size_t at = static_cast<size_t>(token) * static_cast<size_t>(args.rows) + static_cast<size_t>(row);
+    if (from == 0 && to == kRows) {
+      if (args.residual != nullptr) sum = S::add(S::load(args.residual + at), sum);
+      S::store(args.out + at, sum);
+      return;
+    }
+    float lanes[kRows];
+    S::store(lanes, sum);
+    for (int i = from; i < to; ++i) {
+      const size_t j = at + static_cast<size_t>(i);
+      args.out[j] = args.residual != nullptr ? args.residual[j] + lanes[i] : lanes[i];
+    }
+  }
+
+  // All tokens from `token` on that fill tiles of T, then the rest in smaller ones.
+  template <int T, int R>
+  static void tiles(const std::byte* const (&groups)[R], const MatmulArgs& args, int token, int row, int from, int to) {
+    for (; token + T <= args.tokens; token += T) {
+      F sum[R][T];
+      multiply(groups, args, token, sum);
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        EMELEX_UNROLL
+        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kRows, from, to, sum[r][t]);
+      }
+    }
+    if constexpr (T > 1) tiles<T / 2>(groups, args, token, row, from, to);
+  }
+
+  // R groups of rows from `row` on, of which lanes [from, to) are wanted, in tiles of up to T tokens.
+  template <int R, int T>
+  static void groups(const MatmulArgs& args, int row, int from, int to, size_t step, std::byte* scratch) {
+    const size_t bytes = group_bytes(args.columns);
+    const std::byte* columns[R];
+    for (int r = 0; r < R; ++r) {
+      const int first = row + r * kRows;
+      if (args.packed != nullptr) {
+        columns[r] = args.packed + static_cast<size_t>((first + kRows - 1) / kRows) * args.packed_group_bytes;
+      } else {
+        std::byte* out = scratch + static_cast<size_t>(r) * bytes;
+        bring_in_columns(args, first, step, out);
+        columns[r] = out;
+      }
+    }
+    tiles<T>(columns, args, 0, row, from, to);
+  }
+
+  // Rows from `row` on that fill R groups, then fewer, down to the last rows of the matrix.
+  template <int R, int T>
+  static void rows(const MatmulArgs& args, int row, int row_end, std::byte* scratch) {
+    for (; row + R * kRows <= row_end; row += R * kRows) groups<R, T>(args, row, 0, kRows, 1, scratch);
+    if constexpr (R > 1) {
+      rows<R / 2, T == 1 || T == kMostTokens ? T : 2 * T>(args, row, row_end, scratch);  // as many sums
+    } else if (row < row_end) {
+      // As the end of a full group: loads stay inside the matrix.
+      const int first = args.rows - kRows;
+      groups<1, T>(args, first, row - first, kRows, 1, scratch);
+    }
+  }
+
+  static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
+    if (args.rows < kRows) {  // each alone, in all lanes
+      for (int row = row_begin; row < row_end; ++row) groups<1, S::kPlainTokens>(args, row, 0, 1, 0, scratch);
+    } else if (args.tokens == 1) {
+      rows<kGroupsOfOne, 1>(args, row_begin, row_end, scratch);
+    } else {
+      rows<S::kPlainGroups, S::kPlainTokens>(args, row_begin, row_end, scratch);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace emelex::cpu
