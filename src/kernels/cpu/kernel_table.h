@@ -111,11 +111,11 @@ using PackFn = size_t (*)(const MatmulArgs& args, int row, std::byte* out);
 constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
 // 32 columns of 16 rows: the values, and at most two scales, two mins and a sum for each row.
 constexpr size_t kUnpackedBlockBytes = kLanes * (kActivationBlock + 5 * sizeof(float));
-constexpr size_t kMaxPlainRows = 64;  // of plain numbers, of at most 4 bytes, in scratch at once
+constexpr size_t kMaxPlainRows = 64;  // of plain numbers in scratch at once: float32, and float16 that these come from
 constexpr size_t matmul_scratch_bytes(int columns) {
   const size_t blocks = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock;
   const size_t unpacked = kMaxRowGroups * kUnpackedBlockBytes;
-  const size_t plain = kMaxPlainRows * kActivationBlock * sizeof(float);
+  const size_t plain = kMaxPlainRows * kActivationBlock * (sizeof(float) + sizeof(uint16_t));
   return blocks * (unpacked > plain ? unpacked : plain) + 64;  // kernels that widen rows have 4 of them, which is less
 }
 

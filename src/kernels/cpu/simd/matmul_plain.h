@@ -29,31 +29,31 @@ struct PlainMatmul {
   // Of one token a sum waits for the product before it, so it takes so many groups to keep the multipliers at work.
   static constexpr int kGroupsOfOne = 4;
   static_assert(kGroupsOfOne * kRows <= kMaxPlainRows && S::kPlainGroups * kRows <= kMaxPlainRows);
-  static constexpr int kMostTokens = 8;  // of a tile: each has its address in a register
-  // 16 bytes of a row; columns are padded with zeros to a multiple of so many.
-  static constexpr int kTogether = 16 / static_cast<int>(Format::kBytes);
+  static constexpr int kManyTokens = 32;  // for which widening once pays
+  static constexpr int kMostTokens = 8;   // of a tile: each has its address in a register
+  static constexpr int kTogether = 16 / static_cast<int>(Format::kBytes);  // 16 bytes of a row
   static constexpr size_t kColumnBytes = size_t{kRows} * Format::kBytes;
 
-  static int padded(int columns) { return (columns + kTogether - 1) / kTogether * kTogether; }
+  // Columns are followed by zeros up to a multiple of 8, in all formats.
+  static int padded(int columns) { return (columns + 7) / 8 * 8; }
   static size_t group_bytes(int columns) { return static_cast<size_t>(padded(columns)) * kColumnBytes; }
 
   // Brings rows `row` … `row` + kRows - 1 into columns; with `step` 0, that row kRows times. Returns group_bytes.
   static size_t bring_in_columns(const MatmulArgs& args, int row, size_t step, std::byte* out) {
     const auto* base = reinterpret_cast<const uint8_t*>(args.weights) + static_cast<size_t>(row) * args.row_bytes;
     const size_t stride = step * args.row_bytes;
-    const int whole = args.columns / kTogether;
     U rows[4];
-    for (int i = 0; i < whole; ++i) {
-      S::load_transposed(base + 16 * i, stride, rows);
-      Format::template put_columns<S>(rows, out + static_cast<size_t>(i * kTogether) * kColumnBytes);
-    }
-    const int rest = args.columns - whole * kTogether;
-    if (rest > 0) {
-      uint8_t last[kRows][16] = {};
-      for (size_t r = 0; r < kRows; ++r)
-        std::memcpy(last[r], base + 16 * whole + r * stride, static_cast<size_t>(rest) * Format::kBytes);
-      S::load_transposed(last[0], 16, rows);
-      Format::template put_columns<S>(rows, out + static_cast<size_t>(whole * kTogether) * kColumnBytes);
+    for (int c = 0; c < padded(args.columns); c += kTogether) {
+      const uint8_t* at = base + static_cast<size_t>(c) * Format::kBytes;
+      if (c + kTogether <= args.columns) {
+        S::load_transposed(at, stride, rows);
+      } else {
+        uint8_t last[kRows][16] = {};
+        const size_t rest = c < args.columns ? static_cast<size_t>(args.columns - c) * Format::kBytes : 0;
+        for (size_t r = 0; r < kRows && rest > 0; ++r) std::memcpy(last[r], at + r * stride, rest);
+        S::load_transposed(last[0], 16, rows);
+      }
+      Format::template put_columns<S>(rows, out + static_cast<size_t>(c) * kColumnBytes);
     }
     return group_bytes(args.columns);
   }
@@ -156,7 +156,28 @@ struct PlainMatmul {
         columns[r] = out;
       }
     }
+    if constexpr (Format::kBytes < sizeof(float)) {
+      if (args.tokens >= kManyTokens) {
+        widen(columns, args.columns, reinterpret_cast<float*>(scratch + R * bytes));
+        return PlainMatmul<S, PlainF32>::template tiles<T>(columns, args, 0, row, from, to);
+      }
+    }
     tiles<T>(columns, args, 0, row, from, to);
+  }
+
+  // Brings R groups into float32, one after another from `out` on.
+  template <int R>
+  static void widen(const std::byte* (&groups)[R], int columns, float* out) {
+    for (const std::byte*& group : groups) {
+      const std::byte* from = group;
+      group = reinterpret_cast<const std::byte*>(out);
+      for (int c = 0; c < padded(columns); c += 2, from += 2 * kColumnBytes, out += 2 * kRows) {
+        F w[2];
+        Format::template load_columns<S>(from, w);
+        S::store(out, w[0]);
+        S::store(out + kRows, w[1]);
+      }
+    }
   }
 
   // Rows from `row` on that fill R groups, then fewer, down to the last rows of the matrix.
