@@ -12,7 +12,7 @@
 //
 // A lane is a row, as in the int8 products: a group of S::kRows rows lies column after column (plain_formats.h), in a
 // packed matrix or in scratch, and a column of it is multiplied with a token's activation in all lanes. So nothing is
-// added across lanes, and a tile of groups and tokens does as many products as it has registers for what it loads.
+// added across lanes, and a tile of 4 groups and 4 tokens multiplies 16 times for 8 loads, with its sums in registers.
 // A row's products are added up in order, kSegment columns by themselves and then the segments: a sum of thousands in
 // one chain would lose two bits more. The order is the same for one token and for many.
 
