@@ -10,6 +10,7 @@
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
 #include "kernels/cpu/simd/weight_blocks.h"
+#include "kernels/cpu/simd/write_rows.h"
 
 // Matrix product of quantized weights with activations rounded to integers.
 //
@@ -35,10 +36,6 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   using I = typename S::I;
   using U = typename S::U;
   using X = typename S::X;
-  using typename Blocks::FileBlock;
-  using typename Blocks::PackedSource;
-  using typename Blocks::UnpackedBlock;
-  using typename Blocks::UnpackedSource;
   using Blocks::kCentered;
   using Blocks::kGroups;
   using Blocks::kOffset;
@@ -46,6 +43,10 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   using Blocks::kScales;
   using Blocks::packed_source;
   using Blocks::unpack;
+  using typename Blocks::FileBlock;
+  using typename Blocks::PackedSource;
+  using typename Blocks::UnpackedBlock;
+  using typename Blocks::UnpackedSource;
   static constexpr bool kMayShareScales = requires(const MatmulArgs& args) { Format::pairs_share_scales(args); };
 
   static I dot(I acc, U w, const X& x) {
@@ -305,22 +306,6 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     }
   }
 
-  // Writes lanes [from, to) of one token's group of rows, which begin at `row`.
-  static void write(const MatmulArgs& args, int token, int row, int from, int to, F acc) {
-    const size_t at = static_cast<size_t>(token) * static_cast<size_t>(args.rows) + static_cast<size_t>(row);
-    if (from == 0 && to == kRows) {
-      if (args.residual != nullptr) acc = S::add(S::load(args.residual + at), acc);
-      S::store(args.out + at, acc);
-      return;
-    }
-    float lanes[kRows];
-    S::store(lanes, acc);
-    for (int i = from; i < to; ++i) {
-      const size_t j = at + static_cast<size_t>(i);
-      args.out[j] = args.residual != nullptr ? args.residual[j] + lanes[i] : lanes[i];
-    }
-  }
-
   static bool share_scales(const MatmulArgs& args) {
     if constexpr (kMayShareScales) return Format::pairs_share_scales(args);
     return false;
@@ -335,7 +320,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kRows, from, to, acc[r][t]);
+        for (int t = 0; t < T; ++t) write_rows<S>(args, token + t, row + r * kRows, from, to, acc[r][t]);
       }
     }
     if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
@@ -384,7 +369,8 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     if (args.packed != nullptr) {
       rows(args, row_begin, row_end, scratch, [&](int row) { return packed_source(args, row); });
     } else if (args.rows >= kRows) {
-      rows(args, row_begin, row_end, scratch, [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 1); });
+      rows(args, row_begin, row_end, scratch,
+           [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 1); });
     } else {  // fewer rows than a group: each alone, in all lanes
       const auto repeated = [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 0); };
       for (int row = row_begin; row < row_end; ++row) groups<1>(args, row, 0, 1, scratch, repeated);

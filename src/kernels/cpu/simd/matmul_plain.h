@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/plain_formats.h"
+#include "kernels/cpu/simd/write_rows.h"
 
 // Matrix product of plain numbers (float32, float16, bfloat16) with float32 activations.
 //
@@ -110,22 +111,6 @@ struct PlainMatmul {
     }
   }
 
-  // Writes lanes [from, to) of one token's group of rows, which begin at `row`.
-  static void write(const MatmulArgs& args, int token, int row, int from, int to, F sum) {
-    const size_t at = static_cast<size_t>(token) * static_cast<size_t>(args.rows) + static_cast<size_t>(row);
-    if (from == 0 && to == kRows) {
-      if (args.residual != nullptr) sum = S::add(S::load(args.residual + at), sum);
-      S::store(args.out + at, sum);
-      return;
-    }
-    float lanes[kRows];
-    S::store(lanes, sum);
-    for (int i = from; i < to; ++i) {
-      const size_t j = at + static_cast<size_t>(i);
-      args.out[j] = args.residual != nullptr ? args.residual[j] + lanes[i] : lanes[i];
-    }
-  }
-
   // All tokens from `token` on that fill tiles of T, then the rest in smaller ones.
   template <int T, int R>
   static void tiles(const std::byte* const (&groups)[R], const MatmulArgs& args, int token, int row, int from, int to) {
@@ -135,7 +120,7 @@ struct PlainMatmul {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) write(args, token + t, row + r * kRows, from, to, sum[r][t]);
+        for (int t = 0; t < T; ++t) write_rows<S>(args, token + t, row + r * kRows, from, to, sum[r][t]);
       }
     }
     if constexpr (T > 1) tiles<T / 2>(groups, args, token, row, from, to);

@@ -13,14 +13,18 @@
 namespace emelex::cpu {
 namespace {
 
-struct PlainF32 {
-  static constexpr size_t kBytes = 4;
-
+// 4 bytes of each row stay together.
+struct ColumnsOfWords {
   template <class S>
   [[gnu::always_inline]] static void put_columns(const typename S::U in[4], std::byte* p) {
     EMELEX_UNROLL
     for (int i = 0; i < 4; ++i) S::store_u(p + 4 * S::kRows * i, in[i]);
   }
+};
+
+struct PlainF32 : ColumnsOfWords {
+  static constexpr size_t kBytes = 4;
+
   template <class S>
   [[gnu::always_inline]] static void load_columns(const std::byte* p, typename S::F w[2]) {
     const auto* floats = reinterpret_cast<const float*>(p);
@@ -51,14 +55,9 @@ struct PlainF16 {
 
 // Two columns of a row side by side, as in the file: each is the upper half of a float32, once it has been shifted or
 // its neighbour cleared.
-struct PlainBf16 {
+struct PlainBf16 : ColumnsOfWords {
   static constexpr size_t kBytes = 2;
 
-  template <class S>
-  [[gnu::always_inline]] static void put_columns(const typename S::U in[4], std::byte* p) {
-    EMELEX_UNROLL
-    for (int i = 0; i < 4; ++i) S::store_u(p + 4 * S::kRows * i, in[i]);
-  }
   template <class S>
   [[gnu::always_inline]] static void load_columns(const std::byte* p, typename S::F w[2]) {
     const auto pairs = S::words(S::load_u(p));
