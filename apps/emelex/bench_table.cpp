@@ -106,8 +106,7 @@ std::string bench_csv(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
   std::string csv =
       "test,repetitions,mean,stddev,min,median,max,bytes_per_second,memory_bytes_per_second,model,architecture,"
-      "quantization,parameters,"
-      "weight_bytes,device,instruction_set,kernels,threads,emelex,mlx\n";
+      "quantization,parameters,weight_bytes,device,instruction_set,kernels,threads,emelex,mlx\n";
   const std::string measured_on =
       str_cat(csv_field(model.name), ",", csv_field(model.architecture), ",", csv_field(model.quantization), ",",
               model.parameters, ",", model.weight_bytes, ",", model.device, ",", model.instruction_set, ",",

@@ -185,14 +185,14 @@ void Bpe::put(TokenId id, std::string_view text, bool& after_unknown, std::vecto
   after_unknown = has_none;
 }
 
-// The same of a token that may be unused: its parts, and theirs. An unused character is as one that has no token.
+// The same of an unused token: its parts, and theirs. An unused character is as one that has no token.
 void Bpe::put_parts(TokenId id, std::string_view text, const LeftParts& left_parts, bool& after_unknown,
                     std::vector<TokenId>& ids) const {
   std::vector<std::pair<TokenId, std::string_view>> rest = {{id, text}};  // the next is the last
   while (!rest.empty()) {
     const auto [part, part_text] = rest.back();
     rest.pop_back();
-    const bool unused = part >= 0 && vocabulary_.type(part) == TokenType::unused;
+    const bool unused = is_unused(part);
     const auto left = unused ? left_parts.find(part) : left_parts.end();
     if (left == left_parts.end()) {
       put(unused ? -1 : part, part_text, after_unknown, ids);
@@ -269,7 +269,7 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScra
     const Merge merge = symbol.next < 0 ? Merge{} : merge_of(symbol);
     symbol.rank = merge.rank;
     if (symbol.rank == kNoRank) return false;
-    if (options_.parts_unused && vocabulary_.type(merge.product) == TokenType::unused) {
+    if (options_.parts_unused && is_unused(merge.product)) {
       left_parts[merge.product] = at(symbol.next).begin - symbol.begin;
     }
     queue.push_back((static_cast<uint64_t>(symbol.rank) << 32U) | static_cast<uint32_t>(i));
@@ -299,7 +299,7 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScra
   for (int32_t i = 0; i >= 0; i = at(i).next) {
     const ModelScratch::Symbol& symbol = at(i);
     const std::string_view text = word.substr(symbol.begin, end_of(symbol) - symbol.begin);
-    if (options_.parts_unused) {
+    if (options_.parts_unused && is_unused(symbol.id)) {
       put_parts(symbol.id, text, left_parts, after_unknown, out);
     } else {
       put(symbol.id, text, after_unknown, out);

@@ -73,6 +73,7 @@ class Bpe final : public TokenModel {
   template <class Pairs>
   void merge_long(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const;
   void put(TokenId id, std::string_view text, bool& after_unknown, std::vector<TokenId>& ids) const;
+  bool is_unused(TokenId id) const { return id >= 0 && vocabulary_.type(id) == TokenType::unused; }
   void put_parts(TokenId id, std::string_view text, const LeftParts& left_parts, bool& after_unknown,
                  std::vector<TokenId>& ids) const;
 

@@ -84,7 +84,7 @@ class Builder {
     } else {
       Bpe::Options options;
       options.unknown = unknown_rule();
-      options.parts_unused = original_ && has_unused();
+      options.parts_unused = original_ && has(TokenType::unused);
       // Which parts an unused token has may be decided anywhere in the text.
       if (!options.parts_unused) parts_.pre_tokenizer = make_mark_cut_for(*parts_.vocabulary);
       parts_.model = std::make_unique<Bpe>(*parts_.vocabulary, ranks_of(scores_), std::move(options));
@@ -133,9 +133,9 @@ class Builder {
     return adds_space() ? Decoder::First::one_space : Decoder::First::nothing;
   }
 
-  bool has_unused() const {
+  bool has(TokenType type) const {
     for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
-      if (parts_.vocabulary->type(id) == TokenType::unused) return true;
+      if (parts_.vocabulary->type(id) == type) return true;
     }
     return false;
   }
@@ -147,11 +147,7 @@ class Builder {
     for (TokenId id = 0; rule.unknown < 0 && id < parts_.vocabulary->size(); ++id) {
       if (parts_.vocabulary->type(id) == TokenType::unknown) rule.unknown = id;
     }
-    for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
-      if (parts_.vocabulary->type(id) != TokenType::byte) continue;
-      rule.byte_tokens = parts_.vocabulary->byte_tokens();
-      break;
-    }
+    if (has(TokenType::byte)) rule.byte_tokens = parts_.vocabulary->byte_tokens();
     return rule;
   }
 

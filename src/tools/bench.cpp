@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/strings.h"
 #include "engine/runner.h"
@@ -100,17 +101,19 @@ BenchRow summarize(std::string test, std::vector<double> rates) {
 class Bench {
  public:
   Bench(Runner& runner, const BenchOptions& options, const BenchProgress& progress)
-      : runner_(runner), options_(options), progress_(progress), probe_(runner.info().threads) {}
+      : runner_(runner), options_(options), progress_(progress) {
+    if (options.probe) probe_.emplace(runner.info().threads);
+  }
 
   BenchRow prompt(int n) {
     return measure(name("pp", n), n, [n](Runner& runner, const Sequences& s) { return run_prompt(runner, s, n); });
   }
 
   BenchRow generate(int n) {
-    ReadProbe* probe = options_.probe ? &probe_ : nullptr;
+    ReadProbe* probe = probe_ ? &*probe_ : nullptr;
     auto row = measure(name("tg", n), n,
                        [&](Runner& runner, const Sequences& s) { return run_generate(runner, s, n, probe); });
-    row.memory_bytes_per_second = probe_.bytes_per_second();
+    if (probe_) row.memory_bytes_per_second = probe_->bytes_per_second();
     // One step reads the weights once for all sequences, and each sequence's cache. How many experts several sequences
     // need between them is not known.
     const ModelInfo& model = runner_.info();
@@ -143,7 +146,7 @@ class Bench {
         progress_(str_cat(test, i == 0 ? ": warm-up" : str_cat(": run ", i, " of ", options_.repetitions)));
       const double time = run(runner_, sequences);
       sequences.trim(options_.depth);
-      if (i == 0) probe_.start_over();
+      if (i == 0 && probe_) probe_->start_over();
       if (i > 0) rates.push_back(static_cast<double>(n) * options_.batch / time);
     }
     return summarize(test, std::move(rates));
@@ -152,7 +155,7 @@ class Bench {
   Runner& runner_;
   const BenchOptions& options_;
   const BenchProgress& progress_;
-  ReadProbe probe_;
+  std::optional<ReadProbe> probe_;
 };
 
 // Tokens that the longest test needs, or as many as the model has; which are too few is for the test to say.
