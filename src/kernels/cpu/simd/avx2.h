@@ -139,6 +139,12 @@ struct Avx2 {
     _mm256_storeu_si256(v, a.lo);
     _mm256_storeu_si256(v + 1, a.hi);
   }
+  [[gnu::always_inline]] static void read_after(F loaded, const std::byte*& at) {
+    asm("" : "+r"(at) : "x"(loaded.lo), "x"(loaded.hi));
+  }
+  [[gnu::always_inline]] static void read_after(U loaded, const std::byte*& at) {
+    asm("" : "+r"(at) : "x"(loaded.lo), "x"(loaded.hi));
+  }
   [[gnu::always_inline]] static U broadcast4(const void* p) {
     int32_t x;
     std::memcpy(&x, p, 4);

@@ -101,6 +101,8 @@ struct Avx512 {
 
   [[gnu::always_inline]] static U load_u(const void* p) { return {_mm512_loadu_si512(p)}; }
   [[gnu::always_inline]] static void store_u(void* p, U a) { _mm512_storeu_si512(p, a.v); }
+  [[gnu::always_inline]] static void read_after(F loaded, const std::byte*& at) { asm("" : "+r"(at) : "v"(loaded)); }
+  [[gnu::always_inline]] static void read_after(U loaded, const std::byte*& at) { asm("" : "+r"(at) : "v"(loaded.v)); }
   [[gnu::always_inline]] static U broadcast4(const void* p) {
     int32_t x;
     std::memcpy(&x, p, 4);

@@ -17,8 +17,8 @@
 //   kMost                  the largest w
 //   kTogether              blocks of 32 columns that share what was read: a loop that does so many at once knows which
 //                          of them it is at, and keeps all in registers
-//   kAskAhead              whether a packed matrix is asked for ahead. Not where so little is done to a byte that the
-//                          hardware keeps ahead by itself: asking would only take its place
+//   kAskAhead              whether a packed matrix is asked for ahead. Only where so much is done to a byte that the
+//                          hardware does not look far enough ahead: else asking takes its place
 //   Rows<S, Reader>        S::kRows rows at once, {base, reader}: get(b, block) unpacks their block b. Asked for in
 //                          order. What it reads is the same for any values (row_readers.h).
 // Here are the types of 32 values; k_quants.h has those of 256, plain_formats.h numbers as they are.
@@ -101,7 +101,7 @@ struct Q4_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -157,7 +157,7 @@ struct Q5_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -182,7 +182,7 @@ struct Iq4NlFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
   // The format's values -127, -104, -83, … 113, plus 128.
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 

@@ -70,7 +70,7 @@ struct Q4KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 2;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -147,7 +147,7 @@ struct Q6KFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 63;
   static constexpr size_t kTogether = 4;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -292,7 +292,7 @@ struct Iq4XsFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
+  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {

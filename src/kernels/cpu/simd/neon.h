@@ -168,6 +168,10 @@ struct NeonRows : NeonVectors<1> {
 
   [[gnu::always_inline]] static U load_u(const void* p) { return {vld1q_u8(static_cast<const uint8_t*>(p))}; }
   [[gnu::always_inline]] static void store_u(void* p, U a) { vst1q_u8(static_cast<uint8_t*>(p), a.v); }
+  [[gnu::always_inline]] static void read_after(const F& loaded, const std::byte*& at) {
+    asm("" : "+r"(at) : "w"(loaded.v[0]));
+  }
+  [[gnu::always_inline]] static void read_after(U loaded, const std::byte*& at) { asm("" : "+r"(at) : "w"(loaded.v)); }
   [[gnu::always_inline]] static U broadcast4(const void* p) {
     uint32_t x;
     std::memcpy(&x, p, 4);

@@ -113,7 +113,7 @@ struct PackedReader {
 
   [[gnu::always_inline]] void transposed(const uint8_t* /*p*/, size_t /*stride*/, U out[4]) {
     EMELEX_UNROLL
-    for (int i = 0; i < 4; ++i) out[i] = S::load_u(next(4));
+    for (int i = 0; i < 4; ++i) out[i] = in_order(S::load_u(next(4)));
   }
   [[gnu::always_inline]] void again(const uint8_t* /*p*/, size_t /*stride*/, size_t back, U out[4]) const {
     EMELEX_UNROLL
@@ -129,7 +129,7 @@ struct PackedReader {
     }
   }
   [[gnu::always_inline]] I words(const uint8_t* /*p*/ = nullptr, size_t /*stride*/ = 0) {
-    return S::words(S::load_u(next(4)));
+    return S::words(in_order(S::load_u(next(4))));
   }
   [[gnu::always_inline]] I exact_words(const uint8_t* /*p*/, size_t /*stride*/) { return words(); }
   template <int kWords>
@@ -138,9 +138,9 @@ struct PackedReader {
     for (int i = 0; i < kWords; ++i) out[i] = words();
   }
   [[gnu::always_inline]] I some_bytes(const uint8_t* /*p*/, size_t /*stride*/, size_t /*n*/) { return words(); }
-  [[gnu::always_inline]] F half(const uint8_t* /*p*/, size_t /*stride*/) { return S::load(next_halves()); }
+  [[gnu::always_inline]] F half(const uint8_t* /*p*/, size_t /*stride*/) { return in_order(S::load(next_halves())); }
   [[gnu::always_inline]] F exact_half(const uint8_t* p, size_t stride) { return half(p, stride); }
-  [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) { return S::load_bf16(next_halves()); }
+  [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) { return in_order(S::load_bf16(next_halves())); }
 
   struct Bytes {
     const std::byte* first = nullptr;
@@ -157,7 +157,9 @@ struct PackedReader {
   [[gnu::always_inline]] I look_words(const uint8_t* /*p*/, size_t /*stride*/) const { return S::set_i(0); }
   [[gnu::always_inline]] F look_half(const uint8_t* /*p*/, size_t /*stride*/) const { return S::zero(); }
   [[gnu::always_inline]] I keep(I /*nothing*/) { return words(); }
-  [[gnu::always_inline]] F keep(F /*nothing*/) { return S::load(reinterpret_cast<const float*>(next(4))); }
+  [[gnu::always_inline]] F keep(F /*nothing*/) {
+    return in_order(S::load(reinterpret_cast<const float*>(next(4))));
+  }
   template <int kCount, class Make>
   [[gnu::always_inline]] Bytes keep_bytes(const Make& /*make*/) {
     return {next(kCount)};
@@ -169,6 +171,13 @@ struct PackedReader {
     const std::byte* here = at;
     at += bytes * S::kRows;
     return here;
+  }
+  // The processor's prefetcher follows loads that go straight on, and loses the track of others: with the scales read
+  // among the values, as a compiler likes to, Q8_0 got 0.6 of the bandwidth.
+  template <class Loaded>
+  [[gnu::always_inline]] Loaded in_order(Loaded loaded) {
+    S::read_after(loaded, at);
+    return loaded;
   }
   [[gnu::always_inline]] const uint16_t* next_halves() { return reinterpret_cast<const uint16_t*>(next(2)); }
 };

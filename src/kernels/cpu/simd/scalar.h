@@ -190,6 +190,9 @@ struct Scalar {
     return r;
   }
   static void store_u(void* p, const U& a) { std::memcpy(p, a.v, 64); }
+  // Keeps the compiler from reading from `at` before it has read `loaded`.
+  static void read_after(const F& /*loaded*/, const std::byte*& /*at*/) {}
+  static void read_after(const U& /*loaded*/, const std::byte*& /*at*/) {}
   static U broadcast4(const void* p) {  // the same 4 bytes in each lane
     U r;
     for (int i = 0; i < 16; ++i) std::memcpy(r.v + 4 * i, p, 4);
