@@ -20,7 +20,8 @@ inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
 }
 
 // Scales or biases in floats, of a group of rows, one a group. Asked for in order. In a file two groups are one word,
-// but for the last of an odd number; in a packed matrix each has its place.
+// but for the last of an odd number, and four words are read at once where there are as many; in a packed matrix each
+// has its place.
 template <class S>
 struct GroupFloats {
   const uint8_t* base;
@@ -28,6 +29,7 @@ struct GroupFloats {
   size_t n_groups;
   TensorType type;
   typename S::F next{};
+  typename S::I four_words[4]{};
 
   template <class Reader>
   [[gnu::always_inline]] typename S::F get(Reader& rows, size_t group) {
@@ -37,7 +39,9 @@ struct GroupFloats {
     if constexpr (!std::is_same_v<Reader, FileReader<S>>) return alone();
     if (group % 2 != 0) return next;
     if (group + 1 == n_groups) return alone();
-    const auto words = rows.exact_words(p, stride);
+    const bool in_four_words = group / 8 * 8 + 8 <= n_groups;
+    if (in_four_words && group % 8 == 0) rows.template words<4>(p, stride, four_words);
+    const auto words = in_four_words ? four_words[group / 2 % 4] : rows.exact_words(p, stride);
     typename S::F first;
     if (type == TensorType::f16) {
       S::halves(words, first, next);
@@ -193,6 +197,12 @@ struct MlxAffineFormat {
               {base, stride},
               group_floats(mlx.scales),
               group_floats(mlx.biases)};
+    }
+    // Asks for block b's share of what belongs to the rows that come n_rows after these, as is done for their values.
+    [[gnu::always_inline]] void ask_for_scales(size_t b, size_t n_rows) const {
+      const size_t at = n_rows * scales.stride + b * S::kRows * 2 / blocks_per_group;
+      __builtin_prefetch(scales.base + at, 0, 2);
+      __builtin_prefetch(biases.base + at, 0, 2);
     }
     [[gnu::always_inline]] void get(size_t b, RowBlock<S, 1>& out) {
       if ((b & (blocks_per_group - 1)) == 0) {

@@ -140,7 +140,9 @@ struct PackedReader {
   [[gnu::always_inline]] I some_bytes(const uint8_t* /*p*/, size_t /*stride*/, size_t /*n*/) { return words(); }
   [[gnu::always_inline]] F half(const uint8_t* /*p*/, size_t /*stride*/) { return in_order(S::load(next_halves())); }
   [[gnu::always_inline]] F exact_half(const uint8_t* p, size_t stride) { return half(p, stride); }
-  [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) { return in_order(S::load_bf16(next_halves())); }
+  [[gnu::always_inline]] F bfloat(const uint8_t* /*p*/, size_t /*stride*/) {
+    return in_order(S::load_bf16(next_halves()));
+  }
 
   struct Bytes {
     const std::byte* first = nullptr;
@@ -157,9 +159,7 @@ struct PackedReader {
   [[gnu::always_inline]] I look_words(const uint8_t* /*p*/, size_t /*stride*/) const { return S::set_i(0); }
   [[gnu::always_inline]] F look_half(const uint8_t* /*p*/, size_t /*stride*/) const { return S::zero(); }
   [[gnu::always_inline]] I keep(I /*nothing*/) { return words(); }
-  [[gnu::always_inline]] F keep(F /*nothing*/) {
-    return in_order(S::load(reinterpret_cast<const float*>(next(4))));
-  }
+  [[gnu::always_inline]] F keep(F /*nothing*/) { return in_order(S::load(reinterpret_cast<const float*>(next(4)))); }
   template <int kCount, class Make>
   [[gnu::always_inline]] Bytes keep_bytes(const Make& /*make*/) {
     return {next(kCount)};

@@ -91,6 +91,9 @@ struct WeightBlocks {
       } else {
         const auto* next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride;
         for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + block * kBytes + i, 0, 2);
+        if constexpr (requires { rows.ask_for_scales(block, size_t{0}); }) {
+          rows.ask_for_scales(block, size_t{S::kFileGroups * kRows});
+        }
       }
     }
     const std::byte* packed = nullptr;  // the group's packed form, of which each block has that much on average
