@@ -22,34 +22,42 @@ inline const uint8_t* row_at(const std::byte* base, int row, size_t bytes) {
 // Scales or biases in floats, of a group of rows, one a group. Asked for in order. In a file two groups are one word,
 // but for the last of an odd number, and four words are read at once where there are as many; in a packed matrix each
 // has its place.
-template <class S>
+template <class S, class Reader>
 struct GroupFloats {
+  static constexpr bool kFromFile = std::is_same_v<Reader, FileReader<S>>;
   const uint8_t* base;
   size_t stride;
   size_t n_groups;
   TensorType type;
-  typename S::F next{};
-  typename S::I four_words[4]{};
+  // What was read for later. The loop over a packed matrix keeps all it has in registers, if this is not among it.
+  struct Read {
+    typename S::F next{};
+    typename S::I four_words[4]{};
+  };
+  struct Nothing {};
+  std::conditional_t<kFromFile, Read, Nothing> read{};
 
-  template <class Reader>
   [[gnu::always_inline]] typename S::F get(Reader& rows, size_t group) {
     if (type == TensorType::f32) return S::as_float(rows.exact_words(base + 4 * group, stride));
     const uint8_t* p = base + 2 * group;
     const auto alone = [&] { return type == TensorType::f16 ? rows.exact_half(p, stride) : rows.bfloat(p, stride); };
-    if constexpr (!std::is_same_v<Reader, FileReader<S>>) return alone();
-    if (group % 2 != 0) return next;
-    if (group + 1 == n_groups) return alone();
-    const bool in_four_words = group / 8 * 8 + 8 <= n_groups;
-    if (in_four_words && group % 8 == 0) rows.template words<4>(p, stride, four_words);
-    const auto words = in_four_words ? four_words[group / 2 % 4] : rows.exact_words(p, stride);
-    typename S::F first;
-    if (type == TensorType::f16) {
-      S::halves(words, first, next);
+    if constexpr (!kFromFile) {
+      return alone();
     } else {
-      first = S::as_float(S::shift_words(words, 16));
-      next = S::as_float(S::shift_words(S::bits(words, 16, 0xFFFF), 16));
+      if (group % 2 != 0) return read.next;
+      if (group + 1 == n_groups) return alone();
+      const bool in_four_words = group / 8 * 8 + 8 <= n_groups;
+      if (in_four_words && group % 8 == 0) rows.template words<4>(p, stride, read.four_words);
+      const auto words = in_four_words ? read.four_words[group / 2 % 4] : rows.exact_words(p, stride);
+      typename S::F first;
+      if (type == TensorType::f16) {
+        S::halves(words, first, read.next);
+      } else {
+        first = S::as_float(S::shift_words(words, 16));
+        read.next = S::as_float(S::shift_words(S::bits(words, 16, 0xFFFF), 16));
+      }
+      return first;
     }
-    return first;
   }
 };
 
@@ -176,8 +184,8 @@ struct MlxAffineFormat {
     size_t n_blocks;
     size_t blocks_per_group;  // 1, 2 or 4
     PackedRows<S, kBits> values;
-    GroupFloats<S> scales;
-    GroupFloats<S> biases;
+    GroupFloats<S, Reader> scales;
+    GroupFloats<S, Reader> biases;
     Reader rows{};
     typename S::F scale{};
     typename S::F bias{};
@@ -188,7 +196,8 @@ struct MlxAffineFormat {
       const size_t stride = step * args.row_bytes;
       const auto n_groups = static_cast<size_t>(args.columns / mlx.format.group_size);
       const auto group_floats = [&](const std::byte* p) {
-        return GroupFloats<S>{row_at(p, row, mlx.row_bytes), step * mlx.row_bytes, n_groups, mlx.format.scale_type};
+        return GroupFloats<S, Reader>{row_at(p, row, mlx.row_bytes), step * mlx.row_bytes, n_groups,
+                                      mlx.format.scale_type};
       };
       return {base,
               stride,
