@@ -147,16 +147,29 @@ std::vector<double> multiply_exactly(const std::vector<float>& weights, const st
   return out;
 }
 
-std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
-                                const std::vector<float>& residual) const {
+cpu::MatmulArgs Product::args() const {
   cpu::MatmulArgs matrix{};
   matrix.weights = weights.data();
   matrix.row_bytes = row_bytes(type, columns);
   matrix.rows = rows;
   matrix.columns = columns;
+  return matrix;
+}
+
+std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
+                                const std::vector<float>& residual) const {
   const auto* kernels = int8 ? table.int8_matmul : table.float_matmul;
   const auto* packers = int8 ? table.pack : table.float_pack;
-  return run_matmul(table, kernels[static_cast<int>(type)], packers[static_cast<int>(type)], int8, matrix, x, residual);
+  return run_matmul(table, kernels[static_cast<int>(type)], packers[static_cast<int>(type)], int8, args(), x, residual);
+}
+
+std::vector<float> Product::run_bf16(const cpu::KernelTable& table, const std::vector<std::vector<float>>& x) const {
+  const size_t stride = cpu::bf16_stride(columns);
+  std::vector<uint16_t> rounded(x.size() * stride, 0xFFFF);
+  for (size_t t = 0; t < x.size(); ++t) table.bf16.round(x[t].data(), columns, &rounded[t * stride]);
+  cpu::MatmulArgs matrix = args();
+  matrix.bf16_x = rounded.data();
+  return run_matmul(table, table.bf16.matmul, table.float_pack[static_cast<int>(type)], false, matrix, x);
 }
 
 std::vector<double> Product::reference(const std::vector<std::vector<float>>& x) const {

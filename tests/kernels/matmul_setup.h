@@ -26,9 +26,15 @@ struct Product {
   int columns;
   std::vector<std::byte> weights;
 
+  // What a kernel is told of the matrix.
+  cpu::MatmulArgs args() const;
+
   // x [tokens][columns] → [tokens, rows]; `int8` chooses the kernel of rounded activations.
   std::vector<float> run(const cpu::KernelTable& table, bool int8, const std::vector<std::vector<float>>& x,
                          const std::vector<float>& residual = {}) const;
+
+  // The same by bf16 dot products, of a table that has them and a matrix of bfloat16.
+  std::vector<float> run_bf16(const cpu::KernelTable& table, const std::vector<std::vector<float>>& x) const;
 
   // The same in double precision, from the type's reference values and unrounded activations.
   std::vector<double> reference(const std::vector<std::vector<float>>& x) const;

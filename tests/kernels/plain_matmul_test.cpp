@@ -1,5 +1,6 @@
 // The matrix products of plain numbers in sizes that fill whole tiles, and leave every kind of rest.
 #include "kernels/matmul_setup.h"
+#include "quant/half.h"
 
 using namespace emelex;
 using namespace emelex::test;
@@ -56,6 +57,34 @@ TEST_CASE("plain numbers give a token the same bits alone and among others") {
       }
     });
   });
+}
+
+TEST_CASE("bf16 dot products give what float32 gives of rounded activations, packed or not, alone and among others") {
+  int with_dots = 0;
+  for_each_table([&](const cpu::KernelTable& table) {
+    if (table.bf16.matmul == nullptr) return;
+    ++with_dots;
+    for (const int rows : {3, 64, 147, 150}) {
+      CAPTURE(rows);
+      for (const int columns : {4, 255, 256, 258, 531, 1024}) {
+        CAPTURE(columns);
+        const Product product = random_product(TensorType::bf16, rows, columns, static_cast<uint32_t>(rows * columns));
+        const auto x = random_tokens(7, columns, 3);
+        auto rounded = x;
+        for (auto& token : rounded) {
+          for (float& value : token) value = bfloat16_to_float(float_to_bfloat16(value));
+        }
+        const auto out = product.run_bf16(table, x);
+        CHECK(normalized_error(out, product.reference(rounded)) < 5e-13);
+        CHECK(normalized_error(out, product.reference(x)) < 5e-5);
+        for (size_t t = 0; t < x.size(); ++t) {
+          const auto begin = out.begin() + static_cast<std::ptrdiff_t>(t) * rows;
+          CHECK(same_bits(product.run_bf16(table, {x[t]}), {begin, begin + rows}));
+        }
+      }
+    }
+  });
+  if (with_dots == 0) MESSAGE("not tested: this CPU has no bf16 dot products");
 }
 
 TEST_CASE("the sum of a long row is as near to the exact one as that of a short one") {

@@ -23,7 +23,8 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {KernelRoute::fast, TensorType::q4_1, KvDtype::f16},   {KernelRoute::fast, TensorType::q8_0, KvDtype::f32},
     {KernelRoute::fast, TensorType::q4_0, KvDtype::f16},   {KernelRoute::float32, TensorType::q4_1, KvDtype::f32},
-    {KernelRoute::float32, TensorType::f16, KvDtype::f16}, {KernelRoute::fast, TensorType::q4_1, KvDtype::f16, 7}};
+    {KernelRoute::float32, TensorType::f16, KvDtype::f16}, {KernelRoute::fast, TensorType::q4_1, KvDtype::f16, 7},
+    {KernelRoute::fast, TensorType::bf16, KvDtype::f16},   {KernelRoute::fast, TensorType::bf16, KvDtype::f16, 7}};
 
 template <class Check>
 void for_each_setting(const Check& check) {

@@ -85,3 +85,18 @@ TEST_CASE("float16 keys and values cost little, rounded activations a little mor
   CHECK(mlx_half < 1e-3);
   CHECK(fast < 5e-2);  // rows of three blocks, random weights: nothing averages out
 }
+
+TEST_CASE("weights in bfloat16 cost little of rounded activations, with experts too") {
+  for (const int n_experts : {0, 7}) {
+    CAPTURE(n_experts);
+    TinyLlama model;
+    model.type = TensorType::bf16;
+    model.n_experts = n_experts;
+    const auto tokens = random_tokens(70);
+    const auto exact = ForwardPass(model, KernelRoute::float32).prefill(tokens);
+    const double error =
+        relative_l2(ForwardPass(model, KernelRoute::fast).prefill(tokens), {exact.begin(), exact.end()});
+    MESSAGE("relative L2 of rounded activations: ", error, " (0 where the CPU has no dot products of bfloat16)");
+    CHECK(error < 2e-2);
+  }
+}

@@ -45,14 +45,14 @@ struct FirstReads {
 
 // What the operations of one model share. They run one after another on the thread that owns the model.
 struct CpuContext {
-  CpuContext(int n_threads, bool int8)
+  CpuContext(int n_threads, bool round)
       : kernels(kernel_table()),
-        int8_activations(int8),
+        round_activations(round),
         pool(n_threads),
         worker_scratch(static_cast<size_t>(pool.size())) {}
 
   const KernelTable& kernels;
-  bool int8_activations;  // round activations to int8 where the weights have such a kernel
+  bool round_activations;  // where the weights have such a kernel
   ThreadPool pool;
   std::weak_ptr<FirstReads> last_product;
   int n_products = 0;

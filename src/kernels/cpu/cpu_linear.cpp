@@ -27,8 +27,9 @@ struct Plan {
   std::vector<std::vector<float>> biases;  // of each matrix; empty where it has none
   std::vector<Chunk> chunks;
   int columns;
+  bool any_exact = false;  // of the matrices' Activations
   bool any_int8 = false;
-  bool any_float = false;
+  bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
   int steps_to_packing;  // of few tokens
 };
@@ -79,6 +80,7 @@ std::shared_ptr<const FirstReads> next_reads(const Plan& plan) {
 // The activations in the forms that the kernels take, in the task's scratch.
 struct Prepared {
   QuantizedActivations quantized{};
+  uint16_t* bf16;
   const float* x;
   int x_stride;
 };
@@ -87,12 +89,14 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
   CpuContext& context = *plan.context;
   const int columns = plan.columns;
   const int padded = (columns + kLanes - 1) / kLanes * kLanes;
-  const bool pad = plan.any_float && padded != columns;
+  const bool pad = plan.any_exact && padded != columns;
   const size_t padded_floats = pad ? static_cast<size_t>(tokens) * static_cast<size_t>(padded) : 0;
   const size_t quantized_bytes = plan.any_int8 ? QuantizedActivations::bytes(tokens, columns) : 0;
-  std::byte* memory = context.task_scratch.get(padded_floats * sizeof(float) + quantized_bytes);
+  const size_t bf16_values = plan.any_bf16 ? static_cast<size_t>(tokens) * bf16_stride(columns) : 0;
+  std::byte* memory =
+      context.task_scratch.get(padded_floats * sizeof(float) + bf16_values * sizeof(uint16_t) + quantized_bytes);
 
-  Prepared prepared{{}, x, columns};
+  Prepared prepared{{}, reinterpret_cast<uint16_t*>(memory + padded_floats * sizeof(float)), x, columns};
   if (pad) {
     auto* rows = reinterpret_cast<float*>(memory);
     std::memset(rows, 0, padded_floats * sizeof(float));
@@ -105,10 +109,15 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
     prepared.x_stride = padded;
   }
   if (plan.any_int8) {
-    prepared.quantized = QuantizedActivations::over(memory + padded_floats * sizeof(float), tokens, columns);
+    prepared.quantized =
+        QuantizedActivations::over(reinterpret_cast<std::byte*>(prepared.bf16 + bf16_values), tokens, columns);
+  }
+  if (plan.any_int8 || plan.any_bf16) {
     context.pool.for_each(tokens, [&](int t, int) {
-      context.kernels.quantize_activations(x + static_cast<size_t>(t) * static_cast<size_t>(columns), t,
-                                           prepared.quantized);
+      const auto token = static_cast<size_t>(t);
+      const float* row = x + token * static_cast<size_t>(columns);
+      if (plan.any_int8) context.kernels.quantize_activations(row, t, prepared.quantized);
+      if (plan.any_bf16) context.kernels.bf16.round(row, columns, prepared.bf16 + token * bf16_stride(columns));
     });
   }
   return prepared;
@@ -140,6 +149,7 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
     args.activations = prepared.quantized;
     args.x = prepared.x;
     args.x_stride = prepared.x_stride;
+    args.bf16_x = prepared.bf16;
     args.tokens = tokens;
     args.out = outputs[chunk.matrix];
     args.residual = residual;
@@ -179,7 +189,10 @@ class CpuLinear : public Linear {
         bias.resize(static_cast<size_t>(tensor.rows()));
         matrix.bias->read_rows(0, bias);
       }
-      (plan_->matrices.back().int8 ? plan_->any_int8 : plan_->any_float) = true;
+      const Activations activations = plan_->matrices.back().activations;
+      plan_->any_exact |= activations == Activations::exact;
+      plan_->any_int8 |= activations == Activations::int8;
+      plan_->any_bf16 |= activations == Activations::bf16;
     }
     plan_->chunks = make_chunks(plan_->matrices, context->pool.size());
     plan_->steps_to_packing = kFirstPackingStep + context->n_products++ % kPackingSteps;

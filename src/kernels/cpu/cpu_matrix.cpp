@@ -10,7 +10,9 @@ namespace emelex::cpu {
 namespace {
 
 // The kernel for a tensor's type, or nullptr.
-MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8) {
+MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, Activations activations) {
+  const bool int8 = activations == Activations::int8;
+  if (activations == Activations::bf16) return tensor.type == TensorType::bf16 ? kernels.bf16.matmul : nullptr;
   if (!tensor.mlx) return (int8 ? kernels.int8_matmul : kernels.float_matmul)[static_cast<int>(tensor.type)];
   // Of MLX's groups some are narrower than the activations' blocks.
   if (int8 && tensor.columns() % kActivationBlock != 0) return nullptr;
@@ -19,7 +21,8 @@ MatmulFn find_kernel(const KernelTable& kernels, const Tensor& tensor, bool int8
 }
 
 // What packs a matrix for that kernel, or nullptr.
-PackFn find_packer(const KernelTable& kernels, const Tensor& tensor, bool int8) {
+PackFn find_packer(const KernelTable& kernels, const Tensor& tensor, Activations activations) {
+  const bool int8 = activations == Activations::int8;
   if (tensor.rows() < kernels.packed_rows) return nullptr;
   if (!tensor.mlx) return (int8 ? kernels.pack : kernels.float_pack)[static_cast<int>(tensor.type)];
   return int8 ? kernels.mlx_pack[mlx_kernel(tensor.mlx->format)] : nullptr;
@@ -39,8 +42,14 @@ constexpr int kChunksPerThread = 32;
 }  // namespace
 
 CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
-  const MatmulFn int8 = context.int8_activations ? find_kernel(context.kernels, tensor, true) : nullptr;
-  const MatmulFn kernel = int8 != nullptr ? int8 : find_kernel(context.kernels, tensor, false);
+  const KernelTable& kernels = context.kernels;
+  Activations activations = Activations::exact;
+  if (context.round_activations) {
+    for (const Activations rounded : {Activations::int8, Activations::bf16}) {
+      if (find_kernel(kernels, tensor, rounded) != nullptr) activations = rounded;
+    }
+  }
+  const MatmulFn kernel = find_kernel(kernels, tensor, activations);
   if (kernel == nullptr) {
     throw Error(ErrorCode::unsupported,
                 str_cat("[kernels] no CPU kernel for the type ", tensor.type_name(), " of ", tensor.name));
@@ -51,8 +60,8 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
           static_cast<int>(tensor.rows()),
           static_cast<int>(tensor.columns()),
           kernel,
-          find_packer(context.kernels, tensor, int8 != nullptr),
-          int8 != nullptr,
+          find_packer(kernels, tensor, activations),
+          activations,
           tensor.mlx};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "weights/weights.h"
 
 namespace emelex::cpu {
+
+// What a kernel takes activations as.
+enum class Activations : uint8_t { exact, int8, bf16 };
 
 // A matrix of weights and the kernel that multiplies with it. It lies in the mapped file, or packed in memory of ours.
 struct CpuMatrix {
@@ -18,7 +22,7 @@ struct CpuMatrix {
   int columns;
   MatmulFn matmul;
   PackFn pack;  // nullptr: stays in the file
-  bool int8;    // whether it takes rounded activations
+  Activations activations;
   std::shared_ptr<const MlxParts> parts;
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;

@@ -83,8 +83,8 @@ class CpuNorm : public Norm {
 
 class CpuRoute : public Route {
  public:
-  CpuRoute(int n_threads, bool int8_activations)
-      : context_(std::make_shared<CpuContext>(n_threads, int8_activations)) {}
+  CpuRoute(int n_threads, bool round_activations)
+      : context_(std::make_shared<CpuContext>(n_threads, round_activations)) {}
 
   std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) override {
     return make_linear(context_, matrices);
@@ -150,7 +150,7 @@ class CpuRoute : public Route {
     return {all.begin(), all.end()};
   }
 
-  std::string name() const override { return context_->int8_activations ? "fast" : "float"; }
+  std::string name() const override { return context_->round_activations ? "fast" : "float"; }
   std::string instruction_set() const override { return context_->kernels.name; }
 
  private:
@@ -171,8 +171,8 @@ class CpuRoute : public Route {
 
 }  // namespace
 
-std::unique_ptr<Route> make_cpu_route(int n_threads, bool int8_activations) {
-  return std::make_unique<CpuRoute>(n_threads, int8_activations);
+std::unique_ptr<Route> make_cpu_route(int n_threads, bool round_activations) {
+  return std::make_unique<CpuRoute>(n_threads, round_activations);
 }
 
 }  // namespace emelex::cpu

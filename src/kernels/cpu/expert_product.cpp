@@ -26,13 +26,15 @@ struct Chunk {
 // group by itself.
 struct Prepared {
   float* x;                                     // [rows, padded columns]
+  uint16_t* bf16;                               // [rows, bf16_stride(columns)]
   std::vector<QuantizedActivations> quantized;  // [groups]
 };
 
-bool any(const Routing& routing, std::span<const ExpertOutput> outputs, bool int8) {
+bool any(const Routing& routing, std::span<const ExpertOutput> outputs, Activations activations) {
   return std::any_of(routing.groups.begin(), routing.groups.end(), [&](const Routing::Group& group) {
-    return std::any_of(outputs.begin(), outputs.end(),
-                       [&](const ExpertOutput& output) { return output.product->int8(group.expert) == int8; });
+    return std::any_of(outputs.begin(), outputs.end(), [&](const ExpertOutput& output) {
+      return output.product->activations(group.expert) == activations;
+    });
   });
 }
 
@@ -40,10 +42,14 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
                  std::span<const ExpertOutput> outputs, std::byte* scratch) {
   const int columns = outputs.front().product->columns();
   const size_t stride = padded(columns);
-  const bool int8 = any(routing, outputs, true);
-  const bool floats = any(routing, outputs, false);
-  Prepared prepared{reinterpret_cast<float*>(scratch), {}};
+  const bool exact = any(routing, outputs, Activations::exact);
+  const bool int8 = any(routing, outputs, Activations::int8);
+  const bool bf16 = any(routing, outputs, Activations::bf16);
+  Prepared prepared{};
+  prepared.x = reinterpret_cast<float*>(scratch);
   scratch += aligned(routing.tokens.size() * stride * sizeof(float));
+  prepared.bf16 = reinterpret_cast<uint16_t*>(scratch);
+  scratch += aligned(routing.tokens.size() * bf16_stride(columns) * sizeof(uint16_t));
   std::vector<int> group_of_row;
   for (size_t g = 0; g < routing.groups.size(); ++g) {
     const int count = routing.groups[g].count;
@@ -55,7 +61,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
     const auto r = static_cast<size_t>(row);
     const auto from = static_cast<size_t>(input.tokens.empty() ? row : input.tokens[r]);
     const float* x = input.x + from * static_cast<size_t>(columns);
-    if (floats) {
+    if (exact) {
       std::memcpy(prepared.x + r * stride, x, static_cast<size_t>(columns) * sizeof(float));
       std::fill(prepared.x + r * stride + columns, prepared.x + (r + 1) * stride, 0.0F);
     }
@@ -63,6 +69,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
       const auto g = static_cast<size_t>(group_of_row[r]);
       context.kernels.quantize_activations(x, row - routing.groups[g].first, prepared.quantized[g]);
     }
+    if (bf16) context.kernels.bf16.round(x, columns, prepared.bf16 + r * bf16_stride(columns));
   });
   return prepared;
 }
@@ -105,7 +112,8 @@ void ExpertProduct::use_for_few(CpuContext& context, int expert) {
 }
 
 size_t expert_scratch_bytes(const Routing& routing, int columns) {
-  size_t bytes = aligned(routing.tokens.size() * padded(columns) * sizeof(float));
+  size_t bytes = aligned(routing.tokens.size() * padded(columns) * sizeof(float)) +
+                 aligned(routing.tokens.size() * bf16_stride(columns) * sizeof(uint16_t));
   for (const auto& group : routing.groups) bytes += aligned(QuantizedActivations::bytes(group.count, columns));
   return bytes;
 }
@@ -124,6 +132,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.activations = *chunk.quantized;
     args.x = prepared.x + first * stride;
     args.x_stride = static_cast<int>(stride);
+    args.bf16_x = prepared.bf16 + first * bf16_stride(columns);
     args.tokens = chunk.group->count;
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
     matrix.matmul(args, chunk.row_begin, chunk.row_end,

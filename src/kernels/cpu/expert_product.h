@@ -16,7 +16,7 @@ class ExpertProduct {
 
   int rows() const { return matrices_.front().rows; }
   int columns() const { return matrices_.front().columns; }
-  bool int8(int expert) const { return matrix(expert).int8; }
+  Activations activations(int expert) const { return matrix(expert).activations; }
   // Counts a use for few tokens, and packs the expert's matrix with one of the first such uses.
   void use_for_few(CpuContext& context, int expert);
 

@@ -44,6 +44,18 @@ ArmFeatures arm_features() { return {}; }
 #endif
 #endif
 
+#if defined(__x86_64__)
+const KernelTable& avx512_bf16_table() {
+  static const KernelTable table = [] {
+    KernelTable with_bf16 = kAvx512Table;
+    with_bf16.name = "avx512_bf16";
+    with_bf16.bf16 = kAvx512Bf16Kernels;
+    return with_bf16;
+  }();
+  return table;
+}
+#endif
+
 struct Available {
   const KernelTable* tables[4];
   int count = 0;
@@ -55,6 +67,7 @@ struct Available {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");
+    if (avx512 && __builtin_cpu_supports("avx512bf16")) tables[count++] = &avx512_bf16_table();
     if (avx512) tables[count++] = &kAvx512Table;
     if (avx2) tables[count++] = &kAvx2Table;
 #elif defined(__aarch64__)

@@ -10,6 +10,7 @@ namespace emelex::cpu {
 extern const KernelTable kScalarTable;
 extern const KernelTable kAvx2Table;
 extern const KernelTable kAvx512Table;
+extern const Bf16Kernels kAvx512Bf16Kernels;
 extern const KernelTable kNeonDotprodTable;
 extern const KernelTable kNeonI8mmTable;
 

@@ -81,6 +81,7 @@ struct MatmulArgs {
   QuantizedActivations activations;  // for the int8 kernels
   const float* x;  // [tokens, x_stride] for the float kernels, zero from `columns` up to a multiple of 16
   int x_stride;
+  const uint16_t* bf16_x;  // [tokens, bf16_stride(columns)] for the bf16 kernel, zero from `columns` on
   int tokens;
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
@@ -90,6 +91,8 @@ struct MatmulArgs {
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
 };
+
+constexpr size_t bf16_stride(int columns) { return static_cast<size_t>(columns + kLanes - 1) / kLanes * kLanes; }
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
 // kernel's arguments.
@@ -185,8 +188,15 @@ using AttendMergeFn = void (*)(int rows, int padded_dim, const AttendState& stat
 // out ← acc / sum
 using AttendFinishFn = void (*)(const AttendArgs& args, const AttendState& state);
 
+// Products of bfloat16 with activations rounded to it (simd/matmul_plain.h). Packed as for the float kernel.
+struct Bf16Kernels {
+  MatmulFn matmul;
+  // Rounds x [n] to nearest even; out [bf16_stride(n)] ends in zeros.
+  void (*round)(const float* x, int n, uint16_t* out);
+};
+
 struct KernelTable {
-  const char* name;  // "scalar", "avx2", "avx512", "neon_dotprod", "neon_i8mm"
+  const char* name;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon_dotprod", "neon_i8mm"
   int max_tile;      // of QuantizedActivations
   int packed_rows;   // rows in a group of a packed matrix
 
@@ -199,6 +209,7 @@ struct KernelTable {
   PackFn pack[kTensorTypes];  // for the int8 kernels
   PackFn mlx_pack[kMlxKernels];
   PackFn float_pack[kTensorTypes];  // for the float kernels, of plain types alone
+  Bf16Kernels bf16;                 // nullptr where the CPU has no such dot products
 
   // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);

@@ -3,13 +3,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/plain_formats.h"
 #include "kernels/cpu/simd/write_rows.h"
 
-// Matrix product of plain numbers (float32, float16, bfloat16) with float32 activations.
+// Matrix product of plain numbers (float32, float16, bfloat16) with float32 activations, or of bfloat16 with
+// activations rounded to it.
 //
 // A lane is a row, as in the int8 products: a group of S::kRows rows lies column after column (plain_formats.h), in a
 // packed matrix or in scratch, and a column of it is multiplied with a token's activation in all lanes. So nothing is
@@ -24,7 +26,9 @@ template <class S, class Format>
 struct PlainMatmul {
   using F = typename S::F;
   using U = typename S::U;
+  using X = typename Format::X;
 
+  static constexpr bool kDotsOfPairs = !std::is_same_v<X, float>;
   static constexpr int kRows = S::kRows;
   static constexpr int kSegment = 256;
   // Of one token a sum waits for the product before it, so it takes so many groups to keep the multipliers at work.
@@ -72,7 +76,7 @@ struct PlainMatmul {
 
   // acc += the products of columns [begin, end), of R groups of rows and T tokens.
   template <int R, int T>
-  [[gnu::always_inline]] static void add_columns(const std::byte* const (&groups)[R], const float* const (&x)[T],
+  [[gnu::always_inline]] static void add_columns(const std::byte* const (&groups)[R], const X* const (&x)[T],
                                                  size_t begin, size_t end, F (&acc)[R][T]) {
     for (size_t c = begin; c < end; c += 2) {
       F w[R][2];
@@ -90,19 +94,40 @@ struct PlainMatmul {
     }
   }
 
+  // The same, two columns at a time.
+  template <int R, int T>
+  [[gnu::always_inline]] static void add_dots(const std::byte* const (&groups)[R], const X* const (&x)[T], size_t begin,
+                                              size_t end, F (&acc)[R][T]) {
+    for (size_t c = begin; c < end; c += 2) {
+      U w[R];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) w[r] = S::load_u(groups[r] + c * kColumnBytes);
+      EMELEX_UNROLL
+      for (int t = 0; t < T; ++t) {
+        const U pair = S::broadcast4(x[t] + c);
+        EMELEX_UNROLL
+        for (int r = 0; r < R; ++r) acc[r][t] = S::bf16_dot(acc[r][t], w[r], pair);
+      }
+    }
+  }
+
   // The products of all columns.
   template <int R, int T>
   [[gnu::always_inline]] static void multiply(const std::byte* const (&groups)[R], const MatmulArgs& args, int token,
                                               F (&sum)[R][T]) {
-    const float* x[T];
-    for (int t = 0; t < T; ++t) x[t] = args.x + static_cast<size_t>(token + t) * static_cast<size_t>(args.x_stride);
+    const X* x[T];
+    for (int t = 0; t < T; ++t) x[t] = Format::activations(args, token + t);
     const auto columns = static_cast<size_t>(padded(args.columns));
     set_zero(sum);
     for (size_t begin = 0; begin < columns; begin += kSegment) {
       const size_t end = begin + kSegment < columns ? begin + kSegment : columns;
       F acc[R][T];
       set_zero(acc);
-      add_columns(groups, x, begin, end, acc);
+      if constexpr (kDotsOfPairs) {
+        add_dots(groups, x, begin, end, acc);
+      } else {
+        add_columns(groups, x, begin, end, acc);
+      }
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
@@ -141,7 +166,7 @@ struct PlainMatmul {
         columns[r] = out;
       }
     }
-    if constexpr (Format::kBytes < sizeof(float)) {
+    if constexpr (Format::kBytes < sizeof(float) && !kDotsOfPairs) {
       if (args.tokens >= kManyTokens) {
         widen(columns, args.columns, reinterpret_cast<float*>(scratch + R * bytes));
         return PlainMatmul<S, PlainF32>::template tiles<T>(columns, args, 0, row, from, to);

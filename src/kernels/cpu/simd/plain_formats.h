@@ -9,9 +9,18 @@
 //   kBytes                 bytes of a value
 //   put_columns<S>(in, p)  writes the columns in 16 bytes of each row: lane r of in[i] holds bytes 4i … 4i+3 of row r
 //   load_columns<S>(p, w)  two columns, as float32
+//   X                      what activations are multiplied as
+//   activations(args, t)   a token's
 
 namespace emelex::cpu {
 namespace {
+
+struct ExactActivations {
+  using X = float;
+  static const X* activations(const MatmulArgs& args, int token) {
+    return args.x + static_cast<size_t>(token) * static_cast<size_t>(args.x_stride);
+  }
+};
 
 // 4 bytes of each row stay together.
 struct ColumnsOfWords {
@@ -22,7 +31,7 @@ struct ColumnsOfWords {
   }
 };
 
-struct PlainF32 : ColumnsOfWords {
+struct PlainF32 : ColumnsOfWords, ExactActivations {
   static constexpr size_t kBytes = 4;
 
   template <class S>
@@ -34,7 +43,7 @@ struct PlainF32 : ColumnsOfWords {
 };
 
 // A column after the other, since an instruction widens neighbours.
-struct PlainF16 {
+struct PlainF16 : ExactActivations {
   static constexpr size_t kBytes = 2;
 
   template <class S>
@@ -55,7 +64,7 @@ struct PlainF16 {
 
 // Two columns of a row side by side, as in the file: each is the upper half of a float32, once it has been shifted or
 // its neighbour cleared.
-struct PlainBf16 : ColumnsOfWords {
+struct PlainBf16 : ColumnsOfWords, ExactActivations {
   static constexpr size_t kBytes = 2;
 
   template <class S>
@@ -63,6 +72,16 @@ struct PlainBf16 : ColumnsOfWords {
     const auto pairs = S::words(S::load_u(p));
     w[0] = S::as_float(S::shift_words(pairs, 16));
     w[1] = S::as_float(S::bits(pairs, 0, static_cast<int32_t>(0xFFFF0000)));
+  }
+};
+
+// The same columns, two at a time by dot products with activations rounded to bfloat16; for S::bf16_dot.
+struct PlainBf16Dots : ColumnsOfWords {
+  static constexpr size_t kBytes = 2;
+  using X = uint16_t;
+
+  static const X* activations(const MatmulArgs& args, int token) {
+    return args.bf16_x + static_cast<size_t>(token) * bf16_stride(args.columns);
   }
 };
 
