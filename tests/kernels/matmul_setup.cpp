@@ -99,7 +99,7 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
                               const std::vector<float>& residual) {
   const auto tokens = static_cast<int>(x.size());
   const int columns = matrix.columns;
-  const int padded = (columns + cpu::kLanes - 1) / cpu::kLanes * cpu::kLanes;
+  const int padded = cpu::whole_lanes(columns);
   std::vector<float> flat(static_cast<size_t>(tokens * padded));
   for (size_t t = 0; t < x.size(); ++t)
     std::memcpy(&flat[t * static_cast<size_t>(padded)], x[t].data(), x[t].size() * 4);
@@ -164,7 +164,7 @@ std::vector<float> Product::run(const cpu::KernelTable& table, bool int8, const 
 }
 
 std::vector<float> Product::run_bf16(const cpu::KernelTable& table, const std::vector<std::vector<float>>& x) const {
-  const size_t stride = cpu::bf16_stride(columns);
+  const auto stride = static_cast<size_t>(cpu::whole_lanes(columns));
   std::vector<uint16_t> rounded(x.size() * stride, 0xFFFF);
   for (size_t t = 0; t < x.size(); ++t) table.bf16.round(x[t].data(), columns, &rounded[t * stride]);
   cpu::MatmulArgs matrix = args();

@@ -88,11 +88,12 @@ struct Prepared {
 Prepared prepare(const Plan& plan, const float* x, int tokens) {
   CpuContext& context = *plan.context;
   const int columns = plan.columns;
-  const int padded = (columns + kLanes - 1) / kLanes * kLanes;
+  const int padded = whole_lanes(columns);
+  const auto stride = static_cast<size_t>(padded);
   const bool pad = plan.any_exact && padded != columns;
-  const size_t padded_floats = pad ? static_cast<size_t>(tokens) * static_cast<size_t>(padded) : 0;
+  const size_t padded_floats = pad ? static_cast<size_t>(tokens) * stride : 0;
   const size_t quantized_bytes = plan.any_int8 ? QuantizedActivations::bytes(tokens, columns) : 0;
-  const size_t bf16_values = plan.any_bf16 ? static_cast<size_t>(tokens) * bf16_stride(columns) : 0;
+  const size_t bf16_values = plan.any_bf16 ? static_cast<size_t>(tokens) * stride : 0;
   std::byte* memory =
       context.task_scratch.get(padded_floats * sizeof(float) + bf16_values * sizeof(uint16_t) + quantized_bytes);
 
@@ -101,8 +102,7 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
     auto* rows = reinterpret_cast<float*>(memory);
     std::memset(rows, 0, padded_floats * sizeof(float));
     for (int t = 0; t < tokens; ++t) {
-      std::memcpy(rows + static_cast<size_t>(t) * static_cast<size_t>(padded),
-                  x + static_cast<size_t>(t) * static_cast<size_t>(columns),
+      std::memcpy(rows + static_cast<size_t>(t) * stride, x + static_cast<size_t>(t) * static_cast<size_t>(columns),
                   static_cast<size_t>(columns) * sizeof(float));
     }
     prepared.x = rows;
@@ -117,7 +117,7 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
       const auto token = static_cast<size_t>(t);
       const float* row = x + token * static_cast<size_t>(columns);
       if (plan.any_int8) context.kernels.quantize_activations(row, t, prepared.quantized);
-      if (plan.any_bf16) context.kernels.bf16.round(row, columns, prepared.bf16 + token * bf16_stride(columns));
+      if (plan.any_bf16) context.kernels.bf16.round(row, columns, prepared.bf16 + token * stride);
     });
   }
   return prepared;

@@ -11,7 +11,6 @@ namespace {
 constexpr int kFirstPackingUse = 2;
 constexpr int kPackingUses = 16;
 
-size_t padded(int columns) { return static_cast<size_t>(columns + kLanes - 1) / kLanes * kLanes; }
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 struct Chunk {
@@ -25,8 +24,8 @@ struct Chunk {
 // The inputs of all groups in the forms that the kernels take: one row after another as float32, and rounded, each
 // group by itself.
 struct Prepared {
-  float* x;                                     // [rows, padded columns]
-  uint16_t* bf16;                               // [rows, bf16_stride(columns)]
+  float* x;                                     // [rows, whole_lanes(columns)]
+  uint16_t* bf16;                               // [rows, whole_lanes(columns)]
   std::vector<QuantizedActivations> quantized;  // [groups]
 };
 
@@ -41,7 +40,7 @@ bool any(const Routing& routing, std::span<const ExpertOutput> outputs, Activati
 Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput& input,
                  std::span<const ExpertOutput> outputs, std::byte* scratch) {
   const int columns = outputs.front().product->columns();
-  const size_t stride = padded(columns);
+  const auto stride = static_cast<size_t>(whole_lanes(columns));
   const bool exact = any(routing, outputs, Activations::exact);
   const bool int8 = any(routing, outputs, Activations::int8);
   const bool bf16 = any(routing, outputs, Activations::bf16);
@@ -49,7 +48,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
   prepared.x = reinterpret_cast<float*>(scratch);
   scratch += aligned(routing.tokens.size() * stride * sizeof(float));
   prepared.bf16 = reinterpret_cast<uint16_t*>(scratch);
-  scratch += aligned(routing.tokens.size() * bf16_stride(columns) * sizeof(uint16_t));
+  scratch += aligned(routing.tokens.size() * stride * sizeof(uint16_t));
   std::vector<int> group_of_row;
   for (size_t g = 0; g < routing.groups.size(); ++g) {
     const int count = routing.groups[g].count;
@@ -69,7 +68,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
       const auto g = static_cast<size_t>(group_of_row[r]);
       context.kernels.quantize_activations(x, row - routing.groups[g].first, prepared.quantized[g]);
     }
-    if (bf16) context.kernels.bf16.round(x, columns, prepared.bf16 + r * bf16_stride(columns));
+    if (bf16) context.kernels.bf16.round(x, columns, prepared.bf16 + r * stride);
   });
   return prepared;
 }
@@ -112,8 +111,8 @@ void ExpertProduct::use_for_few(CpuContext& context, int expert) {
 }
 
 size_t expert_scratch_bytes(const Routing& routing, int columns) {
-  size_t bytes = aligned(routing.tokens.size() * padded(columns) * sizeof(float)) +
-                 aligned(routing.tokens.size() * bf16_stride(columns) * sizeof(uint16_t));
+  const size_t values = routing.tokens.size() * static_cast<size_t>(whole_lanes(columns));
+  size_t bytes = aligned(values * sizeof(float)) + aligned(values * sizeof(uint16_t));
   for (const auto& group : routing.groups) bytes += aligned(QuantizedActivations::bytes(group.count, columns));
   return bytes;
 }
@@ -123,7 +122,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
   const Prepared prepared = prepare(context, routing, input, outputs, scratch);
   const std::vector<Chunk> chunks = make_chunks(routing, outputs, prepared, context.pool.size());
   const int columns = outputs.front().product->columns();
-  const size_t stride = padded(columns);
+  const auto stride = static_cast<size_t>(whole_lanes(columns));
   context.pool.for_each(static_cast<int>(chunks.size()), [&](int index, int worker) {
     const Chunk& chunk = chunks[static_cast<size_t>(index)];
     const CpuMatrix& matrix = chunk.output->product->matrix(chunk.group->expert);
@@ -132,7 +131,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.activations = *chunk.quantized;
     args.x = prepared.x + first * stride;
     args.x_stride = static_cast<int>(stride);
-    args.bf16_x = prepared.bf16 + first * bf16_stride(columns);
+    args.bf16_x = prepared.bf16 + first * stride;
     args.tokens = chunk.group->count;
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
     matrix.matmul(args, chunk.row_begin, chunk.row_end,

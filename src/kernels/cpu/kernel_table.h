@@ -17,7 +17,9 @@
 
 namespace emelex::cpu {
 
-constexpr int kLanes = 16;            // floats in a vector, whatever the hardware's width
+constexpr int kLanes = 16;  // floats in a vector, whatever the hardware's width
+// n rounded up to whole vectors. Static, as in quant/half.h: files for different instruction sets include this.
+static constexpr int whole_lanes(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 constexpr int kActivationBlock = 32;  // activations that share one scale
 constexpr int kTensorTypes = kTensorTypeCount;
 
@@ -81,7 +83,7 @@ struct MatmulArgs {
   QuantizedActivations activations;  // for the int8 kernels
   const float* x;  // [tokens, x_stride] for the float kernels, zero from `columns` up to a multiple of 16
   int x_stride;
-  const uint16_t* bf16_x;  // [tokens, bf16_stride(columns)] for the bf16 kernel, zero from `columns` on
+  const uint16_t* bf16_x;  // [tokens, whole_lanes(columns)] for the bf16 kernel, zero from `columns` on
   int tokens;
   float* out;             // [tokens, rows]
   const float* residual;  // [tokens, rows], or nullptr
@@ -91,8 +93,6 @@ struct MatmulArgs {
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
 };
-
-constexpr size_t bf16_stride(int columns) { return static_cast<size_t>(columns + kLanes - 1) / kLanes * kLanes; }
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
 // kernel's arguments.
@@ -130,7 +130,7 @@ struct KvLayout {
   int head_dim;
   KvDtype dtype;
 
-  int padded_dim() const { return (head_dim + kLanes - 1) / kLanes * kLanes; }
+  int padded_dim() const { return whole_lanes(head_dim); }
   int scales() const { return (head_dim + kKvScaleValues - 1) / kKvScaleValues; }  // of a token's head, in q8_0
   size_t head_bytes() const;  // of a head's keys, and of its values
   size_t layer_bytes() const { return 2 * static_cast<size_t>(n_kv_heads) * head_bytes(); }
@@ -191,7 +191,7 @@ using AttendFinishFn = void (*)(const AttendArgs& args, const AttendState& state
 // Products of bfloat16 with activations rounded to it (simd/matmul_plain.h). Packed as for the float kernel.
 struct Bf16Kernels {
   MatmulFn matmul;
-  // Rounds x [n] to nearest even; out [bf16_stride(n)] ends in zeros.
+  // Rounds x [n] to nearest even; out [whole_lanes(n)] ends in zeros.
   void (*round)(const float* x, int n, uint16_t* out);
 };
 

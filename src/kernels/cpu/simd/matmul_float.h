@@ -16,8 +16,6 @@ template <class S, class Format>
 struct FloatMatmul {
   using F = typename S::F;
 
-  static int padded(int columns) { return (columns + kLanes - 1) / kLanes * kLanes; }
-
   static void widen_row(const MatmulArgs& args, int r, float* out) {
     if constexpr (requires { Format::template widen_row<S>(args, r, out); }) {
       Format::template widen_row<S>(args, r, out);
@@ -36,7 +34,7 @@ struct FloatMatmul {
 
   template <int R, int T>
   static void rows_by_tokens(const float* w, const MatmulArgs& args, int row, int token) {
-    const int columns = padded(args.columns);
+    const int columns = whole_lanes(args.columns);
     const float* x = args.x + static_cast<size_t>(token) * static_cast<size_t>(args.x_stride);
     F acc[R][T];
     EMELEX_UNROLL
@@ -69,7 +67,7 @@ struct FloatMatmul {
 
   template <int R>
   static void rows(const MatmulArgs& args, int row, float* w) {
-    const int columns = padded(args.columns);
+    const int columns = whole_lanes(args.columns);
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) widen_row(args, row + r, w + static_cast<size_t>(r) * static_cast<size_t>(columns));
     int token = 0;

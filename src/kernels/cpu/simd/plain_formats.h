@@ -81,7 +81,7 @@ struct PlainBf16Dots : ColumnsOfWords {
   using X = uint16_t;
 
   static const X* activations(const MatmulArgs& args, int token) {
-    return args.bf16_x + static_cast<size_t>(token) * bf16_stride(args.columns);
+    return args.bf16_x + static_cast<size_t>(token) * static_cast<size_t>(whole_lanes(args.columns));
   }
 };
 
