@@ -126,11 +126,14 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
   if (pack == nullptr || matrix.rows < table.packed_rows) return out;
 
   const std::vector<float> expected = out;
-  std::fill(out.begin(), out.end(), 0.0F);
   const Packed packed(table, pack, args, scratch.get());
   packed.put_in_place(args);
-  multiply();
-  CHECK(same_bits(out, expected));
+  for (const size_t distance : {0, 4096}) {
+    std::fill(out.begin(), out.end(), 0.0F);
+    args.ask_ahead = distance;
+    multiply();
+    CHECK(same_bits(out, expected));
+  }
   return expected;
 }
 

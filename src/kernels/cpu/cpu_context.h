@@ -55,6 +55,7 @@ struct CpuContext {
   bool round_activations;  // where the weights have such a kernel
   ThreadPool pool;
   std::weak_ptr<FirstReads> last_product;
+  size_t ask_ahead = 0;  // as the product does that was the last to settle it (AskAhead); for those that cannot try it
   int n_products = 0;
   HugePages packed;                             // matrices in the form that is quickest to read
   size_t pack_budget = available_memory() / 2;  // bytes that it may still grow by

@@ -1,10 +1,12 @@
 #include "kernels/cpu/cpu_linear.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/cpu/ask_ahead.h"
 #include "kernels/cpu/cpu_matrix.h"
 #include "kernels/cpu/cpu_op.h"
 
@@ -32,6 +34,7 @@ struct Plan {
   bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
   int steps_to_packing;  // of few tokens
+  AskAhead ask_ahead;    // once it is packed
 };
 
 // Packing takes as long as reading the matrices a few times. It pays where tokens are generated one after another, and
@@ -137,13 +140,12 @@ void pack(Plan& plan) {
   find_first_reads(plan);
 }
 
-void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+void compute(const Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
   CpuContext& context = *plan.context;
-  if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
   const Prepared prepared = prepare(plan, x, tokens);
   const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
   const auto next = tokens <= kFewTokens ? next_reads(plan) : nullptr;
-  const auto compute = [&](const Chunk& chunk, int worker) {
+  const auto compute_chunk = [&](const Chunk& chunk, int worker) {
     const CpuMatrix& matrix = plan.matrices[static_cast<size_t>(chunk.matrix)];
     MatmulArgs args = matrix.args();
     args.activations = prepared.quantized;
@@ -153,6 +155,7 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
     args.tokens = tokens;
     args.out = outputs[chunk.matrix];
     args.residual = residual;
+    args.ask_ahead = plan.ask_ahead.distance();
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     add_bias(plan.biases[static_cast<size_t>(chunk.matrix)], chunk.row_begin, chunk.row_end, tokens,
@@ -161,16 +164,31 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
   };
   const auto n_chunks = static_cast<int>(plan.chunks.size());
   if (tokens > kFewTokens) {
-    context.pool.for_each(n_chunks, [&](int i, int worker) { compute(plan.chunks[static_cast<size_t>(i)], worker); });
+    context.pool.for_each(n_chunks,
+                          [&](int i, int worker) { compute_chunk(plan.chunks[static_cast<size_t>(i)], worker); });
   } else {
     context.pool.for_runs(n_chunks, [&](int begin, int end, int worker) {
       while (begin < end) {
         const Chunk chunk = rest_of_matrix(plan, begin, end);
-        compute(chunk, worker);
+        compute_chunk(chunk, worker);
         while (begin < end && plan.chunks[static_cast<size_t>(begin)].matrix == chunk.matrix) ++begin;
       }
     });
   }
+}
+
+void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+  const bool packs = tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0;
+  if (packs) pack(plan);
+  // What was packed just now is in a cache yet: its first product tells nothing.
+  if (packs || tokens > 1 || plan.steps_to_packing > 0 || plan.ask_ahead.settled()) {
+    compute(plan, x, tokens, residual, outputs);
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  compute(plan, x, tokens, residual, outputs);
+  plan.ask_ahead.took(std::chrono::steady_clock::now() - start);
+  if (plan.ask_ahead.settled()) plan.context->ask_ahead = plan.ask_ahead.distance();
 }
 
 class CpuLinear : public Linear {

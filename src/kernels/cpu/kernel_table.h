@@ -92,6 +92,7 @@ struct MatmulArgs {
   // groups' bytes; the last is of the last packed_rows rows.
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
+  size_t ask_ahead = 0;  // bytes that an int8 kernel asks for a packed matrix before it reads them; 0: does not ask
 };
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the

@@ -17,8 +17,6 @@
 //   kMost                  the largest w
 //   kTogether              blocks of 32 columns that share what was read: a loop that does so many at once knows which
 //                          of them it is at, and keeps all in registers
-//   kAskAhead              whether a packed matrix is asked for ahead. Only where so much is done to a byte that the
-//                          hardware does not look far enough ahead: else asking takes its place
 //   Rows<S, Reader>        S::kRows rows at once, {base, reader}: get(b, block) unpacks their block b. Asked for in
 //                          order. What it reads is the same for any values (row_readers.h).
 // Here are the types of 32 values; k_quants.h has those of 256, plain_formats.h numbers as they are.
@@ -70,7 +68,6 @@ struct Q4_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -101,7 +98,6 @@ struct Q4_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -132,7 +128,6 @@ struct Q5_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 31;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -157,7 +152,6 @@ struct Q5_1Format {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -182,7 +176,6 @@ struct Iq4NlFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
   // The format's values -127, -104, -83, … 113, plus 128.
   static constexpr uint8_t kTable[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
@@ -210,7 +203,6 @@ struct Mxfp4Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
   static constexpr uint8_t kTable[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
   template <class S, class Reader>
@@ -240,7 +232,6 @@ struct Q8_0Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 255;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {

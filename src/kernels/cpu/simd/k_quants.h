@@ -70,7 +70,6 @@ struct Q4KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 15;
   static constexpr size_t kTogether = 2;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -106,7 +105,6 @@ struct Q5KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 31;
   static constexpr size_t kTogether = 2;
-  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -147,7 +145,6 @@ struct Q6KFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 63;
   static constexpr size_t kTogether = 4;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {
@@ -200,7 +197,6 @@ struct Q3KFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 7;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -247,7 +243,6 @@ struct Q2KFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = 3;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {
@@ -292,7 +287,6 @@ struct Iq4XsFormat {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 241;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = false;
 
   template <class S, class Reader>
   struct Rows {

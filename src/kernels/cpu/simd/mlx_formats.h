@@ -172,7 +172,6 @@ struct MlxAffineFormat {
   static constexpr bool kHasMin = true;
   static constexpr int kMost = (1 << kBits) - 1;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = kBits != 4;
 
   // Whether blocks 2 i and 2 i + 1 have the same scale and bias.
   static bool pairs_share_scales(const MatmulArgs& args) { return args.mlx.format.group_size >= 2 * kBlock; }
@@ -243,7 +242,6 @@ struct MlxFp4Format {
   static constexpr bool kHasMin = false;
   static constexpr int kMost = 28;
   static constexpr size_t kTogether = 1;
-  static constexpr bool kAskAhead = true;
 
   template <class S, class Reader>
   struct Rows {

@@ -80,13 +80,13 @@ struct WeightBlocks {
     }
     // In a file, the same share of the rows that are next: they follow these in memory, but rows are read side by side,
     // which no hardware prefetcher sees through. Into the second cache: the first is too small to hold rows until they
-    // are needed. A packed matrix is read straight on, and is asked for a page ahead, into the first cache; an even
-    // share for each block, whatever the format reads at once (docs/decisions/0009-packed-matrices.md).
+    // are needed. A packed matrix is read straight on, and is asked for into the first cache, if at all; an even share
+    // for each block, whatever the format reads at once (docs/decisions/0009-packed-matrices.md).
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
       if constexpr (std::is_same_v<Reader, PackedReader<S>>) {
-        if constexpr (!Format::kAskAhead) return;
-        const std::byte* next = packed + block * packed_block_bytes + 4096;
+        if (!asks) return;
+        const std::byte* next = ahead + block * packed_block_bytes;
         for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 3);
       } else {
         const auto* next = reinterpret_cast<const std::byte*>(rows.base) + S::kFileGroups * kRows * rows.stride;
@@ -96,7 +96,9 @@ struct WeightBlocks {
         }
       }
     }
-    const std::byte* packed = nullptr;  // the group's packed form, of which each block has that much on average
+    // Of a packed matrix: whether it is asked for, from where when block 0 is read, and what each block has on average.
+    bool asks = false;
+    const std::byte* ahead = nullptr;
     size_t packed_block_bytes = 0;
   };
   using FileSource = RowSource<FileReader<S>>;
@@ -161,9 +163,10 @@ struct WeightBlocks {
   }
   static PackedSource packed_source(const MatmulArgs& args, int row) {
     PackedSource packed = source<PackedReader<S>>(args, row, 1);
-    packed.packed = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
+    packed.rows.rows.at = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
+    packed.asks = args.ask_ahead != 0;
+    packed.ahead = packed.rows.rows.at + args.ask_ahead;
     packed.packed_block_bytes = args.packed_group_bytes / static_cast<size_t>(args.columns / kActivationBlock);
-    packed.rows.rows.at = packed.packed;
     return packed;
   }
 
