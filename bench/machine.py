@@ -33,8 +33,17 @@ def cores():
     return min(physical, allowed)
 
 
+def processor():
+    """Its name, and on Linux its family and model: a virtual machine may call all of them the same."""
+    for cpu in cpu_fields():
+        if "model name" in cpu:
+            numbers = [f"{key.removeprefix('cpu ')} {cpu[key]}" for key in ("cpu family", "model") if key in cpu]
+            return cpu["model name"] + (f" ({', '.join(numbers)})" if numbers else "")
+    return said_by("sysctl", "-n", "machdep.cpu.brand_string")
+
+
 def describe(threads):
-    cpu = next((c["model name"] for c in cpu_fields() if "model name" in c), "") or said_by("sysctl", "-n", "machdep.cpu.brand_string")
+    cpu = processor()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {"cpu": cpu or platform.machine(), "cores": cores(), "threads": threads, "memory_gb": memory / 1e9,
             "system": f"{platform.system()} {platform.release()} {platform.machine()}", "load_before": os.getloadavg()}
