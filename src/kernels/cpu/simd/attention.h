@@ -74,12 +74,13 @@ struct Attention {
   }
 
   template <int R>
-  static void rows_by_block(const AttendArgs& args, int block, int row, const AttendState& state, float* s) {
+  static void rows_by_block(const AttendArgs& args, int block, int row, const std::byte* next, const AttendState& state,
+                            float* s) {
     const int padded_dim = args.layout.padded_dim();
     const float* q[R];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) q[r] = query(args, row + r);
-    Kv::template scores<R>(args.layout, keys(args, block), q, s);
+    Kv::template scores<R>(args.layout, keys(args, block), values(args, block), q, s);
     if (args.soft_cap > 0.0F) soft_cap<S>(s, args.soft_cap, R * kBlockTokens, s);
     int most_valid = 0;
     EMELEX_UNROLL
@@ -89,7 +90,7 @@ struct Attention {
       most_valid = n_valid;  // rows are in the order of their positions
     }
     float* acc = state.acc + static_cast<size_t>(row) * static_cast<size_t>(padded_dim);
-    Kv::template accumulate<R>(args.layout, values(args, block), most_valid, s, s + R * kBlockTokens, acc);
+    Kv::template accumulate<R>(args.layout, values(args, block), next, most_valid, s, s + R * kBlockTokens, acc);
   }
 
   // How many of a block's positions a row may attend to.
@@ -118,15 +119,25 @@ struct Attention {
     const int seen = first_seen(args.first_position, args.window) / kBlockTokens;
     const int last_position = args.first_position + args.n_tokens - 1;
     const int end_block = last_position / kBlockTokens + 1;
-    for (int block = split_begin > seen ? split_begin : seen; block < split_end && block < end_block; ++block) {
+    const int end = split_end < end_block ? split_end : end_block;
+    for (int block = split_begin > seen ? split_begin : seen; block < end; ++block) {
+      const std::byte* next = keys(args, block + 1 < end ? block + 1 : block);
       int row = 0;
       while (row < rows && valid(args, block, row) == 0) ++row;
-      for (; row + 4 <= rows; row += 4) rows_by_block<4>(args, block, row, state, scratch);
-      if (row + 2 <= rows) {
-        rows_by_block<2>(args, block, row, state, scratch);
-        row += 2;
+      for (; row + 4 <= rows; row += 4) rows_by_block<4>(args, block, row, next, state, scratch);
+      switch (rows - row) {
+        case 3:
+          rows_by_block<3>(args, block, row, next, state, scratch);
+          break;
+        case 2:
+          rows_by_block<2>(args, block, row, next, state, scratch);
+          break;
+        case 1:
+          rows_by_block<1>(args, block, row, next, state, scratch);
+          break;
+        default:
+          break;
       }
-      if (row < rows) rows_by_block<1>(args, block, row, state, scratch);
     }
   }
 };

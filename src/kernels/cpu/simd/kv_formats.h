@@ -10,9 +10,11 @@
 // How keys and values lie in a block of the KV cache, as traits over an instruction set S. A head is [padded_dim]
 // [kBlockTokens] of keys or [kBlockTokens][padded_dim] of values, so that both products run along contiguous lanes.
 //   store(layout, keys, values, slot, k, v)                one token's head into its slot
-//   scores<R>(layout, keys, q, out)                        out[r, p] = q[r] · k[p] for all positions
-//   accumulate<R>(layout, values, n, weights, scratch, acc)  acc[r] += Σ weights[r, p] · v[p] over the first n
+//   scores<R>(layout, keys, next, q, out)                  out[r, p] = q[r] · k[p] for all positions
+//   accumulate<R>(layout, values, next, n, weights, scratch, acc)  acc[r] += Σ weights[r, p] · v[p] over the first n
 //   positions
+// Both ask for as many bytes from `next` on as they read, evenly: what will be read after these. Heads lie apart, and
+// no processor's own prefetcher knows which is next.
 
 namespace emelex::cpu {
 namespace {
@@ -28,9 +30,17 @@ template <class S, class Element>
   return S::load(p);
 }
 
+// Asks for the bytes at `next` that correspond to `count` elements from v[at] on.
+template <int kCount, class Element>
+[[gnu::always_inline]] inline void ask_for(const Element* next, int at) {
+  const auto* p = reinterpret_cast<const std::byte*>(next + at);
+  for (size_t i = 0; i < kCount * sizeof(Element); i += 64) __builtin_prefetch(p + i, 0, 2);
+}
+
 // acc[r] += Σ weights[r, p] · v[p] over the first n positions, for C vectors of dimensions from `dim` on
 template <class S, int R, int C, class Element>
-void add_values(const Element* v, int n, int padded_dim, int dim, const float* weights, float* acc) {
+void add_values(const Element* v, const Element* next, int n, int padded_dim, int dim, const float* weights,
+                float* acc) {
   typename S::F sums[R][C];
   EMELEX_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -38,6 +48,7 @@ void add_values(const Element* v, int n, int padded_dim, int dim, const float* w
     for (int c = 0; c < C; ++c) sums[r][c] = S::load(acc + r * padded_dim + dim + c * kLanes);
   }
   for (int p = 0; p < n; ++p) {
+    ask_for<C * kLanes>(next, p * padded_dim + dim);
     EMELEX_UNROLL
     for (int c = 0; c < C; ++c) {
       const auto value = load_kv<S>(v + p * padded_dim + dim + c * kLanes);
@@ -72,20 +83,27 @@ struct PlainKv {
   }
 
   template <int R>
-  static void scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], float* out) {
+  static void scores(const KvLayout& layout, const std::byte* keys, const std::byte* next, const float* const (&q)[R],
+                     float* out) {
     const auto* k = reinterpret_cast<const Element*>(keys);
-    for (int i = 0; i < kVectorsPerBlock; i += kAtOnce) part_scores<R>(layout, k + i * kLanes, q, out + i * kLanes);
+    const auto* after = reinterpret_cast<const Element*>(next);
+    for (int i = 0; i < kVectorsPerBlock; i += kAtOnce) {
+      part_scores<R>(layout, k + i * kLanes, after + i * kLanes, q, out + i * kLanes);
+    }
   }
 
   template <int R>
-  static void accumulate(const KvLayout& layout, const std::byte* values, int n, const float* weights, float*,
-                         float* acc) {
+  static void accumulate(const KvLayout& layout, const std::byte* values, const std::byte* next, int n,
+                         const float* weights, float*, float* acc) {
     const auto* v = reinterpret_cast<const Element*>(values);
+    const auto* after = reinterpret_cast<const Element*>(next);
     const int padded_dim = layout.padded_dim();
     int dim = 0;
     constexpr int kWidth = kAtOnce * kLanes;
-    for (; dim + kWidth <= padded_dim; dim += kWidth) add_values<S, R, kAtOnce>(v, n, padded_dim, dim, weights, acc);
-    for (; dim < padded_dim; dim += kLanes) add_values<S, R, 1>(v, n, padded_dim, dim, weights, acc);
+    for (; dim + kWidth <= padded_dim; dim += kWidth) {
+      add_values<S, R, kAtOnce>(v, after, n, padded_dim, dim, weights, acc);
+    }
+    for (; dim < padded_dim; dim += kLanes) add_values<S, R, 1>(v, after, n, padded_dim, dim, weights, acc);
   }
 
  private:
@@ -94,7 +112,8 @@ struct PlainKv {
 
   // Of kAtOnce vectors of positions.
   template <int R>
-  static void part_scores(const KvLayout& layout, const Element* k, const float* const (&q)[R], float* out) {
+  static void part_scores(const KvLayout& layout, const Element* k, const Element* next, const float* const (&q)[R],
+                          float* out) {
     F acc[R][kAtOnce];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -102,6 +121,7 @@ struct PlainKv {
       for (int i = 0; i < kAtOnce; ++i) acc[r][i] = S::zero();
     }
     for (int d = 0; d < layout.head_dim; ++d) {
+      ask_for<kAtOnce * kLanes>(next, d * kBlockTokens);
       EMELEX_UNROLL
       for (int i = 0; i < kAtOnce; ++i) {
         const F key = S::load(k + d * kBlockTokens + i * kLanes);
@@ -144,17 +164,19 @@ struct ScaledKv {
   }
 
   template <int R>
-  static void scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], float* out) {
+  static void scores(const KvLayout& layout, const std::byte* keys, const std::byte* next, const float* const (&q)[R],
+                     float* out) {
     // At most half a block at once: its sums, and those of the values under one scale, fit into the registers.
     for (int i = 0; i < kVectorsPerBlock; i += kAtOnce) {
-      part_scores<R>(layout, keys, q, i * kLanes, out + i * kLanes);
+      part_scores<R>(layout, keys, next, q, i * kLanes, out + i * kLanes);
     }
   }
 
   template <int R>
-  static void accumulate(const KvLayout& layout, const std::byte* values, int n, const float* weights, float* scratch,
-                         float* acc) {
+  static void accumulate(const KvLayout& layout, const std::byte* values, const std::byte* next, int n,
+                         const float* weights, float* scratch, float* acc) {
     const auto* v = reinterpret_cast<const int8_t*>(values);
+    const auto* after = reinterpret_cast<const int8_t*>(next);
     const int padded_dim = layout.padded_dim();
     for (int d = 0; d < padded_dim; d += kKvScaleValues) {
       EMELEX_UNROLL
@@ -166,10 +188,10 @@ struct ScaledKv {
         }
       }
       if (padded_dim - d < kKvScaleValues) {
-        add_values<S, R, 1>(v, n, padded_dim, d, scratch, acc);
+        add_values<S, R, 1>(v, after, n, padded_dim, d, scratch, acc);
       } else {
         for (int i = 0; i < 2; i += kAtOnce) {
-          add_values<S, R, kAtOnce>(v, n, padded_dim, d + i * kLanes, scratch, acc);
+          add_values<S, R, kAtOnce>(v, after, n, padded_dim, d + i * kLanes, scratch, acc);
         }
       }
     }
@@ -208,9 +230,10 @@ struct ScaledKv {
 
   // kAtOnce vectors of positions from `position` on.
   template <int R>
-  static void part_scores(const KvLayout& layout, const std::byte* keys, const float* const (&q)[R], int position,
-                          float* out) {
+  static void part_scores(const KvLayout& layout, const std::byte* keys, const std::byte* next,
+                          const float* const (&q)[R], int position, float* out) {
     const auto* k = reinterpret_cast<const int8_t*>(keys) + position;
+    const auto* after = reinterpret_cast<const int8_t*>(next) + position;
     F acc[R][kAtOnce];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
@@ -226,6 +249,7 @@ struct ScaledKv {
         for (int i = 0; i < kAtOnce; ++i) part[r][i] = S::zero();
       }
       for (int j = d; j < end; ++j) {
+        ask_for<kAtOnce * kLanes>(after, j * kBlockTokens);
         EMELEX_UNROLL
         for (int i = 0; i < kAtOnce; ++i) {
           const F key = S::load_i8(k + j * kBlockTokens + i * kLanes);
