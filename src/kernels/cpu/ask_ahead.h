@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -18,25 +17,19 @@ class AskAhead {
   bool settled() const { return trials_ == kTrials; }
   // The last product, of one token, took so long. Not once it is settled.
   void took(std::chrono::nanoseconds time) {
-    auto& shortest = shortest_[trials_ % kDistances.size()];
-    shortest = std::min(shortest, time);
-    if (++trials_ < kTrials) return;
-    for (size_t i = 1; i < kDistances.size(); ++i) {
-      if (shortest_[i] < shortest_[best_]) best_ = i;
-    }
+    const size_t tried = trials_++ % kDistances.size();
+    if (time >= shortest_) return;
+    shortest_ = time;
+    best_ = tried;
   }
 
  private:
   static constexpr std::array<size_t, 3> kDistances = {0, 4096, 8192};
   static constexpr size_t kTrials = 4 * kDistances.size();
 
-  std::array<std::chrono::nanoseconds, kDistances.size()> shortest_ = [] {
-    std::array<std::chrono::nanoseconds, kDistances.size()> all{};
-    all.fill(std::chrono::nanoseconds::max());
-    return all;
-  }();
   size_t trials_ = 0;
   size_t best_ = 0;
+  std::chrono::nanoseconds shortest_ = std::chrono::nanoseconds::max();
 };
 
 }  // namespace emelex::cpu

@@ -34,7 +34,8 @@ struct Plan {
   bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
   int steps_to_packing;  // of few tokens
-  AskAhead ask_ahead;    // once it is packed
+  bool asks = false;     // whether a kernel asks ahead: of int8 ones, for packed matrices
+  AskAhead ask_ahead;
 };
 
 // Packing takes as long as reading the matrices a few times. It pays where tokens are generated one after another, and
@@ -136,7 +137,10 @@ Chunk rest_of_matrix(const Plan& plan, int begin, int end) {
 }
 
 void pack(Plan& plan) {
-  for (CpuMatrix& matrix : plan.matrices) pack_matrix(*plan.context, matrix);
+  for (CpuMatrix& matrix : plan.matrices) {
+    pack_matrix(*plan.context, matrix);
+    plan.asks |= matrix.packed != nullptr && matrix.activations == Activations::int8;
+  }
   find_first_reads(plan);
 }
 
@@ -178,10 +182,10 @@ void compute(const Plan& plan, const float* x, int tokens, const float* residual
 }
 
 void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
-  const bool packs = tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0;
-  if (packs) pack(plan);
-  // What was packed just now is in a cache yet: its first product tells nothing.
-  if (packs || tokens > 1 || plan.steps_to_packing > 0 || plan.ask_ahead.settled()) {
+  // Not with the step that packs: what was packed just now is in a cache yet.
+  const bool tries = tokens == 1 && plan.asks && !plan.ask_ahead.settled();
+  if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
+  if (!tries) {
     compute(plan, x, tokens, residual, outputs);
     return;
   }
