@@ -9,16 +9,6 @@
 #include "emelex/error.h"
 
 namespace emelex {
-namespace {
-
-void sync_file(int fd, const std::filesystem::path& file) {
-#ifdef __APPLE__
-  if (::fcntl(fd, F_FULLFSYNC) == 0) return;  // there, fsync alone leaves the data in the drive's cache
-#endif
-  if (::fsync(fd) != 0) throw_errno("can't write", file);
-}
-
-}  // namespace
 
 void throw_errno(std::string_view what, const std::filesystem::path& file) {
   const int error = errno;
@@ -32,6 +22,19 @@ FileDescriptor open_file(const std::filesystem::path& file, int flags, int mode)
     if (fd >= 0) return FileDescriptor(fd);
     if (errno != EINTR) throw_errno((flags & O_CREAT) != 0 ? "can't create" : "can't open", file);
   }
+}
+
+void sync_file(int fd, const std::filesystem::path& file) {
+#ifdef __APPLE__
+  if (::fcntl(fd, F_FULLFSYNC) == 0) return;  // there, fsync alone leaves the data in the drive's cache
+#endif
+  if (::fsync(fd) != 0) throw_errno("can't write", file);
+}
+
+void start_sync([[maybe_unused]] int fd, [[maybe_unused]] int64_t offset, [[maybe_unused]] int64_t size) {
+#ifdef __linux__
+  ::sync_file_range(fd, offset, size, SYNC_FILE_RANGE_WRITE);
+#endif
 }
 
 DurableFile::DurableFile(std::filesystem::path file)

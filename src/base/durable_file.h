@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -35,6 +36,13 @@ class FileDescriptor {
 
 // open(2) with close-on-exec. Throws Error.
 FileDescriptor open_file(const std::filesystem::path& file, int flags, int mode = 0);
+
+// Puts what was written to a file on the disk, and waits for that. Throws Error.
+void sync_file(int fd, const std::filesystem::path& file);
+
+// Has the system begin to put [offset, offset + size) on the disk, so that sync_file need not wait so long. Only a
+// hint.
+void start_sync(int fd, int64_t offset, int64_t size);
 
 // Writes a file under a temporary name beside it. Nothing is seen under the real name until commit(), which puts it on
 // the disk first; without commit() the temporary file is removed. A crash leaves either the old file or the new one.

@@ -112,6 +112,7 @@ void PartFile::save(size_t i) {
   if (have == saved_[i]) return;
   // The line's end comes first as well: the line before may have been cut.
   write_all(state_.get(), str_cat("\n", i, " ", have, ".\n"), state_path_);
+  start_sync(part_.get(), begin(i) + saved_[i], have - saved_[i]);
   saved_[i] = have;
 }
 
@@ -133,7 +134,7 @@ void PartFile::restart() {
 }
 
 void PartFile::move_to(const std::filesystem::path& target) {
-  if (::fsync(part_.get()) != 0) throw_errno("can't write", part_path_);
+  sync_file(part_.get(), part_path_);
   if (::rename(part_path_.c_str(), target.c_str()) != 0) throw_errno("can't write", target);
   std::error_code ignored;
   std::filesystem::remove(state_path_, ignored);
