@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
+#include <vector>
 
 #include "base/strings.h"
 #include "hub/names.h"
@@ -15,6 +16,12 @@ namespace {
 
 constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
 constexpr size_t kMaxIgnoredBytes = size_t{1} << 20;  // of a body that nobody wants
+
+// What is taken from the system at a time: with a sixteenth of it a byte from a server on the same machine costs half
+// as much again. Only so much of the memory is touched as comes at once.
+constexpr long kReceiveBytes = 4L << 20;
+// curl hands that on in pieces of 16 KB (CURL_MAX_WRITE_SIZE), which are dear to write one by one.
+constexpr size_t kGatherBytes = size_t{256} << 10;
 
 void start_curl() {
   static std::once_flag once;
@@ -60,6 +67,7 @@ void set(CURL* curl, CURLoption option, Value value) {
 struct HttpConnection::Handle {
   CURL* curl = curl_easy_init();
   char message[CURL_ERROR_SIZE] = "";
+  std::vector<std::byte> gathered;
   Handle() = default;
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -69,9 +77,11 @@ struct HttpConnection::Handle {
 // What curl's callbacks have in common during one request. No exception may pass through curl, so the first is kept.
 class HttpConnection::Transfer {
  public:
-  Transfer(CURL* curl, const HttpRequest& request, const BodyChooser& choose, const std::atomic<bool>* cancel)
-      : curl_(curl), choose_(choose), cancel_(cancel) {
+  Transfer(CURL* curl, const HttpRequest& request, const BodyChooser& choose, const std::atomic<bool>* cancel,
+           std::vector<std::byte>& gathered)
+      : curl_(curl), choose_(choose), cancel_(cancel), gathered_(gathered) {
     response_.url = request.url;
+    gathered_.clear();
   }
 
   static size_t on_header(char* data, size_t, size_t n, void* self) {
@@ -91,6 +101,7 @@ class HttpConnection::Transfer {
   // After curl is done. An answer without a body has not been chosen for yet.
   HttpResponse finish(CURLcode code, std::string_view message) {
     if (failure_) std::rethrow_exception(failure_);
+    hand_on();
     if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::cancelled, "[hub] interrupted");
     if (code != CURLE_OK) {
       const std::string text =
@@ -133,15 +144,23 @@ class HttpConnection::Transfer {
   void add_body(std::span<const std::byte> bytes) {
     choose();
     if (sink_) {
-      sink_(bytes);
+      gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
+      // What is less than curl may hand on is the end of all that has come by now.
+      if (bytes.size() < CURL_MAX_WRITE_SIZE || gathered_.size() >= kGatherBytes) hand_on();
     } else if ((ignored_ += bytes.size()) > kMaxIgnoredBytes) {
       throw TransientError(str_cat("[hub] status ", response_.status, " with more to it than anyone reads"));
     }
   }
 
+  void hand_on() {
+    if (!gathered_.empty()) sink_(gathered_);
+    gathered_.clear();
+  }
+
   CURL* curl_;
   const BodyChooser& choose_;
   const std::atomic<bool>* cancel_;
+  std::vector<std::byte>& gathered_;  // of the body, for the sink
   HttpResponse response_;
   BodySink sink_;
   bool chosen_ = false;
@@ -185,7 +204,7 @@ HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChoos
   set(curl, CURLOPT_FOLLOWLOCATION, 0L);
   set(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(curl, CURLOPT_USERAGENT, "emelex/" EMELEX_VERSION);
-  set(curl, CURLOPT_BUFFERSIZE, 256L * 1024);
+  set(curl, CURLOPT_BUFFERSIZE, kReceiveBytes);
   set(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_seconds * 1000));
   set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(curl, CURLOPT_LOW_SPEED_TIME, std::max(1L, std::lround(options_.stall_seconds)));
@@ -199,7 +218,7 @@ HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChoos
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, &curl_slist_free_all);
   set(curl, CURLOPT_HTTPHEADER, headers.get());
 
-  Transfer transfer(curl, request, choose, options_.cancel);
+  Transfer transfer(curl, request, choose, options_.cancel, handle_->gathered);
   set(curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   set(curl, CURLOPT_HEADERDATA, &transfer);
   set(curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
