@@ -1,9 +1,11 @@
 #include "hub/download.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "base/strings.h"
 #include "hub/content_check.h"
@@ -18,9 +20,13 @@ namespace emelex {
 namespace {
 
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 constexpr int kHashTries = 2;  // a file that is wrong again is wrong at its source
 constexpr size_t kReadBytes = size_t{1} << 20;
+// One connection that brings so much in a second is all that a network needs. More of them only take the processor from
+// the hash, which then ends last.
+constexpr double kFastBytesPerSecond = 500e6;
 
 bool has_size(const fs::path& path, int64_t size) {
   std::error_code error;
@@ -57,12 +63,17 @@ class Downloads {
     };
     try {
       threads.emplace_back([this] { guarded([this] { check_files(); }); });
-      for (int i = 0; i < std::max(1, options_.connections); ++i) {
-        threads.emplace_back([this] { guarded([this] { fetch_parts(); }); });
-      }
-      while (!queue_.wait_for_end()) {
-        report();
+      const auto connect = [&] { threads.emplace_back([this] { guarded([this] { fetch_parts(); }); }); };
+      connect();
+      Clock::time_point last = Clock::now();
+      int64_t received = report();
+      for (int connections = 1; !queue_.wait_for_end();) {
         check_cancelled(options_.retry.cancel);
+        const double seconds = std::chrono::duration<double>(Clock::now() - last).count();
+        last = Clock::now();
+        const int64_t before = std::exchange(received, report());
+        const bool fast = static_cast<double>(received - before) >= kFastBytesPerSecond * seconds;
+        for (; !fast && connections < options_.connections; ++connections) connect();
       }
     } catch (...) {
       queue_.fail(std::current_exception());
@@ -176,7 +187,8 @@ class Downloads {
     queue_.add(job);
   }
 
-  void report() {
+  // Returns how many bytes are there.
+  int64_t report() {
     PullProgress progress;
     for (size_t i = 0; i < files_.size(); ++i) {
       const bool done = !jobs_[i] || jobs_[i]->checked;
@@ -190,6 +202,7 @@ class Downloads {
       progress.notes.swap(notes_);
     }
     if (options_.progress) options_.progress(progress);
+    return progress.received;
   }
 
   const HubAccess& access_;

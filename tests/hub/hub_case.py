@@ -5,6 +5,8 @@ import json
 import os
 import random
 import sys
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("hub_server", "cli", "hostile"):
@@ -48,6 +50,22 @@ def tiny_folder():
 
 
 QUICK = ("--retry-wait", "0.02", "--stall", "1", "--part-size", "0.1")
+
+
+class Slow:
+    """As a hub's `before_storage`: each answer is late, as over a network, so that a pull uses all of its connections."""
+
+    def __init__(self, seconds):
+        self.seconds, self.at_once, self.most_at_once = seconds, 0, 0
+        self._lock = threading.Lock()
+
+    def __call__(self):
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(self.seconds)
+        with self._lock:
+            self.at_once -= 1
 
 
 class HubCase(ProgramTest):

@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from hub_case import QUICK, HubCase, tiny_folder, tiny_gguf
+from hub_case import QUICK, HubCase, Slow, tiny_folder, tiny_gguf
 from faults import BODY_KINDS, KINDS, Fault, Listed
 from program import EMELEX
 from terminal import Terminal
@@ -125,6 +125,12 @@ class Pull(HubCase):
         self.pull(REPO)
         self.assertEqual(self.models()[NAME]["source"]["commit"], new.commit)
         self.check_verifies(NAME)
+
+    def test_of_a_slow_hub_as_much_as_wanted_is_asked_at_once(self):
+        self.add(REPO, {FILE: tiny_gguf(1_000_000)})
+        self.hub.before_storage = slow = Slow(0.4)
+        self.pull(REPO, "--connections", "3")
+        self.assertEqual(slow.most_at_once, 3)
 
     def test_aliases_name_repositories(self):
         self.add("bartowski/SmolLM2-135M-Instruct-GGUF", {"SmolLM2-135M-Instruct-Q8_0.gguf": tiny_gguf(9000)})
