@@ -13,7 +13,7 @@ for folder in ("hub_server", "cli", "hostile"):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
 
 from gguf_builder import STRING, TENSOR_F32, TENSOR_Q8_0, U16, U32, Gguf, Tensor, tiny_model  # noqa: E402, F401
-from hub_server import HubServer, Repository  # noqa: E402
+from hub_server import STEP, HubServer, Repository  # noqa: E402, F401
 from program import ProgramTest  # noqa: E402
 
 NOISE = random.Random(15).randbytes(1 << 22)  # the bytes of all models' weights
@@ -30,16 +30,6 @@ def tiny_gguf(size, seed=0, split=None):
     name = f"t{split[0]}.weight" if split else "output.weight"
     file.tensors[name] = Tensor(name, [values], TENSOR_F32, data)
     return file.build()
-
-
-def sparse_gguf(path, size):
-    """Writes a file that is a model of about `size` bytes, nearly all of it a hole."""
-    file = Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
-    file.tensors["output.weight"] = Tensor("output.weight", [size // 4], TENSOR_F32, b"")
-    header = file.build()
-    with open(path, "wb") as output:
-        output.write(header)
-        output.truncate(len(header) + size // 4 * 4)
 
 
 def tiny_folder():

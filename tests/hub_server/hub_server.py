@@ -17,7 +17,15 @@ from dataclasses import dataclass, field
 from faults import Listed
 
 LARGE = (".gguf", ".safetensors", ".bin")
+STEP = 1 << 18  # bytes of a file at a time
 RATE_LIMIT_POLICY = '"fixed window";"api";q=500;w=300'
+
+
+def sha256(content):
+    hash = hashlib.sha256()
+    for at in range(0, len(content), STEP):
+        hash.update(content[at:at + STEP])
+    return hash.hexdigest()
 
 
 def git_blob_sha1(content):
@@ -25,11 +33,11 @@ def git_blob_sha1(content):
 
 
 class File:
-    """`content` is bytes or anything that slices like them, such as a mapped file."""
+    """`content` is bytes or anything that slices like them."""
 
     def __init__(self, content, large):
         self.content, self.size, self.large = content, len(content), large
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.sha256 = sha256(content)
         # git holds a small text in place of a large file, whose own hash the blob's id then is.
         pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" % (self.sha256.encode(), self.size)
         self.pointer_size = len(pointer)
@@ -220,9 +228,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = fault.kind if fault else ""
         stop = start + int((end - start) * fault.at) if kind in ("cut", "stall") else end
         spoiled = start + int((end - start - 1) * fault.at) if kind == "corrupt" else -1
-        step = 1 << 18
-        for at in range(start, stop, step):
-            piece = content[at:min(stop, at + step)]
+        for at in range(start, stop, STEP):
+            piece = content[at:min(stop, at + STEP)]
             if kind == "other_etag":
                 piece = bytes(byte ^ 0x5A for byte in piece[:64]) + piece[64:]
             if at <= spoiled < at + len(piece):
