@@ -86,10 +86,10 @@ int64_t PartFile::received() const {
   return sum;
 }
 
-int64_t PartFile::prefix() const {
-  size_t i = 0;
+int64_t PartFile::ready(int64_t offset) const {
+  auto i = static_cast<size_t>(offset / part_bytes_);
   while (i < n_parts_ && complete(i)) ++i;
-  return i < n_parts_ ? position(i) : size_;
+  return std::max<int64_t>(0, (i < n_parts_ ? position(i) : size_) - offset);
 }
 
 void PartFile::write(size_t i, std::span<const std::byte> bytes) {

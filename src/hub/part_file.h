@@ -35,8 +35,8 @@ class PartFile {
   int64_t position(size_t i) const { return begin(i) + have_[i].load(std::memory_order_acquire); }
   bool complete(size_t i) const { return position(i) == end(i); }
 
-  int64_t received() const;  // bytes that are there
-  int64_t prefix() const;    // bytes from the beginning without a gap
+  int64_t received() const;             // bytes that are there
+  int64_t ready(int64_t offset) const;  // bytes that are there from `offset` on without a gap
 
   // The next bytes of part `i`, which one thread at a time writes. Throws Error(io).
   void write(size_t i, std::span<const std::byte> bytes);

@@ -37,10 +37,10 @@ TEST_CASE("parts may come in any order") {
   CHECK((file.begin(2) == 20 && file.end(2) == 25));
   file.write(2, bytes_of("uvwxy"));
   file.write(0, bytes_of("abcde"));
-  CHECK((file.prefix() == 5 && file.received() == 10 && file.complete(2) && !file.complete(0)));
+  CHECK((file.ready(0) == 5 && file.received() == 10 && file.complete(2) && !file.complete(0)));
   file.write(0, bytes_of("fghij"));
   file.write(1, bytes_of("klmnopqrst"));
-  CHECK(file.prefix() == 25);
+  CHECK(file.ready(0) == 25);
   file.move_to(folder.path() / "whole");
   CHECK(content(folder.path() / "whole") == "abcdefghijklmnopqrstuvwxy");
   CHECK_FALSE(fs::exists(folder.path() / "x.part"));
@@ -104,7 +104,7 @@ TEST_CASE("lines that make no sense are passed over") {
 TEST_CASE("an empty file is whole at once") {
   const TemporaryFolder folder;
   PartFile file = open_parts(folder, "key", 0);
-  CHECK((file.n_parts() == 0 && file.prefix() == 0));
+  CHECK((file.n_parts() == 0 && file.ready(0) == 0));
   file.move_to(folder.path() / "empty");
   CHECK(fs::file_size(folder.path() / "empty") == 0);
 }
