@@ -51,7 +51,7 @@ void add_pull_command(CLI::App& app, Action& action) {
   command->add_option("--include", options.include, "Fetch the files that fit this pattern, such as '*Q6_K*'");
   command->add_flag("--offline", options.offline, "Use no network: succeed only if it is here");
   command->add_flag("--verify", options.verify, "Read what is here already, and fetch again what is damaged");
-  command->add_option("--connections", options.connections, "How many at once")
+  command->add_option("--connections", options.connections, "How many at once, at most")
       ->check(number_within(1, 64))
       ->capture_default_str();
   command->add_option("--part-size", flags->part_megabytes, "What a connection asks for at a time, in MB")

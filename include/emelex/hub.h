@@ -73,17 +73,17 @@ struct PullProgress {
 };
 
 struct PullOptions {
-  std::string revision = "main";  // branch, tag or commit
-  std::string name;               // what to register it as; empty: the repository's name and the quantization
-  std::string include;            // files to fetch, as a pattern ("*Q6_K*"); empty: those that the model needs
-  int connections = 8;
-  int64_t part_bytes = int64_t{16} << 20;     // what one connection asks for at a time
-  double stall_seconds = 30;                  // without a byte: the connection is given up, and another one made
-  int tries = 8;                              // in a row without a byte, before giving up
-  double retry_seconds = 0.5;                 // before the second try; doubles with each
-  bool offline = false;                       // as HF_HUB_OFFLINE=1: only what is here already
-  bool verify = false;                        // read what is here already, and fetch again what is damaged
-  const std::atomic<bool>* cancel = nullptr;  // once set, Error(cancelled) soon
+  std::string revision = "main";           // branch, tag or commit
+  std::string name;                        // what to register it as; empty: the repository's name and the quantization
+  std::string include;                     // files to fetch, as a pattern ("*Q6_K*"); empty: those that the model needs
+  int connections = 8;                     // at most: one where that is quick enough
+  int64_t part_bytes = int64_t{16} << 20;  // what one connection asks for at a time
+  double stall_seconds = 30;               // without a byte: the connection is given up, and another one made
+  int tries = 8;                           // in a row without a byte, before giving up
+  double retry_seconds = 0.5;              // before the second try; doubles with each
+  bool offline = false;                    // as HF_HUB_OFFLINE=1: only what is here already
+  bool verify = false;                     // read what is here already, and fetch again what is damaged
+  const std::atomic<bool>* cancel = nullptr;          // once set, Error(cancelled) soon
   std::function<void(const PullProgress&)> progress;  // about ten times a second; the caller's thread
 };
 

@@ -13,7 +13,7 @@
 namespace emelex {
 
 struct DownloadOptions {
-  int connections = 8;
+  int connections = 8;  // at most
   int64_t part_bytes = int64_t{16} << 20;
   double stall_seconds = 30;
   RetryPolicy retry;
