@@ -24,8 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kHashTries = 2;  // a file that is wrong again is wrong at its source
 constexpr size_t kReadBytes = size_t{1} << 20;
-// One connection that brings so much in a second is all that a network needs. More of them only take the processor from
-// the hash, which then ends last.
+// Where one connection brings so much in a second, more of them only take the processor from the hash, which ends last.
 constexpr double kFastBytesPerSecond = 500e6;
 
 bool has_size(const fs::path& path, int64_t size) {
@@ -64,7 +63,7 @@ class Downloads {
     try {
       threads.emplace_back([this] { guarded([this] { check_files(); }); });
       const auto connect = [&] { threads.emplace_back([this] { guarded([this] { fetch_parts(); }); }); };
-      connect();
+      connect();  // and the others once it is found to be slow
       Clock::time_point last = Clock::now();
       int64_t received = report();
       for (int connections = 1; !queue_.wait_for_end();) {
