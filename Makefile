@@ -42,15 +42,20 @@ test-tools: setup
 	@scripts/fetch-demo-model >/dev/null
 	@scripts/fetch-tokenizers >/dev/null
 
+# ctest says which tests were skipped, and not why.
+say_skipped = @awk '/ Testing: / {name = $$3} /^skipped: / {print name " was " $$0}' build/$(1)/Testing/Temporary/LastTest.log
+
 test: setup test-tools  ## build and run all tests but those against other implementations
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset release
 	@ctest --preset release -LE peers --parallel 2
+	$(call say_skipped,release)
 
 test-asan: setup test-tools  ## the same with the address and undefined-behaviour sanitizers
 	@cmake --preset asan-ubsan -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset asan-ubsan
 	@ctest --preset asan-ubsan -LE peers --parallel 2
+	$(call say_skipped,asan-ubsan)
 
 # Those that emulation leaves quick enough: the models' had not ended after a minute.
 ARM64_TESTS := base quant weights kernels cache
@@ -77,6 +82,7 @@ test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other i
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset release
 	@ctest --preset release -L peers --parallel 2
+	$(call say_skipped,release)
 
 bench: build  ## speed of the demo model on this machine
 	@scripts/fetch-demo-model >/dev/null
