@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <exception>
 #include <mutex>
@@ -14,14 +15,18 @@
 namespace emelex {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
 constexpr size_t kMaxIgnoredBytes = size_t{1} << 20;  // of a body that nobody wants
 
 // What is taken from the system at a time: with a sixteenth of it a byte from a server on the same machine costs half
 // as much again. Only so much of the memory is touched as comes at once.
 constexpr long kReceiveBytes = 4L << 20;
-// curl hands that on in pieces of 16 KB (CURL_MAX_WRITE_SIZE), which are dear to write one by one.
+// curl hands that on in pieces of 16 KB or less, which are dear to write one by one. So they are gathered, unless they
+// come slowly.
 constexpr size_t kGatherBytes = size_t{256} << 10;
+constexpr std::chrono::milliseconds kGatherTime{50};
 
 void start_curl() {
   static std::once_flag once;
@@ -94,8 +99,11 @@ class HttpConnection::Transfer {
   }
 
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    const auto* cancel = static_cast<Transfer*>(self)->cancel_;
-    return cancel != nullptr && *cancel ? 1 : 0;
+    auto& transfer = *static_cast<Transfer*>(self);
+    if (transfer.cancel_ != nullptr && *transfer.cancel_) return 1;
+    return static_cast<int>(transfer.guarded(0, [](Transfer& t) {
+      if (Clock::now() - t.handed_on_ >= kGatherTime) t.hand_on();
+    }));
   }
 
   // After curl is done. An answer without a body has not been chosen for yet.
@@ -145,8 +153,7 @@ class HttpConnection::Transfer {
     choose();
     if (sink_) {
       gathered_.insert(gathered_.end(), bytes.begin(), bytes.end());
-      // What is less than curl may hand on is the end of all that has come by now.
-      if (bytes.size() < CURL_MAX_WRITE_SIZE || gathered_.size() >= kGatherBytes) hand_on();
+      if (gathered_.size() >= kGatherBytes) hand_on();
     } else if ((ignored_ += bytes.size()) > kMaxIgnoredBytes) {
       throw TransientError(str_cat("[hub] status ", response_.status, " with more to it than anyone reads"));
     }
@@ -155,12 +162,14 @@ class HttpConnection::Transfer {
   void hand_on() {
     if (!gathered_.empty()) sink_(gathered_);
     gathered_.clear();
+    handed_on_ = Clock::now();
   }
 
   CURL* curl_;
   const BodyChooser& choose_;
   const std::atomic<bool>* cancel_;
   std::vector<std::byte>& gathered_;  // of the body, for the sink
+  Clock::time_point handed_on_ = Clock::now();
   HttpResponse response_;
   BodySink sink_;
   bool chosen_ = false;
