@@ -100,7 +100,8 @@ class HttpConnection::Transfer {
 
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     auto& transfer = *static_cast<Transfer*>(self);
-    if (transfer.cancel_ != nullptr && *transfer.cancel_) return 1;
+    // After a failure curl calls once more: what the sink threw at must not come to it again.
+    if (transfer.failure_ || (transfer.cancel_ != nullptr && *transfer.cancel_)) return 1;
     return static_cast<int>(transfer.guarded(0, [](Transfer& t) {
       if (Clock::now() - t.handed_on_ >= kGatherTime) t.hand_on();
     }));
