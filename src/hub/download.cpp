@@ -164,10 +164,10 @@ class Downloads {
     ContentCheck check(job.remote);
     std::vector<std::byte> buffer(kReadBytes);
     for (int64_t at = 0; at < job.remote.size;) {
-      if (!queue_.wait([&] { return job.file.ready(at) > 0; })) return {};
-      const int64_t ready = std::min<int64_t>(job.file.ready(at), static_cast<int64_t>(buffer.size()));
-      const size_t n = job.file.read(at, std::span(buffer).subspan(0, static_cast<size_t>(ready)));
-      check.add(std::span(buffer).subspan(0, n));
+      int64_t ready = 0;
+      if (!queue_.wait([&] { return (ready = job.file.ready(at)) > 0; })) return {};
+      const size_t n = job.file.read(at, std::span(buffer).first(std::min(static_cast<size_t>(ready), buffer.size())));
+      check.add(std::span(buffer).first(n));
       at += static_cast<int64_t>(n);
     }
     // Those who brought the last bytes may still have to put that down.

@@ -100,8 +100,7 @@ class HttpConnection::Transfer {
 
   static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     auto& transfer = *static_cast<Transfer*>(self);
-    // After a failure curl calls once more: what the sink threw at must not come to it again.
-    if (transfer.failure_ || (transfer.cancel_ != nullptr && *transfer.cancel_)) return 1;
+    if (transfer.cancel_ != nullptr && *transfer.cancel_) return 1;
     return static_cast<int>(transfer.guarded(0, [](Transfer& t) {
       if (Clock::now() - t.handed_on_ >= kGatherTime) t.hand_on();
     }));
@@ -124,15 +123,16 @@ class HttpConnection::Transfer {
   }
 
  private:
+  // After a failure curl still asks for progress: nothing is done any more, or what the sink threw at came to it again.
   template <class Work>
   size_t guarded(size_t n, const Work& work) {
     try {
-      work(*this);
-      return n;
+      if (!failure_) work(*this);
     } catch (...) {
       failure_ = std::current_exception();
-      return n == 0 ? 1 : 0;  // any number but n: curl stops
     }
+    if (!failure_) return n;
+    return n == 0 ? 1 : 0;  // any number but n: curl stops
   }
 
   void add_header(std::string_view line) {
