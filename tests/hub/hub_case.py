@@ -19,10 +19,15 @@ from program import ProgramTest  # noqa: E402
 NOISE = random.Random(15).randbytes(1 << 22)  # the bytes of all models' weights
 
 
+def llama_gguf():
+    """The metadata that makes a file a model to the registry."""
+    return Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
+
+
 def tiny_gguf(size, seed=0, split=None):
     """A model of about `size` bytes to the registry; `split` is (number, count) of a file in several."""
     values = max(1, size // 4)
-    file = Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
+    file = llama_gguf()
     if split:
         file.set("split.no", U16, split[0]).set("split.count", U16, split[1]).set("split.tensors.count", U32, split[1])
     at = seed * 4096 % (len(NOISE) // 2)

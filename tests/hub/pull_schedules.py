@@ -46,9 +46,7 @@ class Schedule(HubCase):
         folder = self.registry_path("thing" + ("+q4_k_m" if self.seed % 3 else ""), ".pull")
         self.hub.faults = Random(self.seed, rng.choice((0.05, 0.15, 0.3)), rng.randrange(30), 1)
         # A hub on the same machine is quick enough for one connection to do all before there are more.
-        slow = Slow(rng.choice((0, 0.03, 0.06)))
-        if slow.seconds > 0:
-            self.hub.before_storage = slow
+        self.hub.before_storage = slow = Slow(rng.choice((0, 0.03, 0.06)))
         command = ("pull", repo, *QUICK, "--connections", str(rng.choice((1, 3, 8))))
         for self.hub.run in range(1, rng.randrange(2, 5)):
             kept = complete_parts(folder)

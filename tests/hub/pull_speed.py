@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from hub_case import STEP, STRING, TENSOR_F32, U32, Gguf, HubServer, Repository, Tensor
+from hub_case import STEP, TENSOR_F32, HubServer, Repository, Tensor, llama_gguf
 
 HF = "import huggingface_hub as h; h.hf_hub_download('org/large-GGUF', 'large-Q4_0.gguf')"
 
@@ -26,7 +26,7 @@ class LargeModel:
     """The file of a model that slices like bytes, and of which only the head and a block of its weights are there."""
 
     def __init__(self, size):
-        file = Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
+        file = llama_gguf()
         file.tensors["output.weight"] = Tensor("output.weight", [size // 4], TENSOR_F32, b"")
         self.head, self.block = file.build(), memoryview(bytes(STEP))
         self.size = len(self.head) + size // 4 * 4

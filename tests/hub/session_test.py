@@ -8,10 +8,9 @@ prints it as text, as docs/models.md has it.
 import os
 import re
 import sys
-import time
 import unittest
 
-from hub_case import HubCase, tiny_gguf
+from hub_case import HubCase, Slow, tiny_gguf
 from program import EMELEX
 from terminal import Terminal
 
@@ -61,7 +60,7 @@ class Session(HubCase):
         super().setUp()
         self.content = tiny_gguf(SIZE)
         self.add(REPO, {FILE: self.content})
-        self.hub.before_storage = lambda: time.sleep(0.2)
+        self.hub.before_storage = Slow(0.2)
         self.record = []
 
     def type(self, *command, interrupt_after=0):
