@@ -28,7 +28,7 @@ if(TARGET emelex)
     endif()
   endforeach()
 
-  set(emelex_completions ${PROJECT_SOURCE_DIR}/apps/emelex/completions)
+  set(emelex_completions ${PROJECT_SOURCE_DIR}/apps/cli/completions)
   install(FILES ${emelex_completions}/emelex.bash RENAME emelex
           DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
   install(FILES ${emelex_completions}/_emelex DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

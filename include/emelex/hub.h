@@ -138,11 +138,11 @@ bool can_be_pulled(const std::string& text);
 
 // The registry. Its methods may be called from any thread and by any number of processes at once: a manifest is
 // replaced as a whole or not at all, and what changes a model's folder waits for its turn.
-class Registry {
+class ModelRegistry {
  public:
   // Without a root it is default_models_root(), which only methods that need one ask for: a path to a model does not.
   // `quantization` ("q5_k_m") is preferred where a repository has several and none is named; empty: Q4_K_M, else Q4_0.
-  explicit Registry(std::filesystem::path root = {}, std::string quantization = {})
+  explicit ModelRegistry(std::filesystem::path root = {}, std::string quantization = {})
       : root_(std::move(root)), quantization_(std::move(quantization)) {}
 
   std::filesystem::path root() const { return root_.empty() ? default_models_root() : root_; }

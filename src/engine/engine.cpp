@@ -8,9 +8,9 @@
 #include "engine/generate.h"
 #include "engine/runner.h"
 #include "engine/worker_thread.h"
-#include "text/chat_template.h"
-#include "text/hf_tokenizer.h"
-#include "text/tokenizer_factory.h"
+#include "text/chat/chat_template.h"
+#include "text/files/hf_tokenizer.h"
+#include "text/files/tokenizer_factory.h"
 
 namespace emelex {
 namespace {

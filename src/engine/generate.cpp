@@ -6,7 +6,7 @@
 #include "base/strings.h"
 #include "engine/stop_matcher.h"
 #include "sampling/sampler.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex {
 namespace {

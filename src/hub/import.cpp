@@ -1,4 +1,4 @@
-// Registry::import_file: models that are on this computer already.
+// ModelRegistry::import_file: models that are on this computer already.
 
 #include <algorithm>
 
@@ -82,7 +82,7 @@ std::vector<ModelFile> files_of(const InstalledModel& model, const std::vector<f
 
 }  // namespace
 
-InstalledModel Registry::import_file(const fs::path& given, const ImportOptions& options) const {
+InstalledModel ModelRegistry::import_file(const fs::path& given, const ImportOptions& options) const {
   if (!options.name.empty()) check_model_name(to_lower(options.name));
   std::error_code error;
   fs::path path = fs::absolute(given, error).lexically_normal();

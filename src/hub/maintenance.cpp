@@ -80,7 +80,7 @@ std::vector<fs::path> garbage_in(const fs::path& folder) {
 
 }  // namespace
 
-VerifyReport Registry::verify(const InstalledModel& model, const VerifyOptions& options) const {
+VerifyReport ModelRegistry::verify(const InstalledModel& model, const VerifyOptions& options) const {
   VerifyReport report;
   for (const ModelFile& file : model.files) {
     const std::string problem = problem_of(model, file, options.cancel, &report.bytes);
@@ -94,7 +94,7 @@ VerifyReport Registry::verify(const InstalledModel& model, const VerifyOptions& 
   return report;
 }
 
-int64_t Registry::remove(std::string_view name) const {
+int64_t ModelRegistry::remove(std::string_view name) const {
   const fs::path root = this->root();
   const std::string lower = to_lower(name);
   fs::path folder = root / folder_of_name(lower);
@@ -117,7 +117,7 @@ int64_t Registry::remove(std::string_view name) const {
   return bytes;
 }
 
-GarbageReport Registry::collect_garbage() const {
+GarbageReport ModelRegistry::collect_garbage() const {
   const fs::path root = this->root();
   GarbageReport report;
   std::error_code error;
@@ -143,7 +143,7 @@ GarbageReport Registry::collect_garbage() const {
   return report;
 }
 
-std::string Registry::default_model() const {
+std::string ModelRegistry::default_model() const {
   std::ifstream input(root() / kDefaultFile);
   std::string name;
   std::getline(input, name);
@@ -155,7 +155,7 @@ std::string Registry::default_model() const {
   return has_manifest(root() / folder_of_name(name)) ? name : "";
 }
 
-void Registry::set_default_model(std::string_view name) const {
+void ModelRegistry::set_default_model(std::string_view name) const {
   const InstalledModel model = find(name);
   DurableFile file(root() / kDefaultFile);
   file.write(model.name + "\n");

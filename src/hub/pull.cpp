@@ -1,4 +1,4 @@
-// Registry::pull: from a name at a hub to a registered model.
+// ModelRegistry::pull: from a name at a hub to a registered model.
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr int kInfoTries = 4;  // someone without a network should not wait for long
 
-// One pull, step by step; `Registry::pull` below is its table of contents.
+// One pull, step by step; `ModelRegistry::pull` below is its table of contents.
 class Pull {
  public:
   Pull(const fs::path& root, const ModelReference& reference, const std::string& quantization,
@@ -87,7 +87,7 @@ class Pull {
   }
 
   // Reads the files of a model that is registered. What is damaged is fetched again by fetch(), which keeps the rest.
-  bool is_whole(const Registry& registry, const InstalledModel& model) const {
+  bool is_whole(const ModelRegistry& registry, const InstalledModel& model) const {
     note(str_cat("reading what is here of ", model.name));
     const VerifyReport report = registry.verify(model, {.cancel = options_.cancel});
     for (const std::string& problem : report.problems) note(str_cat(problem, "; it is fetched again"));
@@ -188,7 +188,7 @@ std::string similar_aliases(const std::string& what) {
 
 }  // namespace
 
-InstalledModel Registry::pull(const std::string& what, const PullOptions& options) const {
+InstalledModel ModelRegistry::pull(const std::string& what, const PullOptions& options) const {
   const auto reference = parse_reference(what);
   if (!reference) {
     throw Error(ErrorCode::invalid_argument,

@@ -7,8 +7,8 @@ namespace emelex {
 namespace {
 
 // Made when the first is added, as the order in which files' static objects are made is not known.
-Registry<Architecture>& registry() {
-  static Registry<Architecture> all("architecture");
+NameTable<Architecture>& registry() {
+  static NameTable<Architecture> all("architecture");
   return all;
 }
 
@@ -18,7 +18,7 @@ RegisterArchitecture::RegisterArchitecture(const Architecture& architecture) {
   registry().add(architecture.name, architecture);
 }
 
-const Registry<Architecture>& architectures() { return registry(); }
+const NameTable<Architecture>& architectures() { return registry(); }
 
 const Architecture& find_architecture(const Metadata& metadata) {
   const std::string name = metadata.require_string("general.architecture");

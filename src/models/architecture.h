@@ -3,7 +3,7 @@
 #include <memory>
 #include <string_view>
 
-#include "base/registry.h"
+#include "base/name_table.h"
 #include "models/model.h"
 #include "weights/rope_pairs.h"
 
@@ -17,7 +17,7 @@ struct Architecture {
 };
 
 // All that a program has: those of every file in this folder.
-const Registry<Architecture>& architectures();
+const NameTable<Architecture>& architectures();
 
 // A static object of this adds one to them.
 struct RegisterArchitecture {

@@ -10,9 +10,9 @@
 #include "emelex/engine.h"
 #include "models/active_weights.h"
 #include "models/model.h"
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
+#include "text/files/tokenizer_factory.h"
 #include "text/jinja/template.h"
-#include "text/tokenizer_factory.h"
 #include "tools/unknown_folder.h"
 
 namespace emelex {

@@ -7,8 +7,8 @@
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "engine/runner.h"
-#include "text/hf_tokenizer.h"
-#include "text/tokenizer_factory.h"
+#include "text/files/hf_tokenizer.h"
+#include "text/files/tokenizer_factory.h"
 #include "tools/prediction_stats.h"
 
 namespace emelex {

@@ -10,7 +10,7 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 #include "weights/bounded_json.h"
 #include "weights/safetensors/safetensors_header.h"
 #include "weights/safetensors/safetensors_index.h"

@@ -1,4 +1,4 @@
-#include "emelex/bench_table.h"
+#include "cli/bench_table.h"
 
 #include <doctest/doctest.h>
 

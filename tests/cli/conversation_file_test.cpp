@@ -1,4 +1,4 @@
-#include "emelex/conversation_file.h"
+#include "cli/conversation_file.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "emelex/format.h"
+#include "cli/format.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "emelex/text_table.h"
+#include "cli/text_table.h"
 
 #include <doctest/doctest.h>
 

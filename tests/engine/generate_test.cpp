@@ -7,7 +7,7 @@
 #include "base/temporary_folder.h"
 #include "engine/tiny_model.h"
 #include "text/tiny_vocabulary.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex {
 namespace {

@@ -7,7 +7,7 @@
 #include "engine/generate.h"
 #include "engine/tiny_model.h"
 #include "sampling/sampler.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex {
 namespace {

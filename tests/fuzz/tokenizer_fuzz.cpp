@@ -5,11 +5,11 @@
 #include <string_view>
 
 #include "emelex/error.h"
-#include "text/sentencepiece_file.h"
-#include "text/tiktoken_file.h"
-#include "text/tokenizer_factory.h"
-#include "text/tokenizer_json.h"
-#include "text/utf8.h"
+#include "text/files/sentencepiece_file.h"
+#include "text/files/tiktoken_file.h"
+#include "text/files/tokenizer_factory.h"
+#include "text/files/tokenizer_json.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex {
 namespace {

@@ -1,5 +1,5 @@
 // Where the chat templates of a Hugging Face folder are.
-#include "text/chat_template_files.h"
+#include "text/chat/chat_template_files.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "text/chat_template.h"
+#include "text/chat/chat_template.h"
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 
 #include "base/expect_error.h"
 #include "emelex/error.h"
+#include "text/files/tokenizer_factory.h"
 #include "text/tiny_vocabulary.h"
-#include "text/tokenizer_factory.h"
 
 using namespace emelex;
 using emelex::test::TinyVocabulary;

@@ -1,5 +1,5 @@
 // tokenizer.json and its companions as a GGUF file's metadata.
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
-#include "text/tokenizer_factory.h"
+#include "text/files/tokenizer_factory.h"
 
 namespace emelex {
 namespace {

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "emelex/error.h"
-#include "text/gguf_rules.h"
+#include "text/files/gguf_rules.h"
 
 using emelex::NormalizationForm;
 using emelex::normalized;

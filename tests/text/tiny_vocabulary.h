@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 #include "weights/metadata.h"
 
 namespace emelex::test {

@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "text/tokenizer_factory.h"
-#include "text/tokenizer_files.h"
+#include "text/files/tokenizer_factory.h"
+#include "text/files/tokenizer_files.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "emelex/error.h"
+#include "text/files/tokenizer_factory.h"
 #include "text/tiny_vocabulary.h"
-#include "text/tokenizer_factory.h"
 
 using namespace emelex;
 using emelex::test::TinyVocabulary;

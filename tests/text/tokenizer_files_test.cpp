@@ -1,5 +1,5 @@
 // Which file of a folder is read, and how its own kind is known.
-#include "text/tokenizer_files.h"
+#include "text/files/tokenizer_files.h"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
 #include "fuzz/seeds.h"
-#include "text/tokenizer_factory.h"
+#include "text/files/tokenizer_factory.h"
 
 namespace emelex {
 namespace {

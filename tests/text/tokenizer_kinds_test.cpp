@@ -7,10 +7,10 @@
 #include <map>
 
 #include "emelex/error.h"
-#include "text/gguf_tokenizer.h"
+#include "text/files/gguf_tokenizer.h"
+#include "text/files/tokenizer_factory.h"
+#include "text/files/tokenizer_json.h"
 #include "text/tiny_vocabulary.h"
-#include "text/tokenizer_factory.h"
-#include "text/tokenizer_json.h"
 
 namespace emelex {
 namespace {

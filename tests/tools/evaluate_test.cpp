@@ -10,7 +10,7 @@
 #include "base/temporary_folder.h"
 #include "engine/runner.h"
 #include "engine/tiny_model.h"
-#include "text/tokenizer_factory.h"
+#include "text/files/tokenizer_factory.h"
 #include "tools/prediction_stats.h"
 #include "weights/gguf/gguf_writer.h"
 

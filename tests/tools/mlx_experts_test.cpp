@@ -8,7 +8,7 @@
 #include "base/strings.h"
 #include "base/temporary_folder.h"
 #include "engine/tiny_model.h"
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/quantize_model.h"
 #include "weights/tiny_safetensors.h"
 

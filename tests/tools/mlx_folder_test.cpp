@@ -8,7 +8,7 @@
 #include "base/temporary_folder.h"
 #include "engine/tiny_model.h"
 #include "quant/mlx_quants.h"
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/quantize_model.h"
 
 namespace emelex {

@@ -6,7 +6,7 @@
 #include "base/strings.h"
 #include "text/jinja/characters.h"
 #include "text/jinja/methods.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

@@ -9,7 +9,7 @@
 #include "text/jinja/characters.h"
 #include "text/jinja/json.h"
 #include "text/jinja/split.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

@@ -11,7 +11,7 @@
 #include "text/jinja/access.h"
 #include "text/jinja/markup.h"
 #include "text/jinja/number_format.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

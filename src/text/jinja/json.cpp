@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/strings.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

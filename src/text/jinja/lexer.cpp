@@ -5,7 +5,7 @@
 
 #include "base/strings.h"
 #include "text/jinja/characters.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "text/jinja/characters.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

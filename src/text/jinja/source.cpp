@@ -4,7 +4,7 @@
 
 #include "base/strings.h"
 #include "text/jinja/limits.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "text/jinja/characters.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

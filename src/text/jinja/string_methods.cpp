@@ -6,7 +6,7 @@
 #include "text/jinja/markup.h"
 #include "text/jinja/methods.h"
 #include "text/jinja/split.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

@@ -9,7 +9,7 @@
 #include "text/jinja/format.h"
 #include "text/jinja/markup.h"
 #include "text/jinja/methods.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 namespace {

@@ -10,7 +10,7 @@
 #include "emelex/error.h"
 #include "text/jinja/characters.h"
 #include "text/jinja/limits.h"
-#include "text/utf8.h"
+#include "text/unicode/utf8.h"
 
 namespace emelex::jinja {
 

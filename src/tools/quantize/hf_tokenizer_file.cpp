@@ -2,7 +2,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "text/gguf_rules.h"
+#include "text/files/gguf_rules.h"
 #include "tools/quantize/hf_files.h"
 
 namespace emelex {

@@ -13,7 +13,7 @@
 #include "emelex/error.h"
 #include "quant/mlx_quants.h"
 #include "quant/quantize.h"
-#include "text/hf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/hf_files.h"
 #include "tools/quantize/mlx_modules.h"

@@ -50,8 +50,8 @@ std::optional<std::string> renamed(std::string_view name, std::string_view from,
 bool is_module(const HfModule& module) { return !module.gguf.ends_with(".weight") && !module.gguf.ends_with(".bias"); }
 
 // Made when the first is added, as the order in which files' static objects are made is not known.
-Registry<HfFamily>& families() {
-  static Registry<HfFamily> families("model_type");
+NameTable<HfFamily>& families() {
+  static NameTable<HfFamily> families("model_type");
   return families;
 }
 
@@ -59,7 +59,7 @@ Registry<HfFamily>& families() {
 
 RegisterHfFamily::RegisterHfFamily(const HfFamily& family) { families().add(family.model_type, family); }
 
-const Registry<HfFamily>& hf_families() { return families(); }
+const NameTable<HfFamily>& hf_families() { return families(); }
 
 const HfFamily* find_hf_family(std::string_view model_type) { return hf_families().find(model_type); }
 

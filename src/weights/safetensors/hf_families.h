@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/registry.h"
+#include "base/name_table.h"
 #include "weights/rope_pairs.h"
 
 // What Hugging Face calls a model's modules, and what GGUF does:
@@ -59,7 +59,7 @@ struct HfFamily {
 
 // The families that folders are read by: those of which a program has the files, so all with emelex::models and none
 // without.
-const Registry<HfFamily>& hf_families();
+const NameTable<HfFamily>& hf_families();
 
 // A static object of this adds a family to them.
 struct RegisterHfFamily {

@@ -1,0 +1,81 @@
+// emelex bench: how fast a model runs.
+
+#include "tools/bench.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "cli/bench_table.h"
+#include "cli/commands.h"
+#include "cli/model.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "config/configuration.h"
+#include "emelex/hub.h"
+
+namespace emelex::cli {
+namespace {
+
+struct BenchFlags {
+  std::string model;
+  std::string format = "md";
+  RuntimeFlags runtime;
+  BenchOptions options;
+};
+
+int bench(const BenchFlags& flags) {
+  const Settings settings = read_configuration(flags.runtime.settings).settings;
+  BenchOptions options = flags.options;
+  options.load = flags.runtime.load_options(settings);
+  // As a flag, 0 says that there is no such test.
+  std::erase(options.prompt, 0);
+  std::erase(options.generate, 0);
+  if (options.prompt.empty() && options.generate.empty()) throw UsageError("expected something to measure in -p or -n");
+
+  const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
+  const BenchReport report = run_bench(model_to_run(flags.model, settings), options, progress);
+  const BuildInfo build = build_info();
+  standard_output().write(flags.format == "json"  ? bench_json(report, build)
+                          : flags.format == "csv" ? bench_csv(report, build)
+                                                  : bench_markdown(report, build));
+  return kDone;
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Action& action) {
+  constexpr double kMax = std::numeric_limits<int>::max();
+  CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs");
+  const auto flags = std::make_shared<BenchFlags>();
+  command->add_option("MODEL", flags->model, kModelHelp);
+  const auto add_lengths = [command](const char* names, std::vector<int>& lengths, const char* help) {
+    command->add_option(names, lengths, help)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(number_within(0, kMax))
+        ->capture_default_str();
+  };
+  add_lengths("-p,--prompt", flags->options.prompt, "Tokens of a prompt to compute; several with commas, 0: none");
+  add_lengths("-n,--generate", flags->options.generate, "Tokens to generate; several with commas, 0: none");
+  command->add_option("-d,--depth", flags->options.depth, "Tokens in the cache before the clock starts")
+      ->check(number_within(0, kMax))
+      ->capture_default_str();
+  command->add_option("-b,--batch", flags->options.batch, "Sequences generated together")
+      ->check(number_within(1, kMax))
+      ->capture_default_str();
+  command->add_option("-r,--repetitions", flags->options.repetitions, "Timed runs of each test")
+      ->check(number_within(1, kMax))
+      ->capture_default_str();
+  command->add_flag("--probe", flags->options.probe,
+                    "Measure between generated tokens how fast memory gives the weights; their time does not count");
+  command->add_option("-o,--output", flags->format, "Form of the report")
+      ->check(CLI::IsMember({"md", "json", "csv"}))
+      ->capture_default_str();
+  add_runtime_flags(*command, flags->runtime);
+  command->callback([flags, &action] { action = [flags] { return bench(*flags); }; });
+}
+
+}  // namespace emelex::cli

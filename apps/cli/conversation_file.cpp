@@ -1,0 +1,41 @@
+#include "cli/conversation_file.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/strings.h"
+#include "cli/input.h"
+#include "emelex/error.h"
+
+namespace emelex::cli {
+
+void save_conversation(const std::string& file, const std::vector<Message>& messages) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const Message& message : messages) json.push_back({{"role", message.role}, {"content", message.content}});
+  std::ofstream output(file, std::ios::binary | std::ios::trunc);
+  output << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  output.close();
+  if (!output) throw Error(ErrorCode::io, str_cat("[chat] can't write '", file, "'"));
+}
+
+std::vector<Message> load_conversation(const std::string& file) {
+  const auto json = nlohmann::json::parse(read_text_file(file), nullptr, false);
+  const auto refuse = [&file](const std::string& problem) {
+    throw Error(ErrorCode::invalid_argument, str_cat("[chat] '", file, "': ", problem));
+  };
+  if (!json.is_array()) refuse("expected a JSON array of messages");
+  std::vector<Message> messages;
+  for (const auto& entry : json) {
+    const bool good = entry.is_object() && entry.contains("role") && entry["role"].is_string() &&
+                      entry.contains("content") && entry["content"].is_string();
+    if (!good) refuse("expected objects with the texts 'role' and 'content'");
+    Message message{entry["role"], entry["content"]};
+    if (message.role != "system" && message.role != "user" && message.role != "assistant") {
+      refuse("expected the role system, user or assistant, got '" + message.role + "'");
+    }
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+}  // namespace emelex::cli

@@ -1,0 +1,42 @@
+// emelex import: gives a model file a name.
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/strings.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/model.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "config/configuration.h"
+#include "emelex/hub.h"
+
+namespace emelex::cli {
+namespace {
+
+struct ImportFlags {
+  std::string path;
+  ImportOptions options;
+};
+
+int import(const ImportFlags& flags) {
+  const InstalledModel model = open_registry(read_configuration().settings).import_file(flags.path, flags.options);
+  standard_output().write(model.name + "\n");
+  report_note(str_cat(flags.options.copy ? "copied " : "registered ", human_bytes(model.size), "; try it: emelex run ",
+                      model.name));
+  return kDone;
+}
+
+}  // namespace
+
+void add_import_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("import", "Give a model file a name; prints the name");
+  const auto flags = std::make_shared<ImportFlags>();
+  command->add_option("PATH", flags->path, "A .gguf file, or a folder of SafeTensors")->required();
+  command->add_option("--name", flags->options.name, "Its name [made from the file's name]");
+  command->add_flag("--copy", flags->options.copy, "Copy the file; else it is used where it lies");
+  command->callback([flags, &action] { action = [flags] { return import(*flags); }; });
+}
+
+}  // namespace emelex::cli

@@ -1,0 +1,100 @@
+// emelex list: the models on this computer.
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/model.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/text_table.h"
+#include "config/configuration.h"
+#include "emelex/hub.h"
+
+namespace emelex::cli {
+namespace {
+
+// "2026-01-31T12:00:00Z" → "2026-01-31 12:00"
+std::string used_text(const std::string& time) {
+  return time.size() < 16 ? "never" : time.substr(0, 10) + " " + time.substr(11, 5);
+}
+
+std::string models_table(const std::vector<InstalledModel>& models, const std::string& chosen) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "SIZE", "PARAMETERS", "TYPE", "CONTEXT", "ARCHITECTURE", "LAST USED (UTC)"}};
+  for (const InstalledModel& model : models) {
+    rows.push_back({model.name + (model.name == chosen ? " (default)" : ""), human_bytes(model.size),
+                    human_count(model.parameters), one_line(model.quantization), std::to_string(model.context_length),
+                    one_line(model.architecture), used_text(model.last_used_at)});
+  }
+  return text_table(rows);
+}
+
+std::string models_json(const std::vector<InstalledModel>& models, const std::string& chosen) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const InstalledModel& model : models) {
+    nlohmann::ordered_json files = nlohmann::ordered_json::array();
+    for (const ModelFile& file : model.files) {
+      const std::filesystem::path path = model.folder / file.path;
+      files.push_back({{"path", path.string()}, {"size", file.size}, {"sha256", file.sha256}});
+    }
+    list.push_back({{"name", model.name},
+                    {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
+                    {"source",
+                     {{"kind", model.source.kind},
+                      {"repo", model.source.repo},
+                      {"revision", model.source.revision},
+                      {"commit", model.source.commit}}},
+                    {"format", model.format},
+                    {"architecture", model.architecture},
+                    {"parameters", model.parameters},
+                    {"quantization", model.quantization},
+                    {"context_length", model.context_length},
+                    {"size", model.size},
+                    {"files", files},
+                    {"installed_at", model.installed_at},
+                    {"last_used_at", model.last_used_at.empty() ? nlohmann::ordered_json()
+                                                                : nlohmann::ordered_json(model.last_used_at)},
+                    {"default", model.name == chosen}});
+  }
+  return list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// The settings may have the default model by its alias or repository.
+std::string default_name(const ModelRegistry& registry, const Settings& settings) {
+  const std::string chosen = default_model(settings);
+  if (chosen.empty()) return "";
+  try {
+    return registry.find(chosen).name;
+  } catch (const Error&) {
+    return "";  // a file, or not here
+  }
+}
+
+int list(bool json) {
+  const Settings settings = read_configuration().settings;
+  const ModelRegistry registry = open_registry(settings);
+  const auto models = registry.list([](const std::string& warning) { report_warning(warning); });
+  const std::string chosen = default_name(registry, settings);
+  if (json) {
+    standard_output().write(models_json(models, chosen));
+  } else if (models.empty()) {
+    report_note("no models in " + registry.root().string() + "; 'emelex pull' and 'emelex import' add one");
+  } else {
+    standard_output().write(models_table(models, chosen));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("list", "Show the models that have a name");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print a JSON array");
+  command->callback([json, &action] { action = [json] { return list(*json); }; });
+}
+
+}  // namespace emelex::cli

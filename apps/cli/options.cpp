@@ -1,0 +1,126 @@
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+
+#include "base/strings.h"
+#include "cli/model.h"
+#include "config/setting_keys.h"
+
+namespace emelex::cli {
+namespace {
+
+constexpr double kMaxInt = std::numeric_limits<int>::max();
+
+void add_sampling_flags(CLI::App& app, SettingFlags& flags, SamplingOptions& sampling) {
+  for (const char* setting : {"temperature", "top_p", "top_k", "min_p", "repeat_penalty"}) {
+    add_setting_flag(app, flags, setting);
+  }
+  app.add_option_function<uint64_t>(
+         "--seed", [&sampling](uint64_t seed) { sampling.seed = seed; }, "The same seed gives the same text")
+      ->check(CLI::Validator(
+          [](std::string& text) {  // strtoull would take "-1" for a large number, and cut off one that is too large
+            const std::string most = str_cat(std::numeric_limits<uint64_t>::max());
+            const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+            const bool fits = text.size() < most.size() || (text.size() == most.size() && text <= most);
+            return digits && fits ? std::string() : str_cat("expected a whole number of 64 bits, got '", text, "'");
+          },
+          ""));
+}
+
+// What --help says that a setting is.
+std::string type_name(const SettingKey& key) {
+  Settings settings;
+  const SettingField field = key.field(settings);
+  if (std::holds_alternative<int*>(field)) return "INT";
+  if (std::holds_alternative<float*>(field)) return "FLOAT";
+  if (std::holds_alternative<bool*>(field)) return "BOOLEAN";
+  if (std::holds_alternative<ByteCount*>(field)) return "SIZE";
+  std::string choices;
+  for (const std::string_view choice : key.choices) choices += str_cat(choices.empty() ? "{" : ",", choice);
+  return choices.empty() ? "TEXT" : choices + "}";
+}
+
+}  // namespace
+
+CLI::Validator number_within(double least, double most, bool open) {
+  return CLI::Validator([=](std::string& text) { return number_problem(text, least, most, open); }, "", "number");
+}
+
+void add_setting_flag(CLI::App& app, SettingFlags& flags, std::string_view setting, std::string_view short_name) {
+  const SettingKey& key = find_setting(setting);
+  const std::string names = str_cat(short_name, short_name.empty() ? "" : ",", flag_name(key));
+  const auto check = [&key](std::string& text) -> std::string {
+    try {
+      Settings scratch;
+      set_setting(key, text, scratch);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const auto set = [&key, &flags](const std::string& text) { flags[std::string(key.name)] = text; };
+  app.add_option_function<std::string>(names, set, std::string(key.help))
+      ->check(CLI::Validator(check, ""))
+      ->type_name(type_name(key))
+      ->default_str(setting_text(key, Settings()));
+}
+
+LoadOptions RuntimeFlags::load_options(const Settings& all) const {
+  LoadOptions options;
+  options.device = all.device == "cpu" ? Device::cpu : all.device == "gpu" ? Device::gpu : Device::automatic;
+  options.kv_type = all.kv_type == "f16"    ? KvType::f16
+                    : all.kv_type == "f32"  ? KvType::f32
+                    : all.kv_type == "q8_0" ? KvType::q8_0
+                                            : KvType::automatic;
+  options.kernels = kernels_named(kernels);
+  options.threads = all.threads;
+  options.context = all.context;
+  options.memory_limit = all.memory_limit.bytes;
+  options.gpu_memory_limit = all.gpu_memory_limit.bytes;
+  return options;
+}
+
+KernelRoute kernels_named(const std::string& name) {
+  if (name == "fast") return KernelRoute::fast;
+  if (name == "float") return KernelRoute::float32;
+  return name == "mlx" ? KernelRoute::mlx : KernelRoute::automatic;
+}
+
+CLI::Validator kernel_names() { return CLI::IsMember({"fast", "float", "mlx"}); }
+
+void add_runtime_flags(CLI::App& app, RuntimeFlags& flags) {
+  add_setting_flag(app, flags.settings, "threads", "-t");
+  for (const char* setting : {"device", "kv_type", "memory_limit", "gpu_memory_limit"}) {
+    add_setting_flag(app, flags.settings, setting);
+  }
+  app.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
+      ->check(kernel_names());
+}
+
+void add_run_flags(CLI::App& app, RunFlags& flags) {
+  app.add_option("MODEL", flags.model, kModelHelp);
+  app.add_option_function<std::string>(
+      "PROMPT", [&flags](const std::string& text) { flags.prompt = text; },
+      "What to answer; without it stdin is read, or a chat begins");
+  app.add_option_function<std::string>(
+      "-p,--prompt", [&flags](const std::string& text) { flags.prompt_flag = text; }, "The prompt, as a flag");
+  app.add_option("-f,--file", flags.file, "Text of this file is put before the prompt");
+  app.add_option("--system", flags.system, "Instructions that the whole conversation follows");
+  app.add_option_function<int>(
+         "--max-tokens", [&flags](int n) { flags.max_tokens = n; }, "Longest answer [1000, or 2048 in chat]")
+      ->check(number_within(0, kMaxInt));
+  add_sampling_flags(app, flags.runtime.settings, flags.generate.sampling);
+  // One value each time and no list syntax: a stop text may well be "[END]".
+  app.add_option("--stop", flags.generate.stop, "Text that ends the answer; may be given again")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->take_all();
+  app.add_flag("--raw", flags.raw, "Go on with the prompt as it is, without the chat template");
+  add_setting_flag(app, flags.runtime.settings, "context");
+  add_runtime_flags(app, flags.runtime);
+  app.add_flag("--stats", flags.stats, "Print token counts and speed to stderr");
+  app.add_flag("--json", flags.json, "Print one JSON object at the end, and no text before");
+}
+
+}  // namespace emelex::cli

@@ -1,0 +1,48 @@
+#include "emelex/tokenizer.h"
+#include "text/unicode/utf8.h"
+
+namespace emelex {
+
+std::string StreamDecoder::push(TokenId id) {
+  pending_ += tokenizer_->decode_next(id, show_special_, at_start_);
+  std::string text;
+  size_t position = 0;
+  while (position < pending_.size()) {
+    const Utf8Char character = utf8_at(pending_, position);
+    if (character.kind == Utf8Char::Kind::incomplete) break;
+    if (character.kind == Utf8Char::Kind::valid) {
+      text.append(pending_, position, character.length);
+    } else {
+      text += kReplacementCharacter;
+    }
+    position += character.length;
+  }
+  pending_.erase(0, position);
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  // push() leaves only the beginning of one character.
+  std::string text;
+  if (!pending_.empty()) text = kReplacementCharacter;
+  pending_.clear();
+  return text;
+}
+
+std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool show_special) const {
+  StreamDecoder decoder(*this, show_special);
+  std::string text;
+  for (const TokenId id : ids) text += decoder.push(id);
+  return text + decoder.finish();
+}
+
+std::vector<TokenId> Tokenizer::encode_segments(std::span<const Segment> segments) const {
+  std::vector<TokenId> ids;
+  for (const Segment& segment : segments) {
+    const auto part = encode(segment.text, segment.from_message ? SpecialTokens::as_text : SpecialTokens::parse);
+    ids.insert(ids.end(), part.begin(), part.end());
+  }
+  return ids;
+}
+
+}  // namespace emelex
