@@ -35,8 +35,11 @@ class ForwardPass {
 
   // `keep_all`: also what lies before the windows of layers.
   ForwardPass(std::shared_ptr<const Weights> weights, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32,
-              bool keep_all = false) {
-    route_ = make_route({Device::cpu, kernels}, threads);
+              bool keep_all = false)
+      : ForwardPass(std::move(weights), make_route({Device::cpu, kernels}, threads), kv, keep_all) {}
+
+  ForwardPass(std::shared_ptr<const Weights> weights, std::unique_ptr<Route> route, KvDtype kv, bool keep_all = false)
+      : route_(std::move(route)) {
     model_ = make_model({std::move(weights), *route_, 0});
     const auto& attention = model_->config().attention;
     const std::vector<int>& windows = model_->config().windows;

@@ -58,6 +58,10 @@ std::map<std::string, std::vector<float>> TinyLlama::tensors() const {
       else
         values.push_back(is_norm(name) ? 1.0F + 0.1F * x : spread * x);
     }
+    for (const auto& [part, factor] : factors) {
+      if (name.find(part) == std::string::npos) continue;
+      for (float& value : values) value *= factor;
+    }
   }
   return tensors;
 }

@@ -32,6 +32,7 @@ struct TinyLlama {
   float rope_base = 10000.0F;
   float norm_eps = 1e-5F;
   uint32_t seed = 1;
+  std::map<std::string, float> factors;  // of all values of the tensors whose names contain that
 
   // The tensors by name, as float32, before they are stored as `type`.
   std::map<std::string, std::vector<float>> tensors() const;

@@ -3,6 +3,7 @@
 #include <mlx/ops.h>
 #include <mlx/transforms.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,9 +17,9 @@ namespace {
 
 // Some rows, each to be multiplied with the matrix of its expert.
 struct Rows {
-  mx::array x;        // [rows, 1, columns]
-  mx::array experts;  // [rows]
-  bool sorted;        // by expert
+  ProductInput input;  // [rows, columns]
+  mx::array experts;   // [rows]
+  bool sorted;         // by expert
 };
 
 // One matrix of each expert: weight, scales and biases are [experts, …].
@@ -28,26 +29,29 @@ class ExpertStack {
     if (matrices.front().bias == nullptr) return;
     std::vector<mx::array> biases;
     for (const Matrix& matrix : matrices) biases.push_back(plain_array(*matrix.bias));
-    bias_ = mx::astype(mx::stack(biases, 0, context.stream), context.dtype, context.stream);
+    bias_ = mx::stack(biases, 0, context.stream);
     mx::eval(*bias_);
   }
 
   // → [rows, 1, matrix rows]
   mx::array multiply(const MlxContext& context, const Rows& rows) const {
     const mx::Stream& stream = context.stream;
-    auto product =
-        matrix_.format
-            ? mx::gather_qmm(rows.x, matrix_.weight, *matrix_.scales, matrix_.biases, std::nullopt, rows.experts, true,
-                             matrix_.format->group_size, matrix_.format->bits,
-                             std::string(mlx_mode_name(matrix_.format->mode)), std::nullopt, rows.sorted, stream)
-            : mx::gather_mm(rows.x, mx::swapaxes(matrix_.weight, 1, 2, stream), std::nullopt, rows.experts, rows.sorted,
-                            stream);
+    const auto x = mx::expand_dims(rows.input.x, 1, stream);
+    auto product = matrix_.format ? mx::gather_qmm(x, matrix_.weight, *matrix_.scales, matrix_.biases, std::nullopt,
+                                                   rows.experts, true, matrix_.format->group_size, matrix_.format->bits,
+                                                   std::string(mlx_mode_name(matrix_.format->mode)), std::nullopt,
+                                                   rows.sorted, stream)
+                                  : mx::gather_mm(x, mx::swapaxes(matrix_.weight, 1, 2, stream), std::nullopt,
+                                                  rows.experts, rows.sorted, stream);
+    product = product_result(context, product, rows.input);
     if (bias_) {
       const auto bias = mx::expand_dims(mx::take(*bias_, rows.experts, 0, stream), 1, stream);
       product = mx::add(product, bias, stream);
     }
-    return mx::astype(product, context.dtype, stream);
+    return product;
   }
+
+  int input_exponent() const { return matrix_.input_exponent; }
 
  private:
   static MlxMatrix stacked(const MlxContext& context, const std::vector<Matrix>& matrices) {
@@ -97,10 +101,10 @@ class MlxExperts : public Experts {
     const auto ranked = mx::argsort(mx::negative(scores, stream), 1, stream);
     const auto used = mx::slice(ranked, {0, 0}, {tokens, config_.n_used}, stream);
     const auto rows = mx::astype(mx::reshape(used, {-1}, stream), mx::int32, stream);  // a token's side by side
-    const auto results = computed(mx::astype(x, context_->dtype, stream), rows);
+    const auto results = computed(x, rows);
     const auto parts = mx::reshape(results, {tokens, config_.n_used, -1}, stream);
     const auto weighted = mx::multiply(parts, mx::expand_dims(weights(scores, used), 2, stream), stream);
-    return mx::astype(mx::sum(weighted, 1, false, stream), x.dtype(), stream);
+    return mx::sum(weighted, 1, false, stream);
   }
 
  private:
@@ -129,10 +133,13 @@ class MlxExperts : public Experts {
   // x [rows, dim] → [rows, dim]
   mx::array products(const mx::array& x, const mx::array& experts, bool sorted) const {
     const mx::Stream& stream = context_->stream;
-    const Rows input{mx::expand_dims(x, 1, stream), experts, sorted};
+    const int exponent = std::min(gate_.input_exponent(), up_ ? up_->input_exponent() : gate_.input_exponent());
+    const Rows input{product_input(*context_, x, exponent), experts, sorted};
     const auto gate = gate_.multiply(*context_, input);
     const auto hidden = up_ ? activation_(gate, up_->multiply(*context_, input)) : paired(gate);
-    return mx::squeeze(down_.multiply(*context_, {hidden, experts, sorted}), 1, stream);
+    const auto down_input =
+        product_input(*context_, mx::squeeze(hidden, 1, stream), down_.input_exponent());  // [rows, hidden]
+    return mx::squeeze(down_.multiply(*context_, {down_input, experts, sorted}), 1, stream);
   }
 
   // Gate and up in turn, [rows, 1, 2 · hidden] → [rows, 1, hidden]

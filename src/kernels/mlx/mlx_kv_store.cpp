@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "emelex/error.h"
+#include "kernels/mlx/mlx_scaling.h"
 
 namespace emelex::mlx_route {
 namespace {
@@ -132,10 +133,7 @@ class MlxKvStore : public KvStore {
     write(places, 2 * layer + 1, mx::reshape(v, {-1, config->n_kv_heads, config->head_dim}, context_->stream));
 
     std::optional<mx::array> sink_scores;
-    if (!sinks.empty()) {
-      const mx::array scores(sinks.data(), {config->n_heads}, mx::float32);
-      sink_scores = mx::astype(scores, rotated_q.dtype(), context_->stream);
-    }
+    if (!sinks.empty()) sink_scores = mx::array(sinks.data(), {config->n_heads}, mx::float32);
     std::vector<mx::array> attended;
     for (size_t i = 0; i < step->sequences.size(); ++i)
       attended.push_back(attend_sequence(*config, layer, places, rotated_q, sink_scores, i));
@@ -213,11 +211,7 @@ class MlxKvStore : public KvStore {
 
   // The new array takes the old one's memory, since nothing else holds it; whoever reads it comes after the write.
   void write(const Places& places, int i, const mx::array& rows) {
-    auto stored = rows;
-    if (!context_->gpu && dtype_ == mx::float16) {
-      stored = mx::clip(stored, mx::array(-65504.0F), mx::array(65504.0F), context_->stream);
-    }
-    stored = mx::astype(stored, dtype_, context_->stream);
+    const auto stored = dtype_ == mx::float16 ? to_half(*context_, rows) : rows;
     const auto& slots = places.slots;
     const mx::array old = std::move(pool(i));
     if (places.consecutive) {
@@ -283,7 +277,14 @@ class MlxKvStore : public KvStore {
     }
     if (config.soft_cap > 0.0F) return capped_attention(config, q, k, v, mask);
     const char* mode = mask ? "array" : q.shape(2) > 1 ? "causal" : "";
-    return mx::fast::scaled_dot_product_attention(q, k, v, config.scale, mode, mask, sinks, false, context_->stream);
+    if (context_->dtype == mx::float32) {
+      return mx::fast::scaled_dot_product_attention(q, k, v, config.scale, mode, mask, sinks, false, context_->stream);
+    }
+    // Scaled before it is rounded, so that a query is in float16's range as its scores are.
+    const auto queries = to_half(*context_, mx::multiply(q, mx::array(config.scale), context_->stream));
+    std::optional<mx::array> half_sinks;
+    if (sinks) half_sinks = mx::astype(*sinks, mx::float16, context_->stream);
+    return mx::fast::scaled_dot_product_attention(queries, k, v, 1.0F, mode, mask, half_sinks, false, context_->stream);
   }
 
   // MLX's fused kernel has no soft cap.

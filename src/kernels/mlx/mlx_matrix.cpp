@@ -81,25 +81,25 @@ void append_groups(const Tensor& tensor, int bits, std::vector<uint32_t>& words,
   }
 }
 
-mx::array as_dtype(const MlxContext& context, const mx::array& x) {
-  auto converted = mx::astype(x, context.dtype, context.stream);
+mx::array as_dtype(const MlxContext& context, const mx::array& x, mx::Dtype dtype) {
+  auto converted = mx::astype(x, dtype, context.stream);
   mx::eval(converted);  // now, so that the float32 original is let go
   return converted;
 }
 
-// Scales or biases in the context's type, unless one of them leaves its range; MLX then multiplies in float32.
+// Whether all values are in the range of the context's type. A matrix of which some are not stays in float32, and so
+// MLX multiplies in float32.
+bool in_range(const MlxContext& context, const mx::array& values) {
+  if (context.dtype != mx::float16) return true;
+  const auto most = mx::max(mx::abs(values, context.stream), context.stream);
+  return mx::astype(most, mx::float32, context.stream).item<float>() <= 65504.0F;
+}
+
 void convert_scales(const MlxContext& context, MlxMatrix& matrix) {
-  mx::Dtype dtype = context.dtype;
-  const auto keep_in_range = [&](const mx::array& values) {
-    if (dtype != mx::float16) return;
-    const auto most = mx::max(mx::abs(values, context.stream), context.stream);
-    if (!(mx::astype(most, mx::float32, context.stream).item<float>() <= 65504.0F)) dtype = mx::float32;
-  };
-  keep_in_range(*matrix.scales);
-  keep_in_range(*matrix.biases);
-  const MlxContext target{context.stream, context.gpu, dtype};
-  matrix.scales = as_dtype(target, *matrix.scales);
-  matrix.biases = as_dtype(target, *matrix.biases);
+  const bool all = in_range(context, *matrix.scales) && in_range(context, *matrix.biases);
+  const mx::Dtype dtype = all ? context.dtype : mx::float32;
+  matrix.scales = as_dtype(context, *matrix.scales, dtype);
+  matrix.biases = as_dtype(context, *matrix.biases, dtype);
 }
 
 MlxMatrix repacked_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows, int bits) {
@@ -170,30 +170,71 @@ mx::array plain_array(const Tensor& tensor) {
   return mx::array(floats.data(), shape, mx::float32);
 }
 
-MlxMatrix make_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
+namespace {
+
+// The values of small floats' scales are powers of two, or E4M3 numbers, of which 448 is the largest.
+constexpr float kMostNvfp4Scale = 448.0F;
+
+// The largest magnitude that a code of a format has before it is scaled.
+float largest_code(const MlxFormat& format) { return format.mode == MlxMode::mxfp8 ? 448.0F : 6.0F; }
+
+// At least the sum of the magnitudes of any row's weights.
+float bound_of_row_sums(const MlxContext& context, const MlxMatrix& matrix) {
+  const mx::Stream& stream = context.stream;
+  const auto largest_sum = [&](const mx::array& values, float factor) {
+    const auto magnitudes = mx::astype(mx::abs(values, stream), mx::float32, stream);
+    return factor * mx::max(mx::sum(magnitudes, 1, false, stream), stream).item<float>();
+  };
+  if (!matrix.format) return largest_sum(matrix.weight, 1.0F);
+  const MlxFormat& format = *matrix.format;
+  const auto columns = static_cast<float>(matrix.columns);
+  if (format.mode == MlxMode::affine) {
+    const auto scales = mx::astype(*matrix.scales, mx::float32, stream);
+    const auto first = mx::astype(*matrix.biases, mx::float32, stream);
+    const auto most = static_cast<float>((1 << format.bits) - 1);
+    const auto last = mx::add(first, mx::multiply(scales, mx::array(most), stream), stream);
+    return largest_sum(mx::maximum(mx::abs(first, stream), mx::abs(last, stream), stream),
+                       static_cast<float>(format.group_size));
+  }
+  if (format.mode == MlxMode::nvfp4) return columns * largest_code(format) * kMostNvfp4Scale;
+  const auto exponent = static_cast<int>(mx::max(*matrix.scales, stream).item<uint8_t>()) - 127;
+  return columns * std::ldexp(largest_code(format), exponent);
+}
+
+MlxMatrix made_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
   int rows = 0;
   for (const Tensor* tensor : tensors) rows += static_cast<int>(tensor->rows());
   if (tensors.front()->mlx) return mlx_matrix(context, tensors, rows);
   const int bits = affine_bits(tensors.front()->type);
   if (bits > 0) return repacked_matrix(context, tensors, rows, bits);
   std::vector<mx::array> parts;
-  for (const Tensor* tensor : tensors) parts.push_back(as_dtype(context, plain_array(*tensor)));
+  for (const Tensor* tensor : tensors) {
+    const auto values = plain_array(*tensor);
+    parts.push_back(as_dtype(context, values, in_range(context, values) ? context.dtype : mx::float32));
+  }
   auto weight = parts.size() == 1 ? parts.front() : mx::concatenate(parts, 0, context.stream);
   mx::eval(weight);
   return {rows, static_cast<int>(tensors.front()->columns()), std::nullopt, weight, std::nullopt, std::nullopt};
+}
+
+}  // namespace
+
+MlxMatrix make_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
+  MlxMatrix matrix = made_matrix(context, tensors);
+  if (context.dtype != mx::float32) matrix.input_exponent = input_exponent(bound_of_row_sums(context, matrix));
+  return matrix;
 }
 
 bool stored_alike(const Tensor& a, const Tensor& b) {
   return a.type == b.type && (!a.mlx || a.mlx->format == b.mlx->format);
 }
 
-mx::array MlxMatrix::multiply(const MlxContext& context, const mx::array& x) const {
-  const auto input = mx::astype(x, context.dtype, context.stream);
+mx::array MlxMatrix::multiply(const MlxContext& context, const ProductInput& input) const {
   const auto product =
-      format ? mx::quantized_matmul(input, weight, *scales, biases, true, format->group_size, format->bits,
+      format ? mx::quantized_matmul(input.x, weight, *scales, biases, true, format->group_size, format->bits,
                                     std::string(mlx_mode_name(format->mode)), context.stream)
-             : mx::matmul(input, mx::transpose(weight, context.stream), context.stream);
-  return mx::astype(product, x.dtype(), context.stream);
+             : mx::matmul(input.x, mx::transpose(weight, context.stream), context.stream);
+  return product_result(context, product, input);
 }
 
 mx::array MlxMatrix::take(const MlxContext& context, const mx::array& ids) const {

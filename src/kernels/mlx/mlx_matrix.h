@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/mlx/mlx_context.h"
+#include "kernels/mlx/mlx_scaling.h"
 #include "weights/weights.h"
 
 namespace emelex::mlx_route {
@@ -17,9 +18,10 @@ struct MlxMatrix {
   mx::array weight;                 // quantized: uint32 [rows, columns · bits / 32], else [rows, columns]
   std::optional<mx::array> scales;  // [rows, columns / group_size]
   std::optional<mx::array> biases;  // likewise; affine only
+  int input_exponent = 0;           // for product_input
 
-  // x [tokens, columns] → [tokens, rows]
-  mx::array multiply(const MlxContext& context, const mx::array& x) const;
+  // [tokens, columns] → [tokens, rows], float32
+  mx::array multiply(const MlxContext& context, const ProductInput& input) const;
   // rows by number: ids [n] → [n, columns]
   mx::array take(const MlxContext& context, const mx::array& ids) const;
 };

@@ -5,7 +5,8 @@
 #include <mlx/ops.h>
 #include <mlx/transforms.h>
 
-#include <functional>
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -26,11 +27,14 @@ class MlxLinear : public Linear {
       : context_(std::move(context)),
         matrices_(std::move(matrices)),
         rows_(std::move(rows)),
-        biases_(std::move(biases)) {}
+        biases_(std::move(biases)) {
+    for (const MatrixPtr& matrix : matrices_) input_exponent_ = std::min(input_exponent_, matrix->input_exponent);
+  }
 
   std::vector<mx::array> operator()(const mx::array& x) const override {
+    const ProductInput input = product_input(*context_, x, input_exponent_);
     std::vector<mx::array> products;
-    for (const MatrixPtr& matrix : matrices_) products.push_back(matrix->multiply(*context_, x));
+    for (const MatrixPtr& matrix : matrices_) products.push_back(matrix->multiply(*context_, input));
     if (products.size() != rows_.size()) {
       mx::Shape cuts;
       int row = 0;
@@ -42,19 +46,20 @@ class MlxLinear : public Linear {
   }
 
   mx::array add_to(const mx::array& residual, const mx::array& x) const override {
-    return mx::add(residual, with_bias(matrices_.front()->multiply(*context_, x), 0), context_->stream);
+    const ProductInput input = product_input(*context_, x, input_exponent_);
+    return mx::add(residual, with_bias(matrices_.front()->multiply(*context_, input), 0), context_->stream);
   }
 
  private:
   mx::array with_bias(const mx::array& product, size_t i) const {
-    if (!biases_[i]) return product;
-    return mx::add(product, mx::astype(*biases_[i], product.dtype(), context_->stream), context_->stream);
+    return biases_[i] ? mx::add(product, *biases_[i], context_->stream) : product;
   }
 
   MlxContextPtr context_;
   std::vector<MatrixPtr> matrices_;               // one, or as many as there are rows_
   std::vector<int> rows_;                         // of each matrix that was given
   std::vector<std::optional<mx::array>> biases_;  // likewise
+  int input_exponent_ = std::numeric_limits<int>::max();
 };
 
 class MlxEmbedding : public Embedding {
@@ -63,7 +68,7 @@ class MlxEmbedding : public Embedding {
 
   mx::array operator()(const StepPtr& step) const override {
     const mx::array ids(step->tokens.data(), {step->size()}, mx::int32);
-    return mx::astype(table_->take(*context_, ids), context_->dtype, context_->stream);
+    return mx::astype(table_->take(*context_, ids), mx::float32, context_->stream);
   }
 
  private:
@@ -75,8 +80,8 @@ class MlxNorm : public Norm {
  public:
   // `centered`: LayerNorm, else RMSNorm.
   MlxNorm(MlxContextPtr context, const Tensor& weight, const Tensor* bias, float eps, bool centered)
-      : context_(std::move(context)), weight_(loaded(weight)), eps_(eps), centered_(centered) {
-    if (bias != nullptr) bias_ = loaded(*bias);
+      : context_(std::move(context)), weight_(plain_array(weight)), eps_(eps), centered_(centered) {
+    if (bias != nullptr) bias_ = plain_array(*bias);
   }
 
   mx::array operator()(const mx::array& x) const override {
@@ -87,18 +92,9 @@ class MlxNorm : public Norm {
   }
 
  private:
-  mx::array loaded(const Tensor& tensor) const {
-    auto array = mx::astype(plain_array(tensor), context_->dtype, context_->stream);
-    mx::eval(array);
-    return array;
-  }
-
   mx::array normalized(const mx::array& x) const {
-    const auto weight = mx::astype(weight_, x.dtype(), context_->stream);
-    if (!centered_) return mx::fast::rms_norm(x, weight, eps_, context_->stream);
-    std::optional<mx::array> bias;
-    if (bias_) bias = mx::astype(*bias_, x.dtype(), context_->stream);
-    return mx::fast::layer_norm(x, weight, bias, eps_, context_->stream);
+    if (!centered_) return mx::fast::rms_norm(x, weight_, eps_, context_->stream);
+    return mx::fast::layer_norm(x, weight_, bias_, eps_, context_->stream);
   }
 
   MlxContextPtr context_;
@@ -108,11 +104,15 @@ class MlxNorm : public Norm {
   bool centered_;
 };
 
+MlxContextPtr make_context(mx::Device::DeviceType device, mx::Dtype dtype) {
+  MlxContext context{mx::default_stream(device), device == mx::Device::gpu, dtype};
+  add_scaling(context);
+  return std::make_shared<const MlxContext>(std::move(context));
+}
+
 class MlxRoute : public Route {
  public:
-  explicit MlxRoute(mx::Device::DeviceType device)
-      : context_(std::make_shared<MlxContext>(MlxContext{mx::default_stream(device), device == mx::Device::gpu,
-                                                         device == mx::Device::gpu ? mx::float16 : mx::float32})) {
+  MlxRoute(mx::Device::DeviceType device, mx::Dtype dtype) : context_(make_context(device, dtype)) {
     swiglu_ = [stream = context_->stream](const std::vector<mx::array>& in) -> std::vector<mx::array> {
       return {mx::multiply(mx::multiply(in[0], mx::sigmoid(in[0], stream), stream), in[1], stream)};
     };
@@ -212,14 +212,19 @@ class MlxRoute : public Route {
   }
 
   MlxContextPtr context_;
-  using Function = std::function<std::vector<mx::array>(const std::vector<mx::array>&)>;
-  Function swiglu_;
-  Function gelu_;
+  MlxFunction swiglu_;
+  MlxFunction gelu_;
   std::map<const std::byte*, MatrixPtr> known_;
 };
 
 }  // namespace
 
-std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device) { return std::make_unique<MlxRoute>(device); }
+std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device) {
+  return make_mlx_route(device, device == mx::Device::gpu ? mx::float16 : mx::float32);
+}
+
+std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device, mx::Dtype dtype) {
+  return std::make_unique<MlxRoute>(device, dtype);
+}
 
 }  // namespace emelex::mlx_route

@@ -10,4 +10,7 @@ namespace emelex::mlx_route {
 // reference, in float32 throughout. `device` must be one that MLX has. Call it on the thread that will compute.
 std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device);
 
+// The same with products that read `dtype`, float16 or float32, whatever the device.
+std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device, mx::Dtype dtype);
+
 }  // namespace emelex::mlx_route
