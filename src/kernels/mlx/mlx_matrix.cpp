@@ -95,8 +95,11 @@ bool in_range(const MlxContext& context, const mx::array& values) {
   return mx::astype(most, mx::float32, context.stream).item<float>() <= 65504.0F;
 }
 
+// Kernels multiply a code by its scale before they add the bias.
 void convert_scales(const MlxContext& context, MlxMatrix& matrix) {
-  const bool all = in_range(context, *matrix.scales) && in_range(context, *matrix.biases);
+  const auto most = mx::array(static_cast<float>((1 << matrix.format->bits) - 1));
+  const auto scaled = mx::multiply(mx::astype(*matrix.scales, mx::float32, context.stream), most, context.stream);
+  const bool all = in_range(context, scaled) && in_range(context, *matrix.biases);
   const mx::Dtype dtype = all ? context.dtype : mx::float32;
   matrix.scales = as_dtype(context, *matrix.scales, dtype);
   matrix.biases = as_dtype(context, *matrix.biases, dtype);
@@ -239,11 +242,13 @@ mx::array MlxMatrix::multiply(const MlxContext& context, const ProductInput& inp
 
 mx::array MlxMatrix::take(const MlxContext& context, const mx::array& ids) const {
   const auto rows_of = [&](const mx::array& a) { return mx::take(a, ids, 0, context.stream); };
-  if (!format) return rows_of(weight);
+  const auto floats_of = [&](const mx::array& a) { return mx::astype(rows_of(a), mx::float32, context.stream); };
+  if (!format) return floats_of(weight);
   std::optional<mx::array> row_biases;
-  if (biases) row_biases = rows_of(*biases);
-  return mx::dequantize(rows_of(weight), rows_of(*scales), row_biases, format->group_size, format->bits,
-                        std::string(mlx_mode_name(format->mode)), std::nullopt, context.dtype, context.stream);
+  if (biases) row_biases = floats_of(*biases);
+  const auto row_scales = format->mode == MlxMode::affine ? floats_of(*scales) : rows_of(*scales);
+  return mx::dequantize(rows_of(weight), row_scales, row_biases, format->group_size, format->bits,
+                        std::string(mlx_mode_name(format->mode)), std::nullopt, mx::float32, context.stream);
 }
 
 }  // namespace emelex::mlx_route

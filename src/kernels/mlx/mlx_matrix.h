@@ -22,7 +22,7 @@ struct MlxMatrix {
 
   // [tokens, columns] → [tokens, rows], float32
   mx::array multiply(const MlxContext& context, const ProductInput& input) const;
-  // rows by number: ids [n] → [n, columns]
+  // rows by number: ids [n] → [n, columns], float32
   mx::array take(const MlxContext& context, const mx::array& ids) const;
 };
 

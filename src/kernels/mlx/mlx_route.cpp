@@ -68,7 +68,7 @@ class MlxEmbedding : public Embedding {
 
   mx::array operator()(const StepPtr& step) const override {
     const mx::array ids(step->tokens.data(), {step->size()}, mx::int32);
-    return mx::astype(table_->take(*context_, ids), mx::float32, context_->stream);
+    return table_->take(*context_, ids);
   }
 
  private:
