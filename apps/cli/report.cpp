@@ -11,7 +11,7 @@ namespace {
 std::string_view advice(ErrorCode code) {
   switch (code) {
     case ErrorCode::corrupt_file:
-      return "; the file is damaged or no model: get or import it again";
+      return "; if the file was cut or changed on its way, get or import it again";
     case ErrorCode::out_of_memory:
       return "; use a smaller model or --context";
     case ErrorCode::device:

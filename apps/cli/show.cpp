@@ -20,6 +20,7 @@ struct ShowFlags {
   std::string model;
   bool tensors = false;
   bool metadata = false;
+  bool keys = false;
   bool chat_template = false;
   bool json = false;
   bool full = false;
@@ -44,14 +45,19 @@ std::string text_of(const ModelDescription& model, const std::string& last_used,
 }
 
 int show(const ShowFlags& flags) {
-  if (flags.tensors + flags.metadata + flags.chat_template > 1) {
-    throw UsageError("expected one of --tensors, --metadata and --template, got several");
+  if (flags.tensors + flags.metadata + flags.keys + flags.chat_template > 1) {
+    throw UsageError("expected one of --tensors, --metadata, --keys and --template, got several");
   }
+  if (flags.json && flags.keys) throw UsageError("--keys has no JSON; leave one of --keys and --json out");
   if (flags.json && (flags.metadata || flags.chat_template)) {
     throw UsageError("--json has all metadata, with the chat template; leave out --metadata and --template");
   }
   if (flags.full && !flags.json) throw UsageError("--full needs --json");
   const LocatedModel located = model_to_look_at(flags.model, read_configuration().settings);
+  if (flags.keys) {
+    standard_output().write(show_keys(keys_of_model(located.path)));
+    return kDone;
+  }
   const std::string last_used = located.model ? located.model->last_used_at : "";
   standard_output().write(text_of(describe_model(located.path), last_used, flags));
   return kDone;
@@ -65,6 +71,7 @@ void add_show_command(CLI::App& app, Action& action) {
   command->add_option("MODEL", flags->model, kModelHelp);
   command->add_flag("--tensors", flags->tensors, "List every tensor instead; with --json as well");
   command->add_flag("--metadata", flags->metadata, "Print all metadata instead, nothing cut");
+  command->add_flag("--keys", flags->keys, "Say of each key whether the model is computed with it, and why not");
   command->add_flag("--template", flags->chat_template, "Print the chat template instead");
   command->add_flag("--json", flags->json, "Print one JSON object; arrays of more than 100 are cut");
   command->add_flag("--full", flags->full, "Cut no arrays in JSON");

@@ -243,6 +243,12 @@ std::string show_metadata(const ModelDescription& model) {
   return text;
 }
 
+std::string show_keys(const std::vector<KeyState>& keys) {
+  Rows rows = {{"KEY", "USE", "WHY"}};
+  for (const KeyState& key : keys) rows.push_back({one_line(key.key), key_use_text(key.use), one_line(key.reason)});
+  return text_table(rows, {});
+}
+
 std::string show_tensors(const ModelDescription& model) {
   Rows rows = {{"NAME", "TYPE", "SHAPE", "BYTES"}};
   for (const auto& [name, tensor] : model.weights->tensors()) {

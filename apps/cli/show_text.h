@@ -1,8 +1,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tools/describe_model.h"
+#include "tools/model_keys.h"
 
 // What `emelex show` prints. Whatever a file holds, nothing here has control characters but line ends.
 namespace emelex::cli {
@@ -13,6 +15,9 @@ std::string show_summary(const ModelDescription& model, const std::string& last_
 
 // A line for each key, with all of its value.
 std::string show_metadata(const ModelDescription& model);
+
+// A line for each key: what becomes of it, and why.
+std::string show_keys(const std::vector<KeyState>& keys);
 
 // A line for each tensor.
 std::string show_tensors(const ModelDescription& model);

@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "models/key_rules.h"
 
 namespace emelex {
 namespace {
@@ -10,6 +11,14 @@ namespace {
 NameTable<Architecture>& registry() {
   static NameTable<Architecture> all("architecture");
   return all;
+}
+
+// Files of GGUF may hold other things than a model.
+void check_type(const Weights& weights) {
+  const std::string type = weights.metadata().string("general.type").value_or("model");
+  if (type == "model") return;
+  throw Error(ErrorCode::unsupported, str_cat("[models] expected a model that writes text (general.type 'model'), got ",
+                                              quote_bytes(type), " in ", path_text(weights.path())));
 }
 
 }  // namespace
@@ -36,8 +45,30 @@ RopePairs rope_pairs(const Metadata& metadata) {
 
 void check_architecture(const Metadata& metadata) { find_architecture(metadata); }
 
+namespace {
+
+std::unique_ptr<Model> make_recorded(const ModelInput& source, const std::shared_ptr<ReadRecord>& record) {
+  const Weights& weights = *source.weights;
+  const Architecture& architecture = find_architecture(weights.metadata());
+  check_type(weights);
+  check_biases(weights, architecture.biases);
+  return architecture.make({weights.recorded(record), source.route, source.context});
+}
+
+}  // namespace
+
 std::unique_ptr<Model> make_model(const ModelInput& source) {
-  return find_architecture(source.weights->metadata()).make(source);
+  const auto record = std::make_shared<ReadRecord>();
+  std::unique_ptr<Model> model = make_recorded(source, record);
+  refuse_keys(*source.weights, *record);
+  refuse_unread_tensors(*source.weights, *record);
+  return model;
+}
+
+std::vector<KeyState> model_keys(const ModelInput& source) {
+  const auto record = std::make_shared<ReadRecord>();
+  make_recorded(source, record);
+  return key_states(*source.weights, *record);
 }
 
 }  // namespace emelex

@@ -5,14 +5,21 @@
 
 #include "base/name_table.h"
 #include "models/model.h"
+#include "models/unread.h"
 #include "weights/rope_pairs.h"
 
 namespace emelex {
+
+// What attention may have biases of, in most architectures.
+inline constexpr std::string_view kAttentionBiases = "attn_q attn_k attn_v attn_qkv attn_output";
+// And with an MLP's.
+inline constexpr std::string_view kBlockBiases = "attn_q attn_k attn_v attn_qkv attn_output ffn_gate ffn_up ffn_down";
 
 // What GGUF's general.architecture names, described and registered by the file of its family.
 struct Architecture {
   std::string_view name;
   RopePairs rope_pairs;  // in GGUF files, which do not say it
+  BiasRules biases;
   std::unique_ptr<Model> (*make)(const ModelInput& source);
 };
 

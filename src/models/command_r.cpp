@@ -15,7 +15,7 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;
-  scales.logits = static_cast<float>(ConfigKeys(source.weights->metadata()).require_positive("logit_scale"));
+  scales.logits = static_cast<float>(ConfigKeys(*source.weights).require_positive("logit_scale"));
   const Parts parts(source, config, "attention.layer_norm_epsilon");
   return make_decoder(parts, scales, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<ParallelBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention, i),
@@ -25,6 +25,7 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
 
 const RegisterArchitecture command_r({.name = "command-r",
                                       .rope_pairs = RopePairs::neighbours,
+                                      .biases = {.allowed = kAttentionBiases},
                                       .make = make_command_r});
 
 const RegisterHfFamily cohere({.model_type = "cohere",
@@ -34,6 +35,7 @@ const RegisterHfFamily cohere({.model_type = "cohere",
                                .norm = HfNorm::layer,
                                .context_length = 8192,
                                .norm_eps = 1e-5,
+                               .rope_base = 500'000.0,
                                .tied = true,
                                .rope_pairs = RopePairs::neighbours});
 

@@ -1,6 +1,8 @@
 #include "models/config_keys.h"
 
+#include <algorithm>
 #include <cmath>
+#include <variant>
 
 #include "base/strings.h"
 
@@ -8,8 +10,14 @@ namespace emelex {
 
 std::string ConfigKeys::name(std::string_view key) const { return str_cat(architecture_, ".", key); }
 
+std::string ConfigKeys::noted(std::string_view key) const {
+  std::string whole = name(key);
+  weights_->note_key(whole);
+  return whole;
+}
+
 int ConfigKeys::require_size(std::string_view key, int most) const {
-  return static_cast<int>(metadata_->require_integer(name(key), 1, most));
+  return static_cast<int>(metadata_->require_integer(noted(key), 1, most));
 }
 
 int ConfigKeys::size(std::string_view key, int otherwise, int most) const {
@@ -20,12 +28,43 @@ int ConfigKeys::size_or_none(std::string_view key, int most) const {
   return contains(key) ? static_cast<int>(metadata_->require_integer(name(key), 0, most)) : 0;
 }
 
+int ConfigKeys::require_layer_size(std::string_view key, int n_layers, int most) const {
+  const Metadata::Value* value = metadata_->find(noted(key));
+  const bool is_list = value != nullptr && (std::holds_alternative<std::vector<int64_t>>(*value) ||
+                                            std::holds_alternative<std::vector<uint64_t>>(*value));
+  if (!is_list) return require_size(key, most);
+  const std::vector<int64_t> sizes = *metadata_->integers(name(key));
+  if (sizes.size() != static_cast<size_t>(n_layers)) {
+    fail(ErrorCode::corrupt_file, str_cat(quote_bytes(name(key)), " to have one for each of ", n_layers, " layers"),
+         str_cat(sizes.size()));
+  }
+  const auto other = std::find_if(sizes.begin(), sizes.end(), [&](int64_t size) { return size != sizes.front(); });
+  if (other != sizes.end()) {
+    fail(ErrorCode::unsupported, str_cat(quote_bytes(name(key)), " to be the same in all layers"),
+         str_cat(sizes.front(), " and ", *other));
+  }
+  if (sizes.front() < 1 || sizes.front() > most) {
+    fail(ErrorCode::corrupt_file, str_cat(quote_bytes(name(key)), " to be from 1 to ", most), str_cat(sizes.front()));
+  }
+  return static_cast<int>(sizes.front());
+}
+
+int ConfigKeys::layer_size(std::string_view key, int n_layers, int otherwise, int most) const {
+  return contains(key) ? require_layer_size(key, n_layers, most) : otherwise;
+}
+
 double ConfigKeys::require_positive(std::string_view key) const {
-  return check_positive(key, metadata_->require_number(name(key)));
+  return check_positive(key, metadata_->require_number(noted(key)));
 }
 
 double ConfigKeys::positive(std::string_view key, double otherwise) const {
-  return check_positive(key, metadata_->number(name(key)).value_or(otherwise));
+  return check_positive(key, metadata_->number(noted(key)).value_or(otherwise));
+}
+
+std::optional<double> ConfigKeys::positive_or_none(std::string_view key) const {
+  const std::optional<double> value = metadata_->number(noted(key));
+  if (!value || *value == 0.0) return std::nullopt;
+  return check_positive(key, *value);
 }
 
 double ConfigKeys::check_positive(std::string_view key, double value) const {
@@ -33,19 +72,35 @@ double ConfigKeys::check_positive(std::string_view key, double value) const {
   fail(ErrorCode::corrupt_file, str_cat(quote_bytes(name(key)), " to be a number above 0"), str_cat(value));
 }
 
+bool ConfigKeys::boolean(std::string_view key, bool otherwise) const {
+  return metadata_->boolean(noted(key)).value_or(otherwise);
+}
+
 std::string ConfigKeys::string(std::string_view key, std::string_view otherwise) const {
-  return metadata_->string(name(key)).value_or(std::string(otherwise));
+  return metadata_->string(noted(key)).value_or(std::string(otherwise));
 }
 
 std::vector<bool> ConfigKeys::layers(std::string_view key, int n_layers, int otherwise) const {
-  const Metadata::Value* value = metadata_->find(name(key));
+  const Metadata::Value* value = metadata_->find(noted(key));
   if (value != nullptr) {
-    if (const auto* list = std::get_if<std::vector<bool>>(value)) {
-      if (list->size() == static_cast<size_t>(n_layers)) return *list;
-      fail(ErrorCode::corrupt_file, str_cat(quote_bytes(name(key)), " to have one for each of ", n_layers, " layers"),
-           str_cat(list->size()));
+    std::vector<bool> list;
+    bool is_list = true;
+    if (const auto* flags = std::get_if<std::vector<bool>>(value)) {
+      list = *flags;
+    } else if (std::holds_alternative<std::vector<int64_t>>(*value) ||
+               std::holds_alternative<std::vector<uint64_t>>(*value)) {
+      const std::vector<int64_t> numbers = *metadata_->integers(name(key));
+      for (const int64_t x : numbers) list.push_back(x != 0);
+    } else {
+      is_list = false;
+      otherwise = static_cast<int>(metadata_->require_integer(name(key), 0, kMaxLayers));
+      if (otherwise == 0) return std::vector<bool>(static_cast<size_t>(n_layers), true);  // as llama.cpp reads it
     }
-    otherwise = static_cast<int>(metadata_->require_integer(name(key), 0, kMaxLayers));
+    if (is_list && list.size() == static_cast<size_t>(n_layers)) return list;
+    if (is_list) {
+      fail(ErrorCode::corrupt_file, str_cat(quote_bytes(name(key)), " to have one for each of ", n_layers, " layers"),
+           str_cat(list.size()));
+    }
   }
   std::vector<bool> layers;
   for (int i = 0; i < n_layers; ++i) layers.push_back(otherwise > 0 && (i + 1) % otherwise != 0);

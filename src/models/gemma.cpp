@@ -1,5 +1,6 @@
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "models/family.h"
 
@@ -13,10 +14,10 @@ void add_query_scale(const ConfigObject& root, HfKeys& keys) {
   keys.add("attention.scale", 1.0 / std::sqrt(root.positive("query_pre_attn_scalar").value_or(256.0)));
 }
 
-// A soft cap: null says that there is none, a missing key leaves `otherwise`.
+// A soft cap: null says that there is none, which is 0 in a GGUF file; a missing key leaves `otherwise`.
 void add_cap(const ConfigObject& root, const char* key, double otherwise, HfKeys& keys) {
   const auto cap = root.contains(key) ? root.positive(key) : std::optional(otherwise);
-  if (cap) keys.add(key, *cap);
+  keys.add(key, cap.value_or(0.0));
 }
 
 void read_gemma2_keys(const ConfigObject& root, HfKeys& keys) {
@@ -24,7 +25,10 @@ void read_gemma2_keys(const ConfigObject& root, HfKeys& keys) {
   add_query_scale(root, keys);
   add_cap(root, "attn_logit_softcapping", 50.0, keys);
   add_cap(root, "final_logit_softcapping", 30.0, keys);
-  add_window(keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
+  const auto window = window_size(root, 4096);
+  add_window(root, keys, window, sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
+  // Without these keys a file has the window of the model's first days.
+  if (!window) keys.add("attention.sliding_window_pattern", std::vector<bool>(static_cast<size_t>(layer_count(root))));
 }
 
 void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
@@ -32,7 +36,7 @@ void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
   add_query_scale(root, keys);
   if (const auto cap = root.positive("final_logit_softcapping")) keys.add("final_logit_softcapping", *cap);
   const int64_t period = root.integer("sliding_window_pattern", 1).value_or(6);
-  add_window(keys, window_size(root, 4096),
+  add_window(root, keys, window_size(root, 4096),
              sliding_layers(root, [period](int64_t i) { return (i + 1) % period != 0; }));
 }
 
@@ -65,53 +69,64 @@ class GemmaBlock : public Block {
   std::unique_ptr<Norm> post_mlp_norm_;
 };
 
+// A soft cap of the file's, where 0 says that there is none. A missing key is `otherwise`.
+float soft_cap(const ConfigKeys& keys, const char* key, double otherwise) {
+  return static_cast<float>(keys.contains(key) ? keys.positive_or_none(key).value_or(0.0) : otherwise);
+}
+
 // Both scale the embeddings and may cap the logits.
-DecoderScales gemma_scales(const ModelConfig& config, const ConfigKeys& keys) {
+DecoderScales gemma_scales(const ModelConfig& config, const ConfigKeys& keys, double logit_cap) {
   DecoderScales scales;
   scales.embedding = std::sqrt(static_cast<float>(config.dim));
-  if (keys.contains("final_logit_softcapping")) {
-    scales.logit_soft_cap = static_cast<float>(keys.require_positive("final_logit_softcapping"));
-  }
+  scales.logit_soft_cap = soft_cap(keys, "final_logit_softcapping", logit_cap);
   return scales;
 }
 
 // What the scores of attention are scaled by where the file does not say, as it does not in GGUF: the root of a head's
 // size, but for the largest model, of `layers`, the root of a head's share of the embedding.
 void set_gemma_scale(const ConfigKeys& keys, int layers, ModelConfig& config) {
-  if (keys.contains("attention.scale") || config.n_layers != layers) return;
+  if (const auto scale = keys.positive_or_none("attention.scale")) {
+    config.attention.scale = static_cast<float>(*scale);
+    return;
+  }
+  if (config.n_layers != layers) return;
   config.attention.scale = 1.0F / std::sqrt(static_cast<float>(config.dim / config.attention.n_heads));
 }
 
 std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& config,
-                                  const WindowedAttention& attention, std::optional<Parts::QkNorm> qk_norm) {
-  const ConfigKeys keys(source.weights->metadata());
+                                  const WindowedAttention& attention, std::optional<Parts::QkNorm> qk_norm,
+                                  double logit_cap) {
+  const ConfigKeys keys(*source.weights);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, gemma_scales(config, keys), [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-    auto matrices = qk_norm ? layer.attention(*qk_norm) : layer.attention();
-    return std::make_unique<GemmaBlock>(layer, std::move(matrices), attention.layer(i), i);
-  });
+  return make_decoder(parts, gemma_scales(config, keys, logit_cap),
+                      [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+                        auto matrices = qk_norm ? layer.attention(*qk_norm) : layer.attention();
+                        return std::make_unique<GemmaBlock>(layer, std::move(matrices), attention.layer(i), i);
+                      });
 }
 
 std::unique_ptr<Model> make_gemma2(const ModelInput& source) {
-  const ConfigKeys keys(source.weights->metadata());
+  const ConfigKeys keys(*source.weights);
   ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 46, config);
-  if (keys.contains("attn_logit_softcapping")) {
-    config.attention.soft_cap = static_cast<float>(keys.require_positive("attn_logit_softcapping"));
-  }
-  return make_gemma(source, config, read_windowed_attention(source, config, 2), std::nullopt);
+  // Files of the model's first days lack both caps and the window, which llama.cpp then takes from the paper.
+  config.attention.soft_cap = soft_cap(keys, "attn_logit_softcapping", 50.0);
+  return make_gemma(source, config, read_windowed_attention(source, config, {.period = 2, .window = 4096}),
+                    std::nullopt, 30.0);
 }
 
 std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
-  const ConfigKeys keys(source.weights->metadata());
+  const ConfigKeys keys(*source.weights);
   ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 62, config);
-  const auto attention = read_windowed_attention(source, config, 6, 10'000.0);
-  return make_gemma(source, config, attention, Parts::QkNorm::of_heads);
+  const auto attention = read_windowed_attention(source, config, {.period = 6, .local_rope_base = 10'000.0});
+  return make_gemma(source, config, attention, Parts::QkNorm::of_heads, 0.0);
 }
 
-const RegisterArchitecture gemma2({.name = "gemma2", .rope_pairs = RopePairs::halves, .make = make_gemma2});
-const RegisterArchitecture gemma3({.name = "gemma3", .rope_pairs = RopePairs::halves, .make = make_gemma3});
+const RegisterArchitecture gemma2(
+    {.name = "gemma2", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_gemma2});
+const RegisterArchitecture gemma3(
+    {.name = "gemma3", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_gemma3});
 
 const RegisterHfFamily gemma2_folders({.model_type = "gemma2",
                                        .architecture = "gemma2",
@@ -135,6 +150,9 @@ HfFamily gemma3_text() {
           .n_kv_heads = 4,
           .head_dim = 256,
           .rope_base = 1'000'000.0,
+          .rope_form = HfRopeForm::nested,
+          .local_rope_base = 10'000.0,
+          .has_local_base_key = true,
           .tied = true};
 }
 

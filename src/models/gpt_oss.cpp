@@ -24,41 +24,52 @@ std::vector<HfModule> gpt_oss_modules() {
   });
 }
 
+// What transformers takes where config.json has no object of RoPE's.
+constexpr std::string_view kRope =
+    R"({"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false,
+        "original_max_position_embeddings": 4096})";
+
 void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
-  if (root.find("rope_parameters") == nullptr && root.find("rope_scaling") == nullptr) {
-    root.fail(ErrorCode::unsupported, "rope_scaling", "said", "nothing");  // transformers would take YaRN
-  }
   for (const auto& [key, only] : {std::pair{"swiglu_limit", 7.0}, {"swiglu_alpha", 1.702}}) {
     const double value = root.positive(key).value_or(only);
     if (value != only) root.fail(ErrorCode::unsupported, key, str_cat(only), str_cat(value));
   }
   add_experts(keys, root, 128, 4);
   keys.add("expert_feed_forward_length", root.require_integer("intermediate_size", 1));
-  add_window(keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
+  add_window(root, keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
 }
 
 std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
   const ModelConfig config = read_model_config(source, Mixtures::some);
-  const WindowedAttention attention = read_windowed_attention(source, config, 2);
+  const WindowedAttention attention = read_windowed_attention(source, config, {.period = 2});
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-    return std::make_unique<PreNormBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention.layer(i), i),
-                                          layer.norm("post_attention_norm"),
-                                          layer.mixture(true, Activation::clamped_silu));
+    return std::make_unique<PreNormBlock>(
+        layer.norm("attn_norm"), Attention(layer.attention_with_sinks(), attention.layer(i), i),
+        layer.norm("post_attention_norm"), layer.mixture(true, Activation::clamped_silu));
   });
 }
 
-const RegisterArchitecture gpt_oss({.name = "gpt-oss", .rope_pairs = RopePairs::halves, .make = make_gpt_oss});
+const RegisterArchitecture gpt_oss(
+    {.name = "gpt-oss",
+     .rope_pairs = RopePairs::halves,
+     .biases = {.allowed = kAttentionBiases,
+                .required = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_pairs"},
+     .make = make_gpt_oss});
 
-const RegisterHfFamily gpt_oss_folders({.model_type = "gpt_oss",
-                                        .architecture = "gpt-oss",
-                                        .modules = gpt_oss_modules(),
-                                        .read_more = read_gpt_oss_keys,
-                                        .context_length = 131'072,
-                                        .n_kv_heads = 8,
-                                        .head_dim = 64,
-                                        .norm_eps = 1e-5,
-                                        .rope_base = 150'000.0});
+const RegisterHfFamily gpt_oss_folders(
+    {.model_type = "gpt_oss",
+     .architecture = "gpt-oss",
+     .modules = gpt_oss_modules(),
+     .biases = {.always = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_pairs",
+                .attention_bias = true},
+     .read_more = read_gpt_oss_keys,
+     .context_length = 131'072,
+     .n_kv_heads = 8,
+     .head_dim = 64,
+     .norm_eps = 1e-5,
+     .rope_base = 150'000.0,
+     .rope_parameters = kRope});
 
 }  // namespace
 }  // namespace emelex

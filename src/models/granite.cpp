@@ -40,12 +40,14 @@ class GraniteBlock : public Block {
 };
 
 std::unique_ptr<Model> make_granite(const ModelInput& source) {
-  const ConfigKeys keys(source.weights->metadata());
-  const ModelConfig config = read_model_config(source);
+  const ConfigKeys keys(*source.weights);
+  ModelConfig config = read_model_config(source);
+  if (const auto scale = keys.positive_or_none("attention.scale")) config.attention.scale = static_cast<float>(*scale);
+  if (!keys.boolean("rope.scaling.finetuned", true)) config.attention.rope = {};  // llama.cpp's switch for RoPE
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;
   scales.embedding = static_cast<float>(keys.positive("embedding_scale", 1.0));
-  scales.logits = static_cast<float>(1.0 / keys.positive("logit_scale", 1.0));
+  scales.logits = static_cast<float>(1.0 / keys.require_positive("logit_scale"));
   const auto residual_scale = static_cast<float>(keys.positive("residual_scale", 1.0));
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, scales, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
@@ -53,10 +55,16 @@ std::unique_ptr<Model> make_granite(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture granite({.name = "granite", .rope_pairs = RopePairs::neighbours, .make = make_granite});
+const RegisterArchitecture granite({.name = "granite",
+                                    .rope_pairs = RopePairs::neighbours,
+                                    .biases = {.allowed = kBlockBiases},
+                                    .make = make_granite});
 
-const RegisterHfFamily granite_folders(
-    {.model_type = "granite", .architecture = "granite", .modules = llama_modules(), .read_more = read_granite_keys});
+const RegisterHfFamily granite_folders({.model_type = "granite",
+                                        .architecture = "granite",
+                                        .modules = llama_modules(),
+                                        .biases = {.attention_bias = false, .mlp_bias = false},
+                                        .read_more = read_granite_keys});
 
 }  // namespace
 }  // namespace emelex

@@ -9,16 +9,20 @@ namespace {
 
 std::unique_ptr<Model> make_llama(const ModelInput& source) {
   ModelConfig config = read_model_config(source, Mixtures::some);
-  config.attention.window = read_window(ConfigKeys(source.weights->metadata()));
+  config.attention.window = read_window(ConfigKeys(*source.weights));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(
       parts, {}, [&](const Parts& layer, int i) { return make_llama_block(layer, layer.attention(), attention, i); });
 }
 
-const RegisterArchitecture llama({.name = "llama", .rope_pairs = RopePairs::neighbours, .make = make_llama});
+const RegisterArchitecture llama(
+    {.name = "llama", .rope_pairs = RopePairs::neighbours, .biases = {.allowed = kBlockBiases}, .make = make_llama});
 
-const RegisterHfFamily llama_folders({.model_type = "llama", .architecture = "llama", .modules = llama_modules()});
+const RegisterHfFamily llama_folders({.model_type = "llama",
+                                      .architecture = "llama",
+                                      .modules = llama_modules(),
+                                      .biases = {.attention_bias = false, .mlp_bias = false}});
 
 }  // namespace
 }  // namespace emelex

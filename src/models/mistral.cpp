@@ -10,6 +10,7 @@ void read_mistral_keys(const ConfigObject& root, HfKeys& keys) { add_window(keys
 const RegisterHfFamily mistral({.model_type = "mistral",
                                 .architecture = "llama",
                                 .modules = llama_modules(),
+                                .biases = {},
                                 .read_more = read_mistral_keys,
                                 .context_length = 131'072,
                                 .n_kv_heads = 8});

@@ -29,6 +29,7 @@ void read_mixtral_keys(const ConfigObject& root, HfKeys& keys) {
 const RegisterHfFamily mixtral({.model_type = "mixtral",
                                 .architecture = "llama",
                                 .modules = mixtral_modules(),
+                                .biases = {},
                                 .read_more = read_mixtral_keys,
                                 .context_length = 131'072,
                                 .n_kv_heads = 8,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/route.h"
+#include "weights/key_state.h"
 #include "weights/weights.h"
 
 namespace emelex {
@@ -44,8 +45,13 @@ class Model {
 // Throws Error(unsupported), with the names that are known, unless emelex knows the file's general.architecture.
 void check_architecture(const Metadata& metadata);
 
-// Builds the model that the file's general.architecture names. Throws as check_architecture does, and
-// Error(corrupt_file) when keys or tensors are missing or do not fit together.
+// Builds the model that the file's general.architecture names. Throws as check_architecture does, Error(corrupt_file)
+// when keys or tensors are missing or do not fit together, and Error(unsupported) where the file has keys or tensors
+// that the model would not be computed with.
 std::unique_ptr<Model> make_model(const ModelInput& source);
+
+// What becomes of each of the file's keys that begin with its architecture's name. Throws as make_model does, but for
+// keys and tensors that are not computed.
+std::vector<KeyState> model_keys(const ModelInput& source);
 
 }  // namespace emelex

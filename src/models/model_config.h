@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/config_keys.h"
@@ -29,12 +31,17 @@ struct WindowedAttention {
   }
 };
 
-// By attention.sliding_window and attention.sliding_window_pattern: where the file does not say, all layers but every
-// `period`-th slide; 0: none does.
-WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period);
+// What an architecture has where the file does not say.
+struct WindowDefaults {
+  int period = 0;  // all layers but every period-th slide; 0: none does
+  int window = 0;  // 0: none
+  // Layers with the window have a rotary embedding of their own, which is never scaled, with this base. Without: they
+  // have the others'.
+  std::optional<double> local_rope_base = std::nullopt;
+};
 
-// The same where layers with the window have a rotary embedding of their own: never scaled, its frequencies' base by
-// rope.freq_base_swa, else `base`.
-WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config, int period, double base);
+// By attention.sliding_window, attention.sliding_window_pattern and rope.freq_base_swa.
+WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config,
+                                          const WindowDefaults& otherwise = {});
 
 }  // namespace emelex

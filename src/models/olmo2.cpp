@@ -6,7 +6,7 @@ namespace emelex {
 namespace {
 
 void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
-  add_window(keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return (i + 1) % 4 != 0; }));
+  add_window(root, keys, window_size(root, 4096), sliding_layers(root, [](int64_t i) { return (i + 1) % 4 != 0; }));
 }
 
 // An RMSNorm after each half, and none before.
@@ -35,15 +35,16 @@ class Olmo2Block : public Block {
 
 std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
-  const double base = ConfigKeys(source.weights->metadata()).positive("rope.freq_base", 10'000.0);
-  const auto attention = read_windowed_attention(source, config, 4, base);
+  const double base = ConfigKeys(*source.weights).positive("rope.freq_base", 10'000.0);
+  const auto attention = read_windowed_attention(source, config, {.period = 4, .local_rope_base = base});
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<Olmo2Block>(layer, attention.layer(i), i);
   });
 }
 
-const RegisterArchitecture olmo2({.name = "olmo2", .rope_pairs = RopePairs::halves, .make = make_olmo2});
+const RegisterArchitecture olmo2(
+    {.name = "olmo2", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_olmo2});
 
 const RegisterHfFamily olmo2_folders(
     {.model_type = "olmo2", .architecture = "olmo2", .modules = sandwich_modules(), .norm_eps = 1e-5});
@@ -53,7 +54,9 @@ const RegisterHfFamily olmo3_folders({.model_type = "olmo3",
                                       .modules = sandwich_modules(),
                                       .read_more = read_olmo3_keys,
                                       .norm_eps = 1e-5,
-                                      .rope_base = 500'000.0});
+                                      .rope_base = 500'000.0,
+                                      .rope_form = HfRopeForm::nested,
+                                      .local_rope_base = 500'000.0});
 
 }  // namespace
 }  // namespace emelex

@@ -10,7 +10,7 @@ Parts::Parts(const ModelInput& source, const ModelConfig& config, std::string_vi
     : weights_(source.weights),
       route_(&source.route),
       config_(std::make_shared<const ModelConfig>(config)),
-      epsilon_(static_cast<float>(ConfigKeys(source.weights->metadata()).require_positive(norm_key))),
+      epsilon_(static_cast<float>(ConfigKeys(*source.weights).require_positive(norm_key))),
       layer_norms_(norm_key == "attention.layer_norm_epsilon") {}
 
 Parts Parts::layer(int i) const {
@@ -42,8 +42,10 @@ std::unique_ptr<Embedding> Parts::embedding() const {
   return route_->embedding(require("token_embd", {config_->vocab_size, config_->dim}));
 }
 
+// The bias is the output's own, also where the matrix is the embedding's.
 std::unique_ptr<Linear> Parts::output() const {
-  return linear(has("output") ? "output" : "token_embd", config_->vocab_size, config_->dim);
+  const char* name = has("output") ? "output" : "token_embd";
+  return route_->linear({{&require(name, {config_->vocab_size, config_->dim}), bias("output", config_->vocab_size)}});
 }
 
 std::unique_ptr<Linear> Parts::linear(std::string_view name, int64_t rows, int64_t columns) const {
@@ -84,7 +86,6 @@ std::unique_ptr<Linear> Parts::qkv() const {
 }
 
 std::vector<float> Parts::sinks() const {
-  if (!has("attn_sinks")) return {};
   std::vector<float> values(static_cast<size_t>(config_->attention.n_heads));
   require("attn_sinks", {config_->attention.n_heads}).read_rows(0, values);
   return values;
@@ -92,7 +93,13 @@ std::vector<float> Parts::sinks() const {
 
 AttentionParts Parts::attention() const {
   const int64_t q = int64_t{config_->attention.n_heads} * config_->attention.head_dim;
-  return {qkv(), linear("attn_output", config_->dim, q), nullptr, nullptr, sinks()};
+  return {qkv(), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
+}
+
+AttentionParts Parts::attention_with_sinks() const {
+  AttentionParts parts = attention();
+  parts.sinks = sinks();
+  return parts;
 }
 
 AttentionParts Parts::attention(QkNorm kind) const {

@@ -32,9 +32,10 @@ class Parts {
   std::unique_ptr<Norm> norm(std::string_view name, int64_t size) const;
   std::unique_ptr<Norm> norm(std::string_view name) const { return norm(name, config_->dim); }
 
-  // attn_q, attn_k, attn_v or all three in attn_qkv, and attn_output; attn_sinks where the file has them; without norms
-  // of q and k.
+  // attn_q, attn_k, attn_v or all three in attn_qkv, and attn_output; without norms of q and k.
   AttentionParts attention() const;
+  // With attn_sinks, a score for each head.
+  AttentionParts attention_with_sinks() const;
   // With attn_q_norm and attn_k_norm, of each head or of all heads together.
   enum class QkNorm { of_heads, of_all };
   AttentionParts attention(QkNorm kind) const;

@@ -33,16 +33,23 @@ std::unique_ptr<Model> make_phi2(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture phi2({.name = "phi2", .rope_pairs = RopePairs::halves, .make = make_phi2});
+const RegisterArchitecture phi2({.name = "phi2",
+                                 .rope_pairs = RopePairs::halves,
+                                 .biases = {.allowed = "attn_q attn_k attn_v attn_qkv",
+                                            .required = "attn_norm output_norm attn_output ffn_up ffn_down output"},
+                                 .make = make_phi2});
 
-const RegisterHfFamily phi({.model_type = "phi",
-                            .architecture = "phi2",
-                            .modules = phi_modules(),
-                            .read_more = read_phi_keys,
-                            .activation = "gelu_new",
-                            .norm = HfNorm::layer,
-                            .norm_eps = 1e-5,
-                            .rotated = 0.5});
+const RegisterHfFamily phi(
+    {.model_type = "phi",
+     .architecture = "phi2",
+     .modules = phi_modules(),
+     .biases = {.always = "attn_q attn_k attn_v attn_output attn_norm output_norm ffn_up ffn_down output"},
+     .read_more = read_phi_keys,
+     .activation = "gelu_new",
+     .norm = HfNorm::layer,
+     .norm_eps = 1e-5,
+     .rotated = 0.5,
+     .partial_rope = true});
 
 }  // namespace
 }  // namespace emelex

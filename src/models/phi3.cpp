@@ -25,21 +25,25 @@ void read_phi3_keys(const ConfigObject& root, HfKeys& keys) { add_window(keys, w
 
 std::unique_ptr<Model> make_phi3(const ModelInput& source) {
   ModelConfig config = read_model_config(source);
-  config.attention.window = read_window(ConfigKeys(source.weights->metadata()));
+  config.attention.window = read_window(ConfigKeys(*source.weights));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(
       parts, {}, [&](const Parts& layer, int i) { return make_llama_block(layer, layer.attention(), attention, i); });
 }
 
-const RegisterArchitecture phi3({.name = "phi3", .rope_pairs = RopePairs::halves, .make = make_phi3});
+const RegisterArchitecture phi3(
+    {.name = "phi3", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_phi3});
 
 const RegisterHfFamily phi3_folders({.model_type = "phi3",
                                      .architecture = "phi3",
                                      .modules = phi3_modules(),
+                                     .biases = {},
                                      .read_more = read_phi3_keys,
                                      .context_length = 4096,
-                                     .norm_eps = 1e-5});
+                                     .norm_eps = 1e-5,
+                                     .rope_form = HfRopeForm::phi3,
+                                     .partial_rope = true});
 
 }  // namespace
 }  // namespace emelex

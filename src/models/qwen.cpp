@@ -29,14 +29,20 @@ std::vector<HfModule> qwen3_moe_modules() {
 }
 
 void read_qwen_keys(const ConfigObject& root, HfKeys& keys) {
-  if (!root.boolean("use_sliding_window").value_or(false)) return;
+  if (!root.boolean("use_sliding_window").value_or(false)) {
+    add_window(root, keys, std::nullopt, sliding_layers(root, [](int64_t) { return false; }));
+    return;
+  }
   const int64_t first = root.integer("max_window_layers", 0).value_or(28);
-  add_window(keys, window_size(root, 4096), sliding_layers(root, [first](int64_t i) { return i >= first; }));
+  add_window(root, keys, window_size(root, 4096), sliding_layers(root, [first](int64_t i) { return i >= first; }));
 }
 
 // Which layers have experts is told by their tensors.
 void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys) {
-  read_qwen_keys(root, keys);
+  const auto window = window_size(root, 4096);
+  if (root.boolean("use_sliding_window").value_or(false) && window) {
+    add_window(root, keys, window, std::vector<bool>(static_cast<size_t>(layer_count(root)), true));
+  }
   add_experts(keys, root, 128, 8);
   keys.add("expert_feed_forward_length", root.integer("moe_intermediate_size", 1).value_or(768));
   keys.add("expert_weights_norm", root.boolean("norm_topk_prob").value_or(false));
@@ -44,7 +50,7 @@ void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys) {
 
 std::unique_ptr<Model> make_qwen2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
-  const WindowedAttention attention = read_windowed_attention(source, config, 0);
+  const WindowedAttention attention = read_windowed_attention(source, config);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
     return make_llama_block(layer, layer.attention(), attention.layer(i), i);
@@ -53,7 +59,7 @@ std::unique_ptr<Model> make_qwen2(const ModelInput& source) {
 
 std::unique_ptr<Model> make_qwen3_of(const ModelInput& source, Mixtures mixtures, bool normalized) {
   const ModelConfig config = read_model_config(source, mixtures);
-  const WindowedAttention attention = read_windowed_attention(source, config, 0);
+  const WindowedAttention attention = read_windowed_attention(source, config);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
     return make_llama_block(layer, layer.attention(Parts::QkNorm::of_heads), attention.layer(i), i, normalized);
@@ -63,17 +69,25 @@ std::unique_ptr<Model> make_qwen3_of(const ModelInput& source, Mixtures mixtures
 std::unique_ptr<Model> make_qwen3(const ModelInput& source) { return make_qwen3_of(source, Mixtures::none, true); }
 
 std::unique_ptr<Model> make_qwen3_moe(const ModelInput& source) {
-  const bool normalized = source.weights->metadata().boolean("qwen3moe.expert_weights_norm").value_or(true);
+  const bool normalized = ConfigKeys(*source.weights).boolean("expert_weights_norm", true);
   return make_qwen3_of(source, Mixtures::some, normalized);
 }
 
-const RegisterArchitecture qwen2({.name = "qwen2", .rope_pairs = RopePairs::halves, .make = make_qwen2});
-const RegisterArchitecture qwen3({.name = "qwen3", .rope_pairs = RopePairs::halves, .make = make_qwen3});
-const RegisterArchitecture qwen3_moe({.name = "qwen3moe", .rope_pairs = RopePairs::halves, .make = make_qwen3_moe});
+const RegisterArchitecture qwen2({.name = "qwen2",
+                                  .rope_pairs = RopePairs::halves,
+                                  .biases = {.allowed = "attn_q attn_k attn_v attn_qkv attn_output output"},
+                                  .make = make_qwen2});
+const RegisterArchitecture qwen3(
+    {.name = "qwen3", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_qwen3});
+const RegisterArchitecture qwen3_moe({.name = "qwen3moe",
+                                      .rope_pairs = RopePairs::halves,
+                                      .biases = {.allowed = kAttentionBiases},
+                                      .make = make_qwen3_moe});
 
 const RegisterHfFamily qwen2_folders({.model_type = "qwen2",
                                       .architecture = "qwen2",
                                       .modules = llama_modules(),
+                                      .biases = {.always = "attn_q attn_k attn_v"},
                                       .read_more = read_qwen_keys,
                                       .context_length = 32'768,
                                       .n_kv_heads = 32});

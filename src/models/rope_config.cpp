@@ -19,8 +19,7 @@ constexpr const char* kContextKey = "rope.scaling.original_context_length";
 
 class RopeReader {
  public:
-  RopeReader(const Weights& weights, int head_dim)
-      : weights_(weights), keys_(weights.metadata()), dim_(rotated(head_dim)) {
+  RopeReader(const Weights& weights, int head_dim) : weights_(weights), keys_(weights), dim_(rotated(head_dim)) {
     rope_.interleaved = rope_pairs(weights.metadata()) == RopePairs::neighbours;
     rope_.dim = dim_;
   }
@@ -32,22 +31,24 @@ class RopeReader {
     return std::move(rope_);
   }
 
+  // A file that names no type of scaling but has a factor means linear scaling, as llama.cpp reads it.
   Rope scaled(int context) {
     const double base = keys_.positive(kBaseKey, 10'000.0);
-    const std::string scaling = keys_.string("rope.scaling.type", "none");
+    const std::string scaling = keys_.string("rope.scaling.type", "linear");
     if (scaling == "yarn") return yarn(base);
     if (scaling != "none" && scaling != "linear" && scaling != "longrope") {
       keys_.fail(ErrorCode::unsupported, str_cat(keys_.name("rope.scaling.type"), " none, linear, yarn or longrope"),
                  quote_bytes(scaling));
     }
-    const double factor = scaling == "linear" ? keys_.positive(kFactorKey, 1.0) : 1.0;
+    const double said = factor();
+    const double factor = scaling == "none" ? 1.0 : said;
     rope_.scale = static_cast<float>(keys_.positive("rope.scaling.attn_factor", 1.0));
     if (weights_.find(kLongKey) == nullptr) {
       rope_.inv_freq = divided(base, factor, weights_.find(kDivisorsKey) == nullptr ? nullptr : kDivisorsKey);
       return std::move(rope_);
     }
     rope_.inv_freq = divided(base, factor, kShortKey);
-    const int first_training = keys_.require_size(kContextKey, kMaxContext);
+    const int first_training = keys_.size(kContextKey, keys_.require_size("context_length", kMaxContext), kMaxContext);
     if (context > first_training) {
       rope_.longer_than = first_training;
       rope_.longer_inv_freq = divided(base, factor, kLongKey);
@@ -58,9 +59,16 @@ class RopeReader {
  private:
   int rotated(int head_dim) const {
     const std::string key = keys_.name("rope.dimension_count");
+    keys_.contains("rope.dimension_count");
     const int64_t dim = weights_.metadata().integer(key).value_or(head_dim);
     if (dim >= 0 && dim <= head_dim && dim % 2 == 0) return static_cast<int>(dim);
     keys_.fail(ErrorCode::corrupt_file, str_cat(key, " to be even and at most the head size ", head_dim), str_cat(dim));
+  }
+
+  // What positions are divided by; 0 says nothing, and old files have it under another name.
+  double factor() const {
+    const auto said = keys_.positive_or_none(keys_.contains(kFactorKey) ? kFactorKey : "rope.scale_linear");
+    return said.value_or(1.0);
   }
 
   double frequency(double base, int i) const { return std::pow(base, -2.0 * i / dim_); }
@@ -95,8 +103,8 @@ class RopeReader {
   // factor, and those between are blended, in the order of their numbers.
   Rope yarn(double base) {
     if (base <= 1.0) keys_.fail(ErrorCode::corrupt_file, str_cat(keys_.name(kBaseKey), " above 1"), str_cat(base));
-    const double factor = keys_.require_positive(kFactorKey);
-    const double context = keys_.require_size(kContextKey, kMaxContext);
+    const double factor = this->factor();
+    const double context = keys_.size(kContextKey, keys_.require_size("context_length", kMaxContext), kMaxContext);
     const auto number_of = [&](double turns) {  // the number of the frequency that turns so often
       return dim_ * std::log(context / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(base));
     };
@@ -114,7 +122,8 @@ class RopeReader {
       add(frequency(base, i) * (divided / factor + 1.0 - divided));
     }
     const double scale = factor > 1.0 ? 0.1 * std::log(factor) + 1.0 : 1.0;
-    rope_.scale = static_cast<float>(keys_.positive("rope.scaling.yarn_attn_factor", scale));
+    rope_.scale = static_cast<float>(keys_.positive("rope.scaling.yarn_attn_factor", scale) *
+                                     keys_.positive("rope.scaling.attn_factor", 1.0));
     return std::move(rope_);
   }
 

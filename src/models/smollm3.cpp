@@ -15,18 +15,18 @@ void read_smollm3_keys(const ConfigObject& root, HfKeys& keys) {
   turned = root.layer_flags("no_rope_layers", n).value_or(turned);
   keys.add("attention.rope_pattern", turned);
   if (!root.boolean("use_sliding_window").value_or(false)) return;
-  add_window(keys, window_size(root, std::nullopt),
+  add_window(root, keys, window_size(root, std::nullopt),
              sliding_layers(root, [&](int64_t i) { return !turned[static_cast<size_t>(i)]; }));
 }
 
 std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
-  const ConfigKeys keys(source.weights->metadata());
+  const ConfigKeys keys(*source.weights);
   const ModelConfig config = read_model_config(source);
   const std::vector<bool> turned = keys.layers("attention.rope_pattern", config.n_layers, 4);
   ModelConfig unturned = config;
   unturned.attention.rope = {};
-  const WindowedAttention with_rope = read_windowed_attention(source, config, 0);
-  const WindowedAttention without_rope = read_windowed_attention(source, unturned, 0);
+  const WindowedAttention with_rope = read_windowed_attention(source, config);
+  const WindowedAttention without_rope = read_windowed_attention(source, unturned);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
     const auto& attention = turned[static_cast<size_t>(i)] ? with_rope : without_rope;
@@ -34,11 +34,15 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture smollm3({.name = "smollm3", .rope_pairs = RopePairs::neighbours, .make = make_smollm3});
+const RegisterArchitecture smollm3({.name = "smollm3",
+                                    .rope_pairs = RopePairs::neighbours,
+                                    .biases = {.allowed = kBlockBiases},
+                                    .make = make_smollm3});
 
 const RegisterHfFamily smollm3_folders({.model_type = "smollm3",
                                         .architecture = "smollm3",
                                         .modules = llama_modules(),
+                                        .biases = {.attention_bias = false, .mlp_bias = false},
                                         .read_more = read_smollm3_keys,
                                         .context_length = 32'768,
                                         .n_kv_heads = 4,

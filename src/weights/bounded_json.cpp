@@ -7,9 +7,34 @@
 
 namespace emelex {
 
+std::string quoted_non_finite(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string || c == '"') {
+      out += c;
+      if (c == '"') in_string = !in_string;
+      if (c == '\\' && i + 1 < text.size()) out += text[++i];
+      continue;
+    }
+    bool found = false;
+    for (const std::string_view word : {"NaN", "-Infinity", "Infinity"}) {
+      if (!text.substr(i).starts_with(word)) continue;
+      out += str_cat("\"", word, "\"");
+      i += word.size() - 1;
+      found = true;
+      break;
+    }
+    if (!found) out += c;
+  }
+  return out;
+}
+
 bool JsonBuilder::key(std::string& name) {
   const auto [at, added] = open_.back()->emplace(name, nullptr);
-  if (!added) fail("each key once", str_cat(quote_bytes(name), " twice"));
+  if (!added && !limits_.as_python) fail("each key once", str_cat(quote_bytes(name), " twice"));
   member_ = &*at;
   return true;
 }

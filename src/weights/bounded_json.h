@@ -12,10 +12,15 @@ using Json = nlohmann::json;
 
 // How large a JSON text may be. Each use names its numbers and why.
 struct JsonLimits {
-  size_t bytes;   // of text
-  size_t depth;   // of arrays and objects in each other
-  size_t values;  // keys do not count; a value takes at most about 100 bytes of memory beside its text
+  size_t bytes;            // of text
+  size_t depth;            // of arrays and objects in each other
+  size_t values;           // keys do not count; a value takes at most about 100 bytes of memory beside its text
+  bool as_python = false;  // as its json module reads: of a key that is there twice the last counts
 };
+
+// The same text with NaN, Infinity and -Infinity, which are no JSON but which Python's json module writes, as strings
+// of these names.
+std::string quoted_non_finite(std::string_view text);
 
 // Builds the document of a JSON text itself, so that limits hold while it grows and a repeated key is seen. What
 // derives from it may take parts of a large text for itself, before a document of them would be made.

@@ -1,6 +1,7 @@
 #include "weights/weights.h"
 
 #include <system_error>
+#include <utility>
 
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -41,14 +42,32 @@ void Tensor::read_rows(int64_t first, std::span<float> to) const {
                  rows_of(mlx->biases, mlx->biases.empty() ? 0 : scale_bytes), to);
 }
 
+Weights::Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
+                 std::map<std::string, std::string, std::less<>> unreadable, std::vector<std::filesystem::path> files) {
+  if (files.empty()) files.push_back(path);
+  content_ = std::make_shared<const Content>(
+      Content{std::move(path), std::move(metadata), std::move(tensors), std::move(unreadable), std::move(files)});
+}
+
+std::shared_ptr<const Weights> Weights::recorded(std::shared_ptr<ReadRecord> record) const {
+  Weights same = *this;
+  same.record_ = std::move(record);
+  return std::make_shared<const Weights>(std::move(same));
+}
+
+void Weights::note_key(std::string_view key) const {
+  if (record_) record_->keys.emplace(key);
+}
+
 const Tensor* Weights::find(std::string_view name) const {
-  const auto at = tensors_.find(name);
-  if (at != tensors_.end()) return &at->second;
-  const auto unreadable = unreadable_.find(name);
-  if (unreadable == unreadable_.end()) return nullptr;
+  if (record_) record_->tensors.emplace(name);
+  const auto at = tensors().find(name);
+  if (at != tensors().end()) return &at->second;
+  const auto found = unreadable().find(name);
+  if (found == unreadable().end()) return nullptr;
   throw Error(ErrorCode::unsupported,
               str_cat("[weights] expected tensor ", quote_bytes(name), " in a type that emelex has, got ",
-                      unreadable->second, " in ", path_text(path_)));
+                      found->second, " in ", path_text(path())));
 }
 
 const Tensor& Weights::require(std::string_view name, const std::vector<int64_t>& shape) const {
@@ -56,7 +75,7 @@ const Tensor& Weights::require(std::string_view name, const std::vector<int64_t>
   if (tensor == nullptr || tensor->shape != shape) {
     const std::string got = tensor == nullptr ? "no such tensor" : shape_text(tensor->shape);
     throw Error(ErrorCode::corrupt_file, str_cat("[weights] expected tensor ", quote_bytes(name), " of shape ",
-                                                 shape_text(shape), ", got ", got, " in ", path_text(path_)));
+                                                 shape_text(shape), ", got ", got, " in ", path_text(path())));
   }
   return *tensor;
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,33 +48,41 @@ struct Tensor {
 // "[3, 8]", for messages.
 std::string shape_text(const std::vector<int64_t>& shape);
 
-// A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread.
+// What a reader asked a model's files for: the names of tensors, and of metadata keys. See Weights::recorded.
+struct ReadRecord {
+  std::set<std::string, std::less<>> tensors;
+  std::set<std::string, std::less<>> keys;
+};
+
+// A model's files, opened: its metadata and its tensors by name. Immutable; safe to use from any thread, but for what
+// recorded() gives, which belongs to one thread.
 class Weights {
  public:
   // `unreadable` names what the files hold beside: tensor → what is in it that emelex has no type for. `files` may be
   // empty where that is `path` alone.
   Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
           std::map<std::string, std::string, std::less<>> unreadable = {},
-          std::vector<std::filesystem::path> files = {})
-      : path_(std::move(path)),
-        metadata_(std::move(metadata)),
-        tensors_(std::move(tensors)),
-        unreadable_(std::move(unreadable)),
-        files_(std::move(files)) {
-    if (files_.empty()) files_.push_back(path_);
-  }
+          std::vector<std::filesystem::path> files = {});
 
   // The .gguf file, of several the first; or the folder of a model that is one.
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return content_->path; }
   // The files that the tensors are in, the first of several first.
-  const std::vector<std::filesystem::path>& files() const { return files_; }
-  const Metadata& metadata() const { return metadata_; }
-  const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
+  const std::vector<std::filesystem::path>& files() const { return content_->files; }
+  const Metadata& metadata() const { return content_->metadata; }
+  const std::map<std::string, Tensor, std::less<>>& tensors() const { return content_->tensors; }
   // What find() throws for: tensor → what is in it.
-  const std::map<std::string, std::string, std::less<>>& unreadable() const { return unreadable_; }
+  const std::map<std::string, std::string, std::less<>>& unreadable() const { return content_->unreadable; }
 
   // The same with other metadata.
-  Weights with_metadata(Metadata metadata) const { return {path_, std::move(metadata), tensors_, unreadable_, files_}; }
+  Weights with_metadata(Metadata metadata) const {
+    return {path(), std::move(metadata), tensors(), unreadable(), files()};
+  }
+
+  // The same files, sharing their content. Adds to `record` the name of each tensor that find() and require() are asked
+  // for, and of each key that note_key() is told of.
+  std::shared_ptr<const Weights> recorded(std::shared_ptr<ReadRecord> record) const;
+  // Metadata has no record of its own: whoever reads a key for a model says so here (ConfigKeys does).
+  void note_key(std::string_view key) const;
 
   // The tensor of that name, or nullptr. Throws Error(unsupported) when it is there and can't be read.
   const Tensor* find(std::string_view name) const;
@@ -83,11 +92,15 @@ class Weights {
   const Tensor& require(std::string_view name, const std::vector<int64_t>& shape) const;
 
  private:
-  std::filesystem::path path_;
-  Metadata metadata_;
-  std::map<std::string, Tensor, std::less<>> tensors_;
-  std::map<std::string, std::string, std::less<>> unreadable_;
-  std::vector<std::filesystem::path> files_;
+  struct Content {
+    std::filesystem::path path;
+    Metadata metadata;
+    std::map<std::string, Tensor, std::less<>> tensors;
+    std::map<std::string, std::string, std::less<>> unreadable;
+    std::vector<std::filesystem::path> files;
+  };
+  std::shared_ptr<const Content> content_;
+  std::shared_ptr<ReadRecord> record_;
 };
 
 // Opens a model by path: a .gguf file, a folder with config.json and .safetensors files, or one of those. Of a model in

@@ -32,6 +32,7 @@ GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
   number("llama.attention.head_count", sizes.heads);
   number("llama.attention.head_count_kv", sizes.kv_heads);
   number("llama.attention.key_length", sizes.head_dim);
+  number("llama.attention.value_length", sizes.head_dim);
   number("llama.rope.dimension_count", sizes.head_dim);
   file.add("llama.attention.layer_norm_rms_epsilon", 1e-5F);
   if (model.window > 0) number("llama.attention.sliding_window", model.window);

@@ -44,7 +44,7 @@ def changed(suffix, dtype=None, shape=None, value_bytes=None):
 
 
 def cases():
-    for i, value in enumerate((0, -1, 7, 64, 2**31, 2**32 + 4, 2**63, 2**64 + 4, 4.0, "4", [], True)):
+    for i, value in enumerate((0, -1, 7, 63, 2**31, 2**32 + 4, 2**63, 2**64 + 4, 4.5, "4", [], True)):
         kind = "dimensions" if isinstance(value, int) and value > 2**31 else "sizes"
         yield folder(f"bits-{i}", kind, "quantization", dict(FORMAT, bits=value))
         yield folder(f"group-{i}", kind, "quantization|whole groups", dict(FORMAT, group_size=value))
@@ -56,14 +56,14 @@ def cases():
     yield folder("unknown-method", "format", "quant_method", {"quant_method": "awq", "bits": 4}, key="quantization_config")
     yield folder("not-said", "sizes", "'quantization', which says", False)
     yield folder("plain-by-config", "sizes", "to be plain", {**FORMAT, NAME: False})
-    yield folder("other-bits", "sizes", "scales' of shape|whole groups", dict(FORMAT, bits=8))
-    yield folder("other-group", "sizes", "scales' of shape|whole groups", dict(FORMAT, group_size=64))
-    yield folder("other-mode", "sizes", "no biases|U8 for", {"mode": "mxfp4", "group_size": 32, "bits": 4})
+    # What the configuration says of a module by its name counts; of the others bits and groups follow from the shapes.
+    for label, own in (("bits", {"bits": 8}), ("group", {"group_size": 64}), ("mode", {"mode": "mxfp4"})):
+        yield folder(f"other-{label}", "sizes", "scales' of shape|whole groups|no biases|U8 for", {**FORMAT, NAME: {**FORMAT, **own}})
     rows = len(TOKENS)
     for label, kind, suffix, shape in (("scales-short", "range", ".scales", [rows - 1, 1]), ("scales-wide", "range", ".scales", [rows, 2]),
                                        ("biases-short", "range", ".biases", [1, 1]), ("scales-flat", "dimensions", ".scales", [rows]),
                                        ("weight-flat", "dimensions", ".weight", [rows * 4]), ("scales-empty", "range", ".scales", [0, 1]),
-                                       ("weight-empty", "range", ".weight", [rows, 0]), ("weight-wide", "range", ".weight", [rows, 5]),
+                                       ("weight-empty", "range", ".weight", [rows, 0]), ("weight-wide", "range", ".weight", [rows, 7]),
                                        ("weight-4d", "dimensions", ".weight", [rows, 1, 1, 4])):
         yield folder(label, kind, r"embed_tokens|token_embd", entries=changed(suffix, shape=shape))
     for label, suffix, dtype, size in (("scales-of-integers", ".scales", "I16", 2), ("scales-of-bytes", ".scales", "U8", 1),

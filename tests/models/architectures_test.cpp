@@ -71,6 +71,7 @@ class TinyFile {
     number("attention.head_count", kHeads);
     number("attention.head_count_kv", kKvHeads);
     number("attention.key_length", kHeadDim);
+    number("attention.value_length", kHeadDim);
     file_.add(prefix_ + tiny_.epsilon, 1e-5F);
     if (tiny_.mlp >= MlpKind::mixture) {
       number("expert_count", kExperts);
@@ -115,9 +116,13 @@ class TinyFile {
   }
   void linear(const std::string& name, int64_t rows, int64_t columns) {
     matrix(name + ".weight", rows, columns);
-    if (tiny_.projections == Projections::with_biases) add(name + ".bias", {rows}, 0.5F, 0.0F);
+    const bool gated = tiny_.mlp == MlpKind::gated && name.find("ffn_") != std::string::npos;
+    if (tiny_.projections == Projections::with_biases && !gated) add(name + ".bias", {rows}, 0.5F, 0.0F);
   }
-  void norm(const std::string& name, int64_t size) { add(name + ".weight", {size}, 0.3F, 1.0F); }
+  void norm(const std::string& name, int64_t size) {
+    add(name + ".weight", {size}, 0.3F, 1.0F);
+    if (tiny_.mlp == MlpKind::gelu) add(name + ".bias", {size}, 0.3F, 0.0F);
+  }
 
   void add(const std::string& name, const std::vector<int64_t>& shape, float spread, float middle) {
     std::vector<float> values;

@@ -77,6 +77,7 @@ void TinyLlama::write(const std::filesystem::path& path, const std::string& with
   number("llama.attention.head_count", n_heads);
   number("llama.attention.head_count_kv", n_kv_heads);
   number("llama.attention.key_length", head_dim);
+  number("llama.attention.value_length", head_dim);
   number("llama.rope.dimension_count", rope_dim);
   if (n_experts > 0) {
     number("llama.expert_count", n_experts);

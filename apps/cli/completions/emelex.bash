@@ -39,7 +39,7 @@ _emelex() {
         3) mapfile -t COMPREPLY < <(compgen -W "$(emelex config 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$current"); return ;;
       esac
       ;;
-    show) flags="--json --full --tensors --metadata --template" ;;
+    show) flags="--json --full --tensors --metadata --keys --template" ;;
   esac
   if [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$flags --help" -- "$current")

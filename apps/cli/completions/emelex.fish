@@ -50,7 +50,7 @@ complete -c emelex -n "__fish_seen_subcommand_from pull" -l verify
 complete -c emelex -n "__fish_seen_subcommand_from verify" -l deep
 complete -c emelex -n "__fish_seen_subcommand_from config; and not __fish_seen_subcommand_from path get set" -f -a "path get set"
 complete -c emelex -n "__fish_seen_subcommand_from config; and __fish_seen_subcommand_from get set" -f -a "(emelex config 2>/dev/null | awk 'NR > 1 { print \$1 }')"
-for flag in full tensors metadata template
+for flag in full tensors metadata keys template
     complete -c emelex -n "__fish_seen_subcommand_from show" -l $flag
 end
 complete -c emelex -n "__fish_seen_subcommand_from eval" -l against -r

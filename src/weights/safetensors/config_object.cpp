@@ -1,13 +1,23 @@
 #include "weights/safetensors/config_object.h"
 
+#include <cmath>
+
 #include "base/strings.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
 
-bool ConfigObject::contains(std::string_view key) const { return object_->contains(key); }
+void ConfigObject::note(std::string_view key) const {
+  if (record_ != nullptr) record_->insert(str_cat(prefix_, key));
+}
+
+bool ConfigObject::contains(std::string_view key) const {
+  note(key);
+  return object_->contains(key);
+}
 
 const Json* ConfigObject::find(std::string_view key) const {
+  note(key);
   const auto at = object_->find(key);
   return at == object_->end() || at->is_null() ? nullptr : &*at;
 }
@@ -15,6 +25,12 @@ const Json* ConfigObject::find(std::string_view key) const {
 std::optional<int64_t> ConfigObject::integer(std::string_view key, int64_t least, int64_t most) const {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
+  if (value->is_number_float()) {  // "4096.0"
+    const double number = value->get<double>();
+    if (number == std::floor(number) && number >= static_cast<double>(least) && number <= static_cast<double>(most)) {
+      return static_cast<int64_t>(number);
+    }
+  }
   if (!value->is_number_integer() || (value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX) ||
       value->get<int64_t>() < least || value->get<int64_t>() > most) {
     fail(key, str_cat("an integer from ", least, " to ", most), *value);
@@ -26,6 +42,13 @@ std::optional<double> ConfigObject::positive(std::string_view key) const {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number() || !(value->get<double>() > 0)) fail(key, "a positive number", *value);
+  return value->get<double>();
+}
+
+std::optional<double> ConfigObject::number(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number()) fail(key, "a number", *value);
   return value->get<double>();
 }
 
@@ -47,7 +70,11 @@ std::optional<ConfigObject> ConfigObject::object(std::string_view key) const {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_object()) fail(key, "an object", *value);
-  return ConfigObject(*value, str_cat(prefix_, key, "."), source_);
+  return ConfigObject(*value, str_cat(prefix_, key, "."), source_, record_);
+}
+
+ConfigObject ConfigObject::inner(const Json& object, std::string_view name) const {
+  return {object, str_cat(prefix_, name, "."), source_, record_};
 }
 
 std::optional<std::vector<bool>> ConfigObject::layer_flags(std::string_view key, int64_t n) const {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,8 +24,10 @@ constexpr int64_t kMostConfigInteger = int64_t{1} << 40;
 class ConfigObject {
  public:
   // `prefix` is put before the keys in messages: "rope_scaling."
-  ConfigObject(const Json& object, std::string prefix, std::string_view source)
-      : object_(&object), prefix_(std::move(prefix)), source_(source) {}
+  // The names of keys that are asked for, with their prefixes, are added to `record` unless it is nullptr.
+  ConfigObject(const Json& object, std::string prefix, std::string_view source,
+               std::set<std::string, std::less<>>* record = nullptr)
+      : object_(&object), prefix_(std::move(prefix)), source_(source), record_(record) {}
 
   const Json& json() const { return *object_; }
   bool contains(std::string_view key) const;  // null counts
@@ -31,9 +35,12 @@ class ConfigObject {
 
   std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
   std::optional<double> positive(std::string_view key) const;
+  std::optional<double> number(std::string_view key) const;
   std::optional<bool> boolean(std::string_view key) const;
   std::optional<std::string> string(std::string_view key) const;
   std::optional<ConfigObject> object(std::string_view key) const;
+  // An object that was made of this one's parts; messages call it `name`. It must outlive what is given back.
+  ConfigObject inner(const Json& object, std::string_view name) const;
   // Which layers have something other than 0 in a list with one for each of `n`, or more.
   std::optional<std::vector<bool>> layer_flags(std::string_view key, int64_t n) const;
 
@@ -50,9 +57,12 @@ class ConfigObject {
   template <class T>
   T required(std::string_view key, const std::optional<T>& value) const;
 
+  void note(std::string_view key) const;
+
   const Json* object_;
   std::string prefix_;
   std::string_view source_;
+  std::set<std::string, std::less<>>* record_;
 };
 
 }  // namespace emelex

@@ -1,12 +1,14 @@
 #include "weights/safetensors/hf_config.h"
 
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "weights/bounded_json.h"
 #include "weights/safetensors/config_object.h"
+#include "weights/safetensors/hf_key_rules.h"
 #include "weights/safetensors/hf_keys.h"
 #include "weights/safetensors/hf_rope.h"
 
@@ -14,12 +16,13 @@ namespace emelex {
 namespace {
 
 // The largest have a list entry for every expert's quantization: some 100,000 values in 2 MB.
-constexpr JsonLimits kConfigLimits{16 << 20, 32, 1'000'000};
+constexpr JsonLimits kConfigLimits{16 << 20, 32, 1'000'000, true};
 constexpr int64_t kMostHeadDim = 4096;  // 512 is the largest there is
 
 class ConfigReader {
  public:
-  ConfigReader(const Json& root, const std::string& source) : root_(root, "", source), text_(root_) {
+  ConfigReader(const Json& root, const std::string& source, std::set<std::string, std::less<>>* record = nullptr)
+      : root_(root, "", source, record), text_(root_) {
     config_.metadata = Metadata(source);
   }
 
@@ -39,6 +42,8 @@ class ConfigReader {
   void read_family();
   void find_text_part();
   void refuse_what_is_not_computed() const;
+  void refuse_other_heads() const;
+  void read_biases();
   void read_sizes();
   void read_token_ids();
 
@@ -55,6 +60,7 @@ HfConfig ConfigReader::read(const std::string& name) {
   config_.quantization = read_hf_quantization(root_);
   find_text_part();
   refuse_what_is_not_computed();
+  read_biases();
   read_sizes();
   read_hf_rope(text_, head_dim_, config_);
   HfKeys keys(config_.metadata, config_.family->architecture);
@@ -86,12 +92,52 @@ void ConfigReader::find_text_part() {
   config_.metadata.add("emelex.text_part_of", std::string(config_.family->model_type));
 }
 
+// transformers has two names for each of these.
+bool is_same_activation(std::string_view a, std::string_view b) {
+  const auto main_name = [](std::string_view name) {
+    return name == "swish" ? "silu" : name == "gelu_new" ? "gelu_pytorch_tanh" : name;
+  };
+  return main_name(a) == main_name(b);
+}
+
 // What would give wrong text if it was passed over.
 void ConfigReader::refuse_what_is_not_computed() const {
   const std::string_view expected = config_.family->activation;
   const char* key = text_.contains("hidden_activation") ? "hidden_activation" : "hidden_act";
   const std::string activation = text_.string(key).value_or(std::string(expected));
-  if (activation != expected) text_.fail(ErrorCode::unsupported, key, quote_bytes(expected), quote_bytes(activation));
+  if (!is_same_activation(activation, expected)) {
+    text_.fail(ErrorCode::unsupported, key, quote_bytes(expected), quote_bytes(activation));
+  }
+  if (!text_.boolean("is_causal").value_or(true)) {
+    text_.fail(ErrorCode::unsupported, "is_causal", "true", "false (an embedding model, which does not write text)");
+  }
+  refuse_other_heads();
+}
+
+// Models that give something else than the next token have the same model_type.
+void ConfigReader::refuse_other_heads() const {
+  const Json* names = root_.find("architectures");
+  if (names == nullptr || !names->is_array()) return;
+  for (const Json& name : *names) {
+    if (!name.is_string()) continue;
+    const auto& text = name.get_ref<const std::string&>();
+    for (const std::string_view head :
+         {"ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForReward", "RewardModel"}) {
+      if (text.find(head) == std::string::npos) continue;
+      root_.fail(ErrorCode::unsupported, "architectures", "of a model that writes text", quote_bytes(text));
+    }
+  }
+}
+
+void ConfigReader::read_biases() {
+  const HfBiases& biases = config_.family->biases;
+  config_.biases = biases.always;
+  if (biases.attention_bias && text_.boolean("attention_bias").value_or(*biases.attention_bias)) {
+    config_.biases += " attn_q attn_k attn_v attn_qkv attn_output";
+  }
+  if (biases.mlp_bias && text_.boolean("mlp_bias").value_or(*biases.mlp_bias)) {
+    config_.biases += " ffn_gate ffn_up ffn_down";
+  }
 }
 
 void ConfigReader::read_sizes() {
@@ -142,13 +188,27 @@ void ConfigReader::read_token_ids() {
 
 }  // namespace
 
+Json parse_config(std::string_view text, const std::string& source) {
+  const bool is_bounded = text.size() <= kConfigLimits.bytes;  // else no copy is made, and the parser refuses it
+  const std::string quoted = is_bounded ? quoted_non_finite(text) : "";
+  Json root = parse_json(is_bounded ? quoted : text, kConfigLimits, "config", source);
+  if (root.is_object()) return root;
+  throw Error(ErrorCode::corrupt_file,
+              str_cat("[config] expected a JSON object, got ", root.type_name(), " in ", source));
+}
+
 HfConfig read_hf_config(std::string_view text, const std::string& source, const std::string& name) {
-  const Json root = parse_json(text, kConfigLimits, "config", source);
-  if (!root.is_object()) {
-    throw Error(ErrorCode::corrupt_file,
-                str_cat("[config] expected a JSON object, got ", root.type_name(), " in ", source));
-  }
+  const Json root = parse_config(text, source);
   return ConfigReader(root, source).read(name);
+}
+
+std::vector<KeyState> hf_config_keys(std::string_view text, const std::string& source) {
+  const Json root = parse_config(text, source);
+  std::set<std::string, std::less<>> record;
+  ConfigReader(root, source, &record).read("model");
+  std::vector<KeyState> states;
+  add_key_states(root, "", record, states);
+  return states;
 }
 
 }  // namespace emelex

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/key_state.h"
 #include "weights/metadata.h"
 #include "weights/safetensors/hf_families.h"
 #include "weights/safetensors/hf_quantization.h"
@@ -20,11 +21,16 @@ struct HfConfig {
   //   emelex.text_part_of       the model_type of one that reads pictures, too, of which this is the text part
   //   emelex.eos_token_ids      all of them, where config.json lists several
   Metadata metadata;
-  bool tied = false;  // the output is the embedding
+  bool tied = false;   // the output is the embedding
+  std::string biases;  // modules that have one, as HfBiases has them
   HfQuantization quantization;
   // What is a tensor in a GGUF file, by its name there: what divides each RoPE frequency, [rope dimensions / 2].
   std::map<std::string, std::vector<float>> tensors;
 };
+
+// What becomes of each key of config.json, those of objects in it as "rope_parameters.factor". Throws as read_hf_config
+// does.
+std::vector<KeyState> hf_config_keys(std::string_view text, const std::string& source);
 
 // `source` is config.json's path and `name` what the model is called where the file does not say. Throws Error, naming
 // the key and the file: corrupt_file for what can't be meant, unsupported for what emelex does not compute.

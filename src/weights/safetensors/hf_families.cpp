@@ -74,16 +74,22 @@ std::optional<std::string> text_part_name(const HfFamily& family, std::string_vi
   return std::nullopt;
 }
 
-std::string gguf_tensor_name(const HfFamily& family, std::string_view name) {
-  for (const HfModule& module : family.modules) {
-    if (auto found = renamed(name, module.huggingface, module.gguf, is_module(module))) return *std::move(found);
+std::optional<std::string> gguf_tensor_name(const HfFamily& family, std::string_view name) {
+  const std::string whole = str_cat("model.", name);
+  for (const std::string_view tried : {name, std::string_view(whole)}) {
+    for (const HfModule& module : family.modules) {
+      if (auto found = renamed(tried, module.huggingface, module.gguf, is_module(module))) return found;
+    }
   }
-  return std::string(name);
+  return std::nullopt;
 }
 
 bool is_transposed(const HfFamily& family, std::string_view name) {
+  const std::string whole = str_cat("model.", name);
   return std::any_of(family.modules.begin(), family.modules.end(), [&](const HfModule& module) {
-    return module.transposed && renamed(name, module.huggingface, module.gguf, is_module(module));
+    const bool named = renamed(name, module.huggingface, module.gguf, is_module(module)) ||
+                       renamed(whole, module.huggingface, module.gguf, is_module(module));
+    return module.transposed && named;
   });
 }
 

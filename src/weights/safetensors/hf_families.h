@@ -24,10 +24,25 @@ struct HfModule {
 class ConfigObject;
 class HfKeys;
 
+// Which modules have biases, by their names in GGUF without the layer: those of `always`, and what the keys of
+// config.json say that the family has.
+struct HfBiases {
+  std::string_view always = {};
+  std::optional<bool> attention_bias = std::nullopt;  // what a missing key means; nothing: there is no such key
+  std::optional<bool> mlp_bias = std::nullopt;
+};
+
 enum class HfNorm {
   rms,
   rms_less_one,  // RMSNorm whose weights are stored less 1, as Gemma's; GGUF files have them whole
   layer,
+};
+
+// Which form of config.json says how positions are told (hf_rope.cpp).
+enum class HfRopeForm {
+  flat,    // one object for all layers
+  nested,  // one for each type of layer
+  phi3,    // flat, of LongRoPE alone
 };
 
 // A model_type of config.json, described and registered by a file of src/models. Another family that computes what one
@@ -36,6 +51,7 @@ struct HfFamily {
   std::string_view model_type;
   std::string_view architecture;  // general.architecture, and what its metadata keys begin with
   std::vector<HfModule> modules;
+  HfBiases biases = {.attention_bias = false};
   // Keys that other families do not have; nullptr: none.
   void (*read_more)(const ConfigObject& root, HfKeys& keys) = nullptr;
   std::string_view activation = "silu";  // the only one that is computed
@@ -47,7 +63,12 @@ struct HfFamily {
   double norm_eps = 1e-6;
   double rope_base = 10'000.0;
   double rotated = 1.0;  // part of a head that RoPE turns
-  bool tied = false;     // the output is the embedding
+  HfRopeForm rope_form = HfRopeForm::flat;
+  bool partial_rope = false;              // partial_rotary_factor counts; other families turn all of a head
+  double local_rope_base = 10'000.0;      // of layers with a window, where the form is nested
+  bool has_local_base_key = false;        // which rope_local_base_freq says
+  std::string_view rope_parameters = {};  // JSON, where config.json has none
+  bool tied = false;                      // the output is the embedding
   // Where that is left out; without: config.json must say it.
   std::optional<int64_t> n_heads = std::nullopt;
   std::optional<int64_t> vocab_size = std::nullopt;
@@ -79,7 +100,8 @@ bool is_transposed(const HfFamily& family, std::string_view name);
 // nothing for a tensor that is none of it. Others' names stay.
 std::optional<std::string> text_part_name(const HfFamily& family, std::string_view name);
 
-// "model.layers.3.self_attn.q_proj.weight" → "blk.3.attn_q.weight". A tensor of no known module keeps its name.
-std::string gguf_tensor_name(const HfFamily& family, std::string_view name);
+// "model.layers.3.self_attn.q_proj.weight" → "blk.3.attn_q.weight", also without "model.", as a model without its
+// output is saved. Nothing for a tensor of no known module.
+std::optional<std::string> gguf_tensor_name(const HfFamily& family, std::string_view name);
 
 }  // namespace emelex

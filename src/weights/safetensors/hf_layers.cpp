@@ -1,5 +1,6 @@
 #include "weights/safetensors/hf_layers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "weights/bounded_json.h"
@@ -36,7 +37,10 @@ void add_window(HfKeys& keys, std::optional<int64_t> window) {
   if (window) keys.add("attention.sliding_window", *window);
 }
 
-void add_window(HfKeys& keys, std::optional<int64_t> window, std::vector<bool> sliding) {
+void add_window(const ConfigObject& root, HfKeys& keys, std::optional<int64_t> window, std::vector<bool> sliding) {
+  if (!window && std::find(sliding.begin(), sliding.end(), true) != sliding.end()) {
+    root.fail(ErrorCode::unsupported, "sliding_window", "a number, as layers have a window", "none");
+  }
   if (!window) return;
   keys.add("attention.sliding_window", *window);
   keys.add("attention.sliding_window_pattern", std::move(sliding));

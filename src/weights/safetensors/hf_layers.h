@@ -20,9 +20,11 @@ std::optional<int64_t> window_size(const ConfigObject& root, std::optional<int64
 // Which layers have the window: by layer_types, or where `slides(layer)`.
 std::vector<bool> sliding_layers(const ConfigObject& root, const std::function<bool(int64_t layer)>& slides);
 
-// A window in all layers, or in those alone; none: no keys.
+// A window in all layers; none: no keys.
 void add_window(HfKeys& keys, std::optional<int64_t> window);
-void add_window(HfKeys& keys, std::optional<int64_t> window, std::vector<bool> sliding);
+// A window in those layers. Throws Error(unsupported) where some have one and its size is not said, as transformers
+// does.
+void add_window(const ConfigObject& root, HfKeys& keys, std::optional<int64_t> window, std::vector<bool> sliding);
 
 // How many experts there are, and how many of them compute a token. Files of any age have one of two names; a missing
 // key is `n` or `n_used`.

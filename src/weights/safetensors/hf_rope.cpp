@@ -12,6 +12,11 @@
 namespace emelex {
 namespace {
 
+// The objects are those of transformers' modeling_rope_utils.py, which reads three forms:
+//   flat    rope_parameters, or in older files rope_scaling, which wins where it says something
+//   nested  rope_parameters with one object for each type of layer (HfRopeForm::nested); rope_scaling then adds to that
+//           of full_attention
+//   old     rope_theta, partial_rotary_factor and original_max_position_embeddings at the root
 class RopeReader {
  public:
   RopeReader(const ConfigObject& root, HfConfig& config)
@@ -20,60 +25,126 @@ class RopeReader {
   void read(int64_t head_dim);
 
  private:
-  void read_scaling(const ConfigObject& scaling);
-  void read_llama3(const ConfigObject& scaling);
-  void read_yarn(const ConfigObject& scaling);
-  void read_longrope(const ConfigObject& scaling);
-  std::vector<float> divisors(const ConfigObject& scaling, std::string_view key) const;
-  double original_context(const ConfigObject& scaling) const;
+  Json flat();
+  Json nested(const char* layer_type) const;
+  void read_theta_and_size(const ConfigObject& rope, int64_t head_dim);
+  void read_sliding();
+  void read_scaling(const ConfigObject& rope);
+  void read_llama3(const ConfigObject& rope);
+  void read_yarn(const ConfigObject& rope);
+  void read_longrope(const ConfigObject& rope);
+  std::string type_of(const ConfigObject& rope) const;
+  std::vector<float> divisors(const ConfigObject& rope, std::string_view key) const;
+  double longest_context() const;
+  double original_context(const ConfigObject& rope) const;
+  bool is_nested() const { return config_.family->rope_form == HfRopeForm::nested; }
+  bool is_phi3() const { return config_.family->rope_form == HfRopeForm::phi3; }
 
   const ConfigObject& root_;
   HfConfig& config_;
   HfKeys keys_;
   int64_t dim_ = 0;  // values of a head that turn
   double base_ = 0;
+  std::string_view name_ = "rope_parameters";  // of the object, for messages
 };
 
-// Older files have rope_theta and rope_scaling, newer ones both in rope_parameters, which may hold one object for each
-// type of layer.
 void RopeReader::read(int64_t head_dim) {
-  const auto parameters = root_.object("rope_parameters");
-  const auto full = parameters ? parameters->object("full_attention") : std::nullopt;
-  const auto sliding = parameters ? parameters->object("sliding_attention") : std::nullopt;
-  const auto scaling = full ? full : parameters ? parameters : root_.object("rope_scaling");
-  base_ = root_.positive("rope_theta").value_or(config_.family->rope_base);
-  double rotated = root_.positive("partial_rotary_factor").value_or(config_.family->rotated);
-  if (scaling) {
-    base_ = scaling->positive("rope_theta").value_or(base_);
-    rotated = scaling->positive("partial_rotary_factor").value_or(rotated);
+  const Json object = is_nested() ? nested("full_attention") : flat();
+  const ConfigObject rope = root_.inner(object, is_nested() ? "rope_parameters.full_attention" : name_);
+  read_theta_and_size(rope, head_dim);
+  config_.metadata.add("emelex.rope.interleaved", config_.family->rope_pairs == RopePairs::neighbours);
+  if (is_nested()) read_sliding();
+  read_scaling(rope);
+}
+
+Json RopeReader::flat() {
+  const auto scaling = root_.object("rope_scaling");
+  if (scaling && !scaling->json().empty()) {
+    name_ = "rope_scaling";
+    return scaling->json();
   }
+  const auto parameters = root_.object("rope_parameters");
+  if (!parameters) {
+    const std::string_view otherwise = config_.family->rope_parameters;
+    return otherwise.empty() ? Json::object() : Json::parse(otherwise);
+  }
+  // Such a form is another family's: transformers finds no type in it.
+  for (const char* key : {"full_attention", "sliding_attention"}) {
+    if (parameters->contains(key)) parameters->fail(ErrorCode::unsupported, key, "left out", "an object");
+  }
+  return parameters->json();
+}
+
+Json RopeReader::nested(const char* layer_type) const {
+  const auto parameters = root_.object("rope_parameters");
+  const auto own = parameters ? parameters->object(layer_type) : std::nullopt;
+  Json rope = own ? own->json() : Json{{"rope_type", "default"}};
+  const auto scaling = root_.object("rope_scaling");
+  if (!scaling || std::string_view(layer_type) != "full_attention") return rope;
+  if (parameters && !own)
+    root_.fail(ErrorCode::unsupported, "rope_scaling", "left out beside rope_parameters", "there");
+  rope.update(scaling->json());
+  return rope;
+}
+
+void RopeReader::read_theta_and_size(const ConfigObject& rope, int64_t head_dim) {
+  const HfFamily& family = *config_.family;
+  const auto theta = rope.positive("rope_theta");
+  const auto root_theta = root_.positive("rope_theta");
+  base_ = theta.value_or(root_theta.value_or(family.rope_base));
+  const auto own = rope.positive("partial_rotary_factor");
+  const auto of_root = root_.positive("partial_rotary_factor");
+  double rotated = own.value_or(of_root.value_or(family.rotated));
   if (rotated > 1.0) {
     root_.fail(ErrorCode::corrupt_file, "partial_rotary_factor", "at most 1", str_cat(rotated));
+  }
+  if (!family.partial_rope && rotated != 1.0) {
+    // Of these families transformers turns all of a head, and fails where the frequencies are scaled.
+    if (type_of(rope) != "default") rope.fail(ErrorCode::unsupported, "partial_rotary_factor", "1", str_cat(rotated));
+    rotated = 1.0;
   }
   dim_ = static_cast<int64_t>(static_cast<double>(head_dim) * rotated);
   keys_.add("rope.dimension_count", dim_);
   keys_.add("rope.freq_base", base_);
-  auto local = root_.positive("rope_local_base_freq");
-  if (sliding) local = sliding->positive("rope_theta");
-  if (local) keys_.add("rope.freq_base_swa", *local);
-  config_.metadata.add("emelex.rope.interleaved", config_.family->rope_pairs == RopePairs::neighbours);
-  if (scaling) read_scaling(*scaling);
 }
 
-void RopeReader::read_scaling(const ConfigObject& scaling) {
-  const std::string type = scaling.string("rope_type").value_or(scaling.string("type").value_or("default"));
+// Layers with a window turn by frequencies of their own, which are never scaled.
+void RopeReader::read_sliding() {
+  const Json object = nested("sliding_attention");
+  const ConfigObject rope = root_.inner(object, "rope_parameters.sliding_attention");
+  const std::string type = type_of(rope);
+  if (type != "default") rope.fail(ErrorCode::unsupported, "rope_type", "default", quote_bytes(type));
+  const auto rotated = rope.positive("partial_rotary_factor").value_or(1.0);
+  if (rotated != 1.0) rope.fail(ErrorCode::unsupported, "partial_rotary_factor", "1", str_cat(rotated));
+  const HfFamily& family = *config_.family;
+  const auto local = family.has_local_base_key ? root_.positive("rope_local_base_freq") : std::nullopt;
+  keys_.add("rope.freq_base_swa", rope.positive("rope_theta").value_or(local.value_or(family.local_rope_base)));
+}
+
+std::string RopeReader::type_of(const ConfigObject& rope) const {
+  const std::string old_name = rope.string("type").value_or("default");
+  return rope.string("rope_type").value_or(old_name);
+}
+
+void RopeReader::read_scaling(const ConfigObject& rope) {
+  const std::string type = type_of(rope);
   if (type == "default") return;
+  if (is_phi3()) {
+    // Early files call it by other names; another type transformers refuses.
+    if (type == "longrope" || type == "su" || type == "yarn") return read_longrope(rope);
+    rope.fail(ErrorCode::unsupported, "rope_type", "default or longrope", quote_bytes(type));
+  }
   if (type == "linear") {
     keys_.add("rope.scaling.type", std::string("linear"));
-    keys_.add("rope.scaling.factor", scaling.require_positive("factor"));
+    keys_.add("rope.scaling.factor", rope.require_positive("factor"));
   } else if (type == "llama3") {
-    read_llama3(scaling);
-  } else if (type == "longrope" || (scaling.contains("long_factor") && (type == "su" || type == "yarn"))) {
-    read_longrope(scaling);  // early files of Phi 3 call it by the other names
+    read_llama3(rope);
+  } else if (type == "longrope") {
+    read_longrope(rope);
   } else if (type == "yarn") {
-    read_yarn(scaling);
+    read_yarn(rope);
   } else {
-    scaling.fail(ErrorCode::unsupported, "rope_type", "default, linear, llama3, yarn or longrope", quote_bytes(type));
+    rope.fail(ErrorCode::unsupported, "rope_type", "default, linear, llama3, yarn or longrope", quote_bytes(type));
   }
 }
 
@@ -83,7 +154,7 @@ void RopeReader::read_llama3(const ConfigObject& scaling) {
   const double factor = scaling.require_positive("factor");
   const double low = scaling.require_positive("low_freq_factor");
   const double high = scaling.require_positive("high_freq_factor");
-  const double context = scaling.require_positive("original_max_position_embeddings");
+  const double context = original_context(scaling);
   if (!(high > low)) scaling.fail(ErrorCode::corrupt_file, "high_freq_factor", str_cat("above ", low), str_cat(high));
   std::vector<float>& divisors = config_.tensors["rope_freqs.weight"];
   for (int64_t i = 0; i < dim_ / 2; ++i) {
@@ -94,40 +165,61 @@ void RopeReader::read_llama3(const ConfigObject& scaling) {
   }
 }
 
-double RopeReader::original_context(const ConfigObject& scaling) const {
-  constexpr const char* kKey = "original_max_position_embeddings";
-  if (const auto own = root_.positive(kKey)) return *own;
-  if (const auto own = scaling.positive(kKey)) return *own;
+double RopeReader::longest_context() const {
   return root_.positive("max_position_embeddings").value_or(static_cast<double>(config_.family->context_length));
 }
 
+// Of flat objects the root's wins, of nested ones nobody asks for it, and Phi 3's own stands at the root alone.
+double RopeReader::original_context(const ConfigObject& rope) const {
+  constexpr const char* kKey = "original_max_position_embeddings";
+  const auto own = rope.positive(kKey);
+  if (is_nested()) return own.value_or(longest_context());
+  if (const auto of_root = root_.positive(kKey)) return *of_root;
+  if (is_phi3()) return static_cast<double>(config_.family->context_length);
+  return own.value_or(longest_context());
+}
+
+// 0.1 · scale · ln(factor) + 1, or 1 where nothing is stretched
+double yarn_scale(double factor, double scale) { return factor > 1.0 ? 0.1 * scale * std::log(factor) + 1.0 : 1.0; }
+
 // YaRN (Peng et al., arXiv:2309.00071), whose arithmetic is the model's: see models/rope_config.cpp.
-void RopeReader::read_yarn(const ConfigObject& scaling) {
-  for (const char* key : {"mscale", "mscale_all_dim"}) {
-    if (scaling.contains(key)) scaling.fail(ErrorCode::unsupported, key, "left out", "a number");
-  }
-  config_.metadata.add("emelex.rope.whole_bounds", scaling.boolean("truncate").value_or(true));
-  const double context = original_context(scaling);
+void RopeReader::read_yarn(const ConfigObject& rope) {
+  // transformers looks for it beside the objects of a nested form, where no file has it.
+  const bool truncate = rope.boolean("truncate").value_or(true);
+  config_.metadata.add("emelex.rope.whole_bounds", is_nested() || truncate);
+  const double context = original_context(rope);
+  if (!rope.contains("factor")) (void)rope.require_positive("factor");  // null stands for the contexts' ratio
+  const double factor = rope.positive("factor").value_or(longest_context() / context);
   keys_.add("rope.scaling.type", std::string("yarn"));
-  keys_.add("rope.scaling.factor", scaling.require_positive("factor"));
+  keys_.add("rope.scaling.factor", factor);
   keys_.add("rope.scaling.original_context_length", static_cast<int64_t>(context));
-  if (const auto fast = scaling.positive("beta_fast")) keys_.add("rope.scaling.yarn_beta_fast", *fast);
-  if (const auto slow = scaling.positive("beta_slow")) keys_.add("rope.scaling.yarn_beta_slow", *slow);
-  if (const auto scale = scaling.positive("attention_factor")) keys_.add("rope.scaling.yarn_attn_factor", *scale);
+  if (const auto fast = rope.number("beta_fast").value_or(0.0); fast != 0.0) {
+    keys_.add("rope.scaling.yarn_beta_fast", rope.require_positive("beta_fast"));
+  }
+  if (const auto slow = rope.number("beta_slow").value_or(0.0); slow != 0.0) {
+    keys_.add("rope.scaling.yarn_beta_slow", rope.require_positive("beta_slow"));
+  }
+  const double mscale = rope.number("mscale").value_or(0.0);
+  const double mscale_all = rope.number("mscale_all_dim").value_or(0.0);
+  double scale = yarn_scale(factor, 1.0);
+  if (mscale != 0.0 && mscale_all != 0.0) scale = yarn_scale(factor, mscale) / yarn_scale(factor, mscale_all);
+  scale = rope.positive("attention_factor").value_or(scale);
+  // Models multiply YaRN's own scale with what the file says.
+  const double more = scale / yarn_scale(factor, 1.0);
+  if (more != 1.0) keys_.add("rope.scaling.attn_factor", more);
 }
 
 // LongRoPE (Ding et al., arXiv:2402.13753): a divisor for each frequency, one list for contexts as long as the first
 // training's and one for longer.
-void RopeReader::read_longrope(const ConfigObject& scaling) {
-  const double context = original_context(scaling);
-  const double longest =
-      root_.positive("max_position_embeddings").value_or(static_cast<double>(config_.family->context_length));
-  const double factor = scaling.positive("factor").value_or(longest / context);
+void RopeReader::read_longrope(const ConfigObject& rope) {
+  const double context = original_context(rope);
+  const double factor = rope.positive("factor").value_or(longest_context() / context);
   const double scale = factor > 1.0 ? std::sqrt(1.0 + std::log(factor) / std::log(context)) : 1.0;
+  keys_.add("rope.scaling.type", std::string("longrope"));
   keys_.add("rope.scaling.original_context_length", static_cast<int64_t>(context));
-  keys_.add("rope.scaling.attn_factor", scaling.positive("attention_factor").value_or(scale));
-  config_.tensors["rope_factors_long.weight"] = divisors(scaling, "long_factor");
-  config_.tensors["rope_factors_short.weight"] = divisors(scaling, "short_factor");
+  keys_.add("rope.scaling.attn_factor", rope.positive("attention_factor").value_or(scale));
+  config_.tensors["rope_factors_long.weight"] = divisors(rope, "long_factor");
+  config_.tensors["rope_factors_short.weight"] = divisors(rope, "short_factor");
 }
 
 std::vector<float> RopeReader::divisors(const ConfigObject& scaling, std::string_view key) const {

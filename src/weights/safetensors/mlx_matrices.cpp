@@ -45,6 +45,8 @@ class Module {
   std::string weight_name() const { return part_name(kWeight); }
   const fs::path& path() const { return weight_->part->path; }
 
+  // What the shapes say of a matrix of `columns`; nothing where they say nothing that MLX has.
+  std::optional<MlxFormat> inferred(int64_t columns) const;
   // The three as one, which `format` describes but for the scales' type.
   Tensor tensor(MlxFormat format) const;
   void take_out() const;
@@ -102,6 +104,25 @@ TensorType Module::scale_type(const MlxFormat& format) const {
     fail(str_cat("F32, F16 or BF16 for ", quote_bytes(scales.name)), quote_bytes(scales.dtype), scales_->part->path);
   }
   return *type;
+}
+
+std::optional<MlxFormat> Module::inferred(int64_t columns) const {
+  if (!is_packed() || scales_ == nullptr || columns < 1) return std::nullopt;
+  if (weight_->entry.shape.empty() || scales_->entry.shape.empty() || scales_->entry.shape.back() < 1)
+    return std::nullopt;
+  const std::optional<int64_t> bits = checked_mul<int64_t>(weight_->entry.shape.back(), 32);
+  const int64_t groups = scales_->entry.shape.back();
+  if (!bits || *bits % columns != 0 || columns % groups != 0 || *bits / columns > 8 || columns / groups > 128) {
+    return std::nullopt;
+  }
+  MlxFormat format = default_mlx_format(MlxMode::affine);
+  format.bits = static_cast<int>(*bits / columns);
+  format.group_size = static_cast<int>(columns / groups);
+  if (scales_->entry.dtype == "U8") {
+    format.mode = format.group_size == 16 ? MlxMode::nvfp4 : format.bits == 4 ? MlxMode::mxfp4 : MlxMode::mxfp8;
+    format.scale_type = default_mlx_format(format.mode).scale_type;
+  }
+  return is_mlx_format(format) ? std::optional(format) : std::nullopt;
 }
 
 // Numbers in a row of the weight.
@@ -168,8 +189,9 @@ std::set<std::string> candidates(const FoundTensors& found, const HfQuantization
 
 }  // namespace
 
-std::map<std::string, Tensor> take_mlx_matrices(FoundTensors& found, const HfQuantization& quantization,
-                                                const fs::path& config) {
+std::map<std::string, Tensor> take_mlx_matrices(
+    FoundTensors& found, const HfQuantization& quantization, const fs::path& config,
+    const std::function<std::optional<int64_t>(const std::string&)>& columns_of) {
   std::map<std::string, Tensor> tensors;
   for (const std::string& name : candidates(found, quantization)) {
     const Module module(found, name);
@@ -180,7 +202,11 @@ std::map<std::string, Tensor> take_mlx_matrices(FoundTensors& found, const HfQua
       fail(str_cat("'quantization', which says how ", quoted, " is packed"), "none", config);
     }
     const auto own = quantization.modules.find(name);
-    const std::optional<MlxFormat> format = own == quantization.modules.end() ? quantization.format : own->second;
+    std::optional<MlxFormat> format = own == quantization.modules.end() ? quantization.format : own->second;
+    if (own == quantization.modules.end()) {
+      const auto by_shape = module.inferred(columns_of(module.weight_name()).value_or(0));
+      if (by_shape) format = by_shape;
+    }
     if (!format) {
       if (!module.is_packed() && !module.has_scales()) continue;
       fail(str_cat(quoted, " to be plain, as ", config.filename().string(), " has it"), "a quantized one",

@@ -29,8 +29,8 @@ struct SafeTensorsPart {
   std::filesystem::path path;
 };
 
-// The same from memory, for those and for tests. Of all parts together no tensor may be there twice, and each that the
-// index names must be where it says.
+// The same from memory, for those and for tests. A tensor may be in several parts if it is the
+// same in all. Each that the index names must be in one of them, unless the file is there that should have it.
 std::shared_ptr<const Weights> read_safetensors(std::string_view config, const std::vector<SafeTensorsPart>& parts,
                                                 const std::filesystem::path& folder,
                                                 const SafeTensorsIndex& index = {});
