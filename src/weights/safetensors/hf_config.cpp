@@ -66,8 +66,8 @@ HfConfig ConfigReader::read(const std::string& name) {
   HfKeys keys(config_.metadata, config_.family->architecture);
   if (config_.family->read_more != nullptr) config_.family->read_more(text_, keys);
   read_token_ids();
-  const auto tied = text_.boolean("tie_word_embeddings");
-  config_.tied = (tied ? tied : root_.boolean("tie_word_embeddings")).value_or(config_.family->tied);
+  // Of a model that reads pictures the whole's counts, and not its text part's.
+  config_.tied = root_.boolean("tie_word_embeddings").value_or(config_.family->tied);
   return std::move(config_);
 }
 
