@@ -37,6 +37,7 @@ int bench(const BenchFlags& flags) {
 
   const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
   const BenchReport report = run_bench(model_to_run(flags.model, settings), options, progress);
+  report_not_cuda(report.model);
   const BuildInfo build = build_info();
   standard_output().write(flags.format == "json"  ? bench_json(report, build)
                           : flags.format == "csv" ? bench_csv(report, build)

@@ -47,9 +47,10 @@ std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
 
 namespace {
 
-// MLX's kernels have neither an instruction set nor threads of ours.
+// MLX's kernels have neither an instruction set nor threads of ours, a GPU has no threads of ours.
 std::string computed_by(const ModelInfo& model) {
   if (model.instruction_set.empty()) return str_cat(model.device, ", ", model.kernels, " kernels");
+  if (model.device == "gpu") return str_cat("gpu, ", model.instruction_set, ", ", model.kernels, " kernels");
   return str_cat(model.device, ", ", model.instruction_set, ", ", model.kernels, " kernels, ", model.threads,
                  " threads");
 }

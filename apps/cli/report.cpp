@@ -71,6 +71,12 @@ void report_built_in_template(const Engine& engine) {
                       " models stands in, --raw does without"));
 }
 
+void report_not_cuda(const ModelInfo& model) {
+  if (model.not_cuda.empty()) return;
+  report_note(str_cat("'", model.name, "' runs on the ", model.device, " by the ", model.kernels,
+                      " kernels, not by those for NVIDIA GPUs: ", model.not_cuda));
+}
+
 std::string describe_stats(const GenerateStats& stats) {
   return str_cat("prompt:      ", stats.prompt_tokens, " tokens (", stats.cached_tokens, " cached), ",
                  fixed(stats.prefill_tokens_per_second(), 1), " tok/s\n",  //

@@ -41,6 +41,9 @@ void report_cut(const GenerateResult& result, int max_tokens, int context);
 // Says on stderr that the model has no chat template of its own, and what stands in for it; nothing when it has.
 void report_built_in_template(const Engine& engine);
 
+// Says on stderr why a model does not run by the cuda kernels where it was to, and what runs it; else nothing.
+void report_not_cuda(const ModelInfo& model);
+
 // Three lines for people: prompt, generated text, time to the first token.
 std::string describe_stats(const GenerateStats& stats);
 

@@ -123,6 +123,7 @@ int run(const RunFlags& given) {
   const std::filesystem::path model = find_model(flags, settings);
   const std::string prompt = chat ? "" : compose_prompt(flags);
   const auto engine = Engine::load(model, flags.runtime.load_options(settings));
+  report_not_cuda(engine->info());
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);
 }
 

@@ -155,6 +155,10 @@ void Summary::add_sizes() {
   if (model_.experts && model_.experts_used) {
     add("experts", str_cat(*model_.experts, ", ", *model_.experts_used, " of them used for a token"));
   }
+  if (model_.not_run.empty()) {
+    add("on NVIDIA GPUs",
+        model_.experts ? "by MLX's operations: emelex's kernels have no mixtures of experts" : "by emelex's kernels");
+  }
   add("vocabulary", model_.vocab_size);
   if (model_.context_length) add("context", str_cat(*model_.context_length, " tokens"));
   add_rope();

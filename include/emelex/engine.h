@@ -28,9 +28,10 @@ namespace emelex {
 enum class Device { automatic, cpu, gpu };
 
 // Which kernels compute. `fast` and `float32` are emelex's own for CPUs: with activations rounded to 8 bits a block
-// where weights are quantized, or with float32 activations throughout. `mlx` is MLX's stock operations, the route of
-// GPUs. `automatic` is EMELEX_KERNELS (fast, float, mlx) if set, else `fast` on a CPU and `mlx` on a GPU.
-enum class KernelRoute { automatic, fast, float32, mlx };
+// where weights are quantized, or with float32 activations throughout. `cuda` is emelex's own for NVIDIA GPUs. `mlx` is
+// MLX's stock operations, for other GPUs and for models that `cuda` lacks something for. `automatic` is EMELEX_KERNELS
+// (fast, float, mlx, cuda) if set, else `fast` on a CPU and, on a GPU, `cuda` where it can be used.
+enum class KernelRoute { automatic, fast, float32, mlx, cuda };
 
 // How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels. `q8_0`, 8-bit integers with a
 // scale for every 32 of them, takes little more than half of f16's memory; not with the mlx kernels.
@@ -113,8 +114,9 @@ struct ModelInfo {
   int64_t kv_bytes_per_token = 0;
   int threads = 0;
   std::string device;           // "cpu" or "gpu"
-  std::string kernels;          // "fast", "float" or "mlx"
-  std::string instruction_set;  // of the CPU kernels: "avx512", "avx2", "scalar"
+  std::string kernels;          // "fast", "float", "mlx" or "cuda"
+  std::string instruction_set;  // of emelex's own kernels: "avx512", "avx2", "scalar"; "sm_90"
+  std::string not_cuda;         // why the model does not run by the cuda kernels, where it was to; else empty
 };
 
 // Called on the thread that called generate(), with the next piece of text: whole UTF-8 characters, never empty, never

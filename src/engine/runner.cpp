@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "engine/memory_limit.h"
+#include "kernels/cuda/cuda_route.h"
 #include "models/active_weights.h"
 #include "models/model_config.h"
 
@@ -24,6 +25,12 @@ namespace {
 // CPU 128 tokens are as fast as more (SmolLM2-135M on two cores: 1,695 tokens/s, 1,650 with 512) and take 90 MB less.
 constexpr int kCpuPrefillChunk = 128;
 constexpr int kGpuPrefillChunk = 512;
+constexpr int kCudaPrefillChunk = 2048;  // weights are unpacked once a chunk
+
+int default_chunk(const RouteChoice& choice) {
+  if (choice.kernels == KernelRoute::cuda) return kCudaPrefillChunk;
+  return choice.device == Device::gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
+}
 
 void check_options(const LoadOptions& options) {
   if (options.threads < 0 || options.threads > 1024) {
@@ -99,8 +106,22 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
   check_options(options);
   const RouteChoice choice = choose_route(options);
   info_.threads = options.threads > 0 ? options.threads : physical_cores();
+  try {
+    build(weights, options, choice);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported || !choice.may_fall_back) throw;
+    info_.not_cuda = error.what();
+    cache_.reset();
+    model_.reset();
+    route_.reset();
+    build(weights, options, without_cuda(choice));
+  }
+}
+
+void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options,
+                   const RouteChoice& choice) {
   const bool gpu = choice.device == Device::gpu;
-  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
+  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : default_chunk(choice);
   info_.device = gpu ? "gpu" : "cpu";
   route_ = make_route(choice, info_.threads);
   const ModelInput source{weights, *route_, options.context > 0 ? options.context : kDefaultContext};
@@ -125,13 +146,15 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   if (limit == 0) return kMostBlocks;
   // Whether the architecture may have experts is for make_model to say.
   const ModelConfig config = read_model_config(source, Mixtures::some);
-  const MemoryNeed need{bytes_of(*source.weights), kv_shape(config, options.kv_type, choice).bytes_per_token(),
+  const bool cuda = choice.kernels == KernelRoute::cuda;
+  const MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights),
+                        kv_shape(config, options.kv_type, choice).bytes_per_token(),
                         estimate_work(config, prefill_chunk_)};
   const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);
   const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
   check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),
                      gpu ? "gpu_memory_limit" : "memory_limit");
-  if (gpu) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later
+  if (gpu && !cuda) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later
   return static_cast<int>(std::min<int64_t>(kMostBlocks, need.tokens_within(limit) / kBlockTokens));
 }
 
@@ -140,6 +163,7 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
   info_.name = weights.metadata().string("general.name").value_or(weights.path().stem().string());
   info_.architecture = weights.metadata().require_string("general.architecture");
   info_.quantization = main_quantization(weights);
+  info_.parameters = 0;
   for (const auto& [name, tensor] : weights.tensors()) {
     int64_t values = 1;
     for (const int64_t n : tensor.shape) values *= n;
@@ -205,16 +229,14 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
 
 std::span<float> Runner::compute(Step step) {
   try {
-    auto result = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
-    mx::eval(result);
-    last_.assign(1, result);
+    return route_->compute(std::make_shared<const Step>(std::move(step)),
+                           [this](const StepPtr& given) { return model_->forward(given, cache_->store()); });
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
     mx::synchronize();  // with the work that was given out before
     rethrow_as_error(error, info_.device);
   }
-  return {last_.front().data<float>(), last_.front().size()};
 }
 
 }  // namespace emelex

@@ -46,6 +46,7 @@ class Runner {
 
  private:
   std::span<float> compute(Step step);
+  void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const RouteChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
   int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) const;
 
@@ -54,8 +55,7 @@ class Runner {
   std::unique_ptr<KvCache> cache_;
   ModelInfo info_;
   int prefill_chunk_ = 0;
-  int longer_than_ = 0;          // Rope's
-  std::vector<mx::array> last_;  // keeps the logits that were given out
+  int longer_than_ = 0;  // Rope's
 };
 
 }  // namespace emelex

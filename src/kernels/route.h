@@ -3,6 +3,7 @@
 #include <mlx/array.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -154,9 +155,16 @@ class KvStore {
                            const StepPtr& step) = 0;
 };
 
+// What a model makes of a step: its logits.
+using Forward = std::function<mx::array(const StepPtr& step)>;
+
 class Route {
  public:
   virtual ~Route() = default;
+  // Computes a step by `forward` and waits for it. → the logits [step->outputs, vocabulary], valid until the next call;
+  // nothing without outputs. A route may give `forward` a step with more rows, or not call it where it has kept what it
+  // did for a step of that shape.
+  virtual std::span<float> compute(const StepPtr& step, const Forward& forward);
   virtual std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) = 0;
   virtual std::unique_ptr<Embedding> embedding(const Tensor& table) = 0;
   virtual std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) = 0;
@@ -177,8 +185,11 @@ class Route {
   // next step.
   virtual std::vector<std::span<const std::byte>> packed_weights() const { return {}; }
 
-  virtual std::string name() const = 0;             // "fast", "float", "mlx"
+  virtual std::string name() const = 0;             // "fast", "float", "mlx", "cuda"
   virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX route
+
+ private:
+  std::vector<mx::array> last_;  // keeps the logits that were given out
 };
 
 }  // namespace emelex

@@ -8,6 +8,7 @@
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
+#include "kernels/cuda/cuda_route.h"
 #include "models/architecture.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
@@ -213,6 +214,32 @@ TEST_CASE("every architecture computes the same on both routes, and the same bit
     const std::vector<double> expected(whole.begin(), whole.end());
     CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens), expected) < 1e-4);
     CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens, 40), expected) < 1e-4);
+  }
+}
+
+TEST_CASE("every architecture computes the same on an NVIDIA GPU, but those with experts") {
+  if (const std::string obstacle = cuda::cuda_obstacle(); !obstacle.empty()) {
+    MESSAGE("skipped: " << obstacle);
+    return;
+  }
+  for (const Tiny& tiny : all()) {
+    CAPTURE(tiny.architecture);
+    const auto weights = TinyFile(tiny).open();
+    if (tiny.mlp == MlpKind::mixture || tiny.mlp == MlpKind::mixture_with_biases) {
+      expect_error(ErrorCode::unsupported, {"[cuda]", "experts"}, [&] { ForwardPass(weights, KernelRoute::cuda); });
+      continue;
+    }
+    const auto tokens = random_tokens(kLength, static_cast<int>(kVocab));
+    const auto whole = ForwardPass(weights, KernelRoute::float32).prefill(tokens);
+    const std::vector<double> expected(whole.begin(), whole.end());
+    // These weights are float32 and become float16, and random ones make more of roundings than a model's own do.
+    constexpr double kMost = 1e-2;
+    for (const size_t chunk : {size_t{1} << 20, size_t{40}, size_t{1}}) {
+      CAPTURE(chunk);
+      CHECK(relative_l2(ForwardPass(weights, KernelRoute::cuda).prefill(tokens, chunk), expected) < kMost);
+      CHECK(relative_l2(ForwardPass(weights, KernelRoute::cuda, 1, KvDtype::f16).prefill(tokens, chunk), expected) <
+            kMost);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 // CPU's own route.
 #include <doctest/doctest.h>
 
+#include "kernels/cuda/cuda_route.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
 
@@ -138,4 +139,48 @@ TEST_CASE("MLX's route gives the same within rounding, whatever the chunks, fork
   const auto rest = pass.prefill(fork, {tokens.begin() + 140, tokens.end()}, 10);
   found.insert(found.end(), rest.begin(), rest.end());
   CHECK(relative_l2(found, expected) < 2e-6);
+}
+
+TEST_CASE("on an NVIDIA GPU a token's result is the same bits in any company that is computed as one graph") {
+  if (const std::string obstacle = cuda::cuda_obstacle(); !obstacle.empty()) {
+    MESSAGE("skipped: " << obstacle);
+    return;
+  }
+  TinyLlama model;
+  model.type = TensorType::q4_1;
+  const auto tokens = random_tokens(kLength);
+  ForwardPass reference(model, KernelRoute::float32);
+  const auto exact = reference.prefill(tokens);
+  ForwardPass pass(model, KernelRoute::cuda, 1, KvDtype::f16);
+  const auto vocab = static_cast<size_t>(TinyLlama().vocab_size);
+  // Alone, from its first token on: eager steps, captured ones, and those of more splits.
+  const auto alone = pass.prefill(tokens, 1);
+  CHECK(relative_l2(alone, {exact.begin(), exact.end()}) < 3e-3);
+  CHECK(pass.prefill(tokens, 1) == alone);
+  // With others, some of which join later: five are computed as eight.
+  std::vector<SequenceId> ids;
+  std::vector<std::vector<float>> found(5);
+  for (int i = 0; i < 5; ++i) ids.push_back(pass.cache().create());
+  for (int t = 0; t < kLength; ++t) {
+    std::vector<ForwardPass::Part> parts;
+    std::vector<size_t> who;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const int at = t - 37 * static_cast<int>(i);
+      if (at < 0) continue;
+      parts.push_back({ids[i], {tokens[static_cast<size_t>(at)]}});
+      who.push_back(i);
+    }
+    const auto logits = pass.step(parts);
+    for (size_t p = 0; p < who.size(); ++p) {
+      const auto first = logits.begin() + static_cast<std::ptrdiff_t>(p * vocab);
+      found[who[p]].insert(found[who[p]].end(), first, first + static_cast<std::ptrdiff_t>(vocab));
+    }
+  }
+  for (const auto& logits : found) {
+    CHECK(logits == std::vector<float>(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(logits.size())));
+  }
+  // A fork goes on as the sequence that it came from.
+  const auto fork = pass.cache().fork(ids[0]);
+  const auto next = pass.step({{ids[0], {7}}});
+  CHECK(pass.step({{fork, {7}}}) == next);
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <mlx/transforms.h>
-
 #include <algorithm>
 #include <numeric>
 #include <random>
@@ -60,9 +58,10 @@ class ForwardPass {
     }
     step.outputs.resize(step.tokens.size());
     std::iota(step.outputs.begin(), step.outputs.end(), 0);
-    auto logits = model_->forward(std::make_shared<const Step>(std::move(step)), cache_->store());
-    mx::eval(logits);
-    return {logits.data<float>(), logits.data<float>() + logits.size()};
+    const auto logits = route_->compute(std::make_shared<const Step>(std::move(step)), [this](const StepPtr& given) {
+      return model_->forward(given, cache_->store());
+    });
+    return {logits.begin(), logits.end()};
   }
 
   // A sequence's tokens, `chunk` at a time.

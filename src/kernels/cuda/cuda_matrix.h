@@ -1,0 +1,72 @@
+#pragma once
+
+#include <vector>
+
+#include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_context.h"
+#include "kernels/cuda/source/layouts.h"
+#include "weights/weights.h"
+
+namespace emelex::cuda {
+
+// How packed weights are stored; source/product.cu.
+struct PackedFormat {
+  int bits;      // 4, 8 or 16
+  int group;     // columns that share a scale; 0: none
+  bool minimum;  // groups have one
+  int source;    // PackSource; of others PACK_F32, read by Tensor::read_rows
+
+  bool same_layout(const PackedFormat& other) const {
+    return bits == other.bits && group == other.group && minimum == other.minimum;
+  }
+  size_t tile_bytes() const;
+  std::vector<std::string> defines() const;
+};
+
+PackedFormat packed_format(const Tensor& tensor);
+
+// Bytes that a matrix takes on the GPU.
+int64_t packed_bytes(const Tensor& tensor);
+
+// Matrices of the same columns and packed format, one under the other, in the GPU's memory.
+class CudaMatrix {
+ public:
+  // Copies and packs. Throws Error(unsupported) where a weight does not fit into float16.
+  CudaMatrix(CudaContextPtr context, const std::vector<const Tensor*>& tensors);
+
+  int columns() const { return columns_; }
+
+  // x → the products of each matrix into outs [tokens, its rows], with biases (0: none); the first plus the residual.
+  void multiply(CudaArray& x, const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases,
+                DevicePointer residual) const;
+  // Rows of the first matrix by the step's token ids.
+  void embed(DevicePointer step, const CudaArray& out) const;
+
+ private:
+  struct Part {
+    int first_tile;
+    int rows;
+  };
+  void pack(const Tensor& tensor, const Part& part, DeviceMemory& source, DevicePointer overflow) const;
+  FunctionHandle product(int tokens) const;
+  int warps(int place) const;
+  void multiply_few(CudaArray& x, const ProductArgs& args) const;
+  void multiply_many(CudaArray& x, const ProductArgs& args) const;
+
+  CudaContextPtr context_;
+  PackedFormat format_;
+  int columns_;
+  int column_tiles_;
+  int row_tiles_ = 0;
+  std::vector<Part> parts_;
+  DeviceMemory tiles_;
+  mutable FunctionHandle products_[4] = {};  // for up to 8, 16, 32 and 64 tokens
+  mutable FunctionHandle unpack_ = nullptr;
+  mutable FunctionHandle embed_ = nullptr;
+  FunctionHandle finish_ = nullptr;
+};
+
+// The rows as float16, made now if they are not.
+void require_halves(CudaContext& context, CudaArray& x);
+
+}  // namespace emelex::cuda

@@ -1,0 +1,307 @@
+#include "kernels/cuda/cuda_route.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "base/strings.h"
+#include "emelex/error.h"
+#include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_context.h"
+#include "kernels/cuda/cuda_kv_store.h"
+#include "kernels/cuda/cuda_matrix.h"
+#include "kernels/cuda/step_graphs.h"
+
+namespace emelex::cuda {
+namespace {
+
+// Of source/elementwise.cu.
+enum Gate { kSilu = 0, kGelu = 1, kClampedSilu = 2, kGeluAlone = 3 };
+enum Map { kAdd = 0, kScale = 1, kSoftCap = 2 };
+
+DeviceMemory uploaded(CudaContext& context, const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.rows() * tensor.columns()));
+  tensor.read_rows(0, values);
+  DeviceMemory memory(context.device, values.size() * sizeof(float));
+  context.device->upload(memory.pointer(), values.data(), values.size() * sizeof(float));
+  context.device->wait();
+  return memory;
+}
+
+// The largest magnitude.
+float largest(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.rows() * tensor.columns()));
+  tensor.read_rows(0, values);
+  float most = 0;
+  for (const float value : values) most = std::max(most, std::fabs(value));
+  return most;
+}
+
+// The kernels that work on rows, found once.
+struct RowKernels {
+  explicit RowKernels(Device& device)
+      : normalize(device.kernel({"elementwise", {}}, "normalize")),
+        activation(device.kernel({"elementwise", {}}, "activation")),
+        map(device.kernel({"elementwise", {}}, "map")),
+        take_rows(device.kernel({"elementwise", {}}, "take_rows")) {}
+
+  FunctionHandle normalize;
+  FunctionHandle activation;
+  FunctionHandle map;
+  FunctionHandle take_rows;
+};
+
+using MatrixPtr = std::shared_ptr<const CudaMatrix>;
+
+// Neighbours of one packed format are one product.
+class CudaLinear : public Linear {
+ public:
+  struct Product {
+    MatrixPtr matrix;
+    std::vector<size_t> outputs;  // of all
+  };
+
+  CudaLinear(CudaContextPtr context, std::vector<Product> products, std::vector<int> rows,
+             std::vector<std::optional<DeviceMemory>> biases)
+      : context_(std::move(context)),
+        products_(std::move(products)),
+        rows_(std::move(rows)),
+        biases_(std::move(biases)) {}
+
+  std::vector<mx::array> operator()(const mx::array& x) const override { return multiply(x, 0); }
+
+  mx::array add_to(const mx::array& residual, const mx::array& x) const override {
+    return multiply(x, of(residual).data()).front();
+  }
+
+ private:
+  std::vector<mx::array> multiply(const mx::array& x, DevicePointer residual) const {
+    std::vector<mx::array> results;
+    for (const int rows : rows_) results.push_back(make_array(context_->device, of(x).rows(), rows));
+    for (const Product& product : products_) {
+      std::vector<DevicePointer> outs;
+      std::vector<DevicePointer> biases;
+      for (const size_t i : product.outputs) {
+        outs.push_back(of(results[i]).data());
+        biases.push_back(biases_[i] ? biases_[i]->pointer() : 0);
+      }
+      product.matrix->multiply(of(x), outs, biases, residual);
+    }
+    return results;
+  }
+
+  CudaContextPtr context_;
+  std::vector<Product> products_;
+  std::vector<int> rows_;                            // of each matrix that was given
+  std::vector<std::optional<DeviceMemory>> biases_;  // likewise
+};
+
+class CudaEmbedding : public Embedding {
+ public:
+  CudaEmbedding(CudaContextPtr context, MatrixPtr table) : context_(std::move(context)), table_(std::move(table)) {}
+
+  mx::array operator()(const StepPtr& step) const override {
+    const auto out = make_array(context_->device, step->size(), table_->columns());
+    table_->embed(context_->step_tables(step), of(out));
+    return out;
+  }
+
+ private:
+  CudaContextPtr context_;
+  MatrixPtr table_;
+};
+
+class CudaNorm : public Norm {
+ public:
+  // `centered`: LayerNorm, else RMSNorm.
+  CudaNorm(CudaContextPtr context, FunctionHandle kernel, const Tensor& weight, const Tensor* bias, float eps,
+           bool centered)
+      : context_(std::move(context)),
+        kernel_(kernel),
+        size_(static_cast<int>(weight.columns())),
+        weight_(uploaded(*context_, weight)),
+        eps_(eps),
+        centered_(centered) {
+    most_weight_ = largest(weight);
+    if (bias == nullptr) return;
+    bias_ = uploaded(*context_, *bias);
+    most_bias_ = largest(*bias);
+  }
+
+  mx::array operator()(const mx::array& x) const override {
+    const CudaArray& in = of(x);
+    const auto result = make_array(context_->device, in.rows(), in.columns());
+    CudaArray& out = of(result);
+    // Rows that are one run go into products; heads do not.
+    if (in.columns() == size_) out.take_halves(true);
+    const auto runs = static_cast<unsigned>(in.rows() * (in.columns() / size_));
+    const unsigned threads = size_ <= 128 ? 128 : 512;
+    context_->device->launch(kernel_, {runs}, threads, in.data(), weight_.pointer(), bias_.pointer(), eps_, size_,
+                             centered_ ? 1 : 0, out.data(), out.halves(), out.half_stride(), out.half_scales(),
+                             most_weight_, most_bias_);
+    return result;
+  }
+
+ private:
+  CudaContextPtr context_;
+  FunctionHandle kernel_;
+  int size_;
+  DeviceMemory weight_;
+  DeviceMemory bias_;
+  float most_weight_;
+  float most_bias_ = 0;
+  float eps_;
+  bool centered_;
+};
+
+class CudaRoute : public Route {
+ public:
+  CudaRoute()
+      : context_(std::make_shared<CudaContext>(std::make_shared<Device>())),
+        kernels_(*context_->device),
+        graphs_(context_) {}
+
+  std::unique_ptr<Linear> linear(const std::vector<Matrix>& given) override {
+    std::vector<CudaLinear::Product> products;
+    std::vector<int> rows;
+    std::vector<std::optional<DeviceMemory>> biases;
+    std::vector<const Tensor*> alike;  // of the last product
+    for (size_t i = 0; i < given.size(); ++i) {
+      const Tensor& weight = *given[i].weight;
+      rows.push_back(static_cast<int>(weight.rows()));
+      biases.push_back(given[i].bias == nullptr ? std::nullopt : std::optional(uploaded(*context_, *given[i].bias)));
+      const bool joins = !alike.empty() && alike.size() < MOST_PARTS && alike.front()->type == weight.type;
+      if (!joins) {
+        if (!alike.empty()) products.back().matrix = matrix(alike);
+        alike.clear();
+        products.emplace_back();
+      }
+      alike.push_back(&weight);
+      products.back().outputs.push_back(i);
+    }
+    products.back().matrix = matrix(alike);
+    return std::make_unique<CudaLinear>(context_, std::move(products), std::move(rows), std::move(biases));
+  }
+
+  std::unique_ptr<Embedding> embedding(const Tensor& table) override {
+    return std::make_unique<CudaEmbedding>(context_, matrix({&table}));
+  }
+  std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) override {
+    return std::make_unique<CudaNorm>(context_, kernels_.normalize, weight, nullptr, eps, false);
+  }
+  std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
+    return std::make_unique<CudaNorm>(context_, kernels_.normalize, weight, bias, eps, true);
+  }
+  std::unique_ptr<Experts> experts(const ExpertsConfig&, const ExpertMatrices&) override {
+    throw Error(ErrorCode::unsupported, "[cuda] expected a model without a mixture of experts, got one with");
+  }
+  std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_cuda_kv_store(context_, shape); }
+
+  mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
+    const Gate kind = activation == Activation::silu ? kSilu : activation == Activation::gelu ? kGelu : kClampedSilu;
+    return activated(kind, of(gate), of(up).data());
+  }
+  mx::array gelu(const mx::array& x) override { return activated(kGeluAlone, of(x), 0); }
+  mx::array add(const mx::array& a, const mx::array& b) override { return mapped(kAdd, of(a), of(b).data(), 0); }
+  mx::array scale(const mx::array& x, float factor) override { return mapped(kScale, of(x), 0, factor); }
+  mx::array soft_cap(const mx::array& x, float cap) override { return mapped(kSoftCap, of(x), 0, cap); }
+
+  mx::array output_rows(const mx::array& x, const StepPtr& step) override {
+    if (step->outputs.size() == step->tokens.size()) return x;
+    const int columns = of(x).columns();
+    const auto n = static_cast<int>(step->outputs.size());
+    const auto out = make_array(context_->device, n, columns);
+    context_->device->launch(kernels_.take_rows, {groups_of(columns, 256), static_cast<unsigned>(n)}, 256,
+                             context_->step_tables(step), of(x).data(), columns, of(out).data());
+    return out;
+  }
+
+  std::span<float> compute(const StepPtr& step, const Forward& forward) override {
+    Device& device = *context_->device;
+    if (step->outputs.empty()) {
+      forward(step);
+      device.wait();
+      return {};
+    }
+    StepGraphs::Logits logits{0, 0};
+    if (StepGraphs::takes(*step)) {
+      logits = graphs_.run(step, forward);
+    } else {
+      const auto result = forward(step);
+      logits = {of(result).data(), of(result).columns()};
+    }
+    const size_t count = step->outputs.size() * static_cast<size_t>(logits.columns);
+    auto* host = static_cast<float*>(logits_.get(count * sizeof(float)));
+    device.download(host, logits.data, count * sizeof(float));
+    device.wait();
+    return {host, count};
+  }
+
+  std::string name() const override { return "cuda"; }
+  std::string instruction_set() const override { return context_->device->architecture(); }
+
+ private:
+  mx::array activated(Gate kind, const CudaArray& gate, DevicePointer up) {
+    const auto result = make_array(context_->device, gate.rows(), gate.columns());
+    CudaArray& out = of(result);
+    out.take_halves(true);
+    context_->device->launch(kernels_.activation, {static_cast<unsigned>(gate.rows())}, 1024, static_cast<int>(kind),
+                             gate.data(), up, gate.columns(), out.data(), out.halves(), out.half_stride(),
+                             out.half_scales());
+    return result;
+  }
+
+  mx::array mapped(Map kind, const CudaArray& a, DevicePointer b, float number) {
+    const auto out = make_array(context_->device, a.rows(), a.columns());
+    const auto n = static_cast<long long>(a.rows()) * a.columns();
+    context_->device->launch(kernels_.map, {groups_of(n, 256)}, 256, static_cast<int>(kind), a.data(), b, number, n,
+                             of(out).data());
+    return out;
+  }
+
+  // One copy of a matrix that is used twice, as tied embeddings are.
+  MatrixPtr matrix(const std::vector<const Tensor*>& tensors) {
+    if (tensors.size() > 1) return std::make_shared<CudaMatrix>(context_, tensors);
+    MatrixPtr& known = known_[tensors.front()->data.data()];
+    if (known == nullptr) known = std::make_shared<CudaMatrix>(context_, tensors);
+    return known;
+  }
+
+  CudaContextPtr context_;
+  RowKernels kernels_;
+  StepGraphs graphs_;
+  std::map<const std::byte*, MatrixPtr> known_;
+  PinnedMemory logits_;
+};
+
+}  // namespace
+
+std::unique_ptr<Route> make_cuda_route() { return std::make_unique<CudaRoute>(); }
+
+int64_t gpu_bytes(const Weights& weights) {
+  constexpr int64_t kContextBytes = int64_t{600} << 20;  // of an H200, with loaded kernels and cuBLAS
+  int64_t bytes = kContextBytes;
+  int64_t largest_unpacked = 0;
+  for (const auto& [name, tensor] : weights.tensors()) {
+    if (tensor.shape.size() < 2) {
+      bytes += tensor.columns() * static_cast<int64_t>(sizeof(float));
+      continue;
+    }
+    bytes += packed_bytes(tensor);
+    largest_unpacked = std::max(largest_unpacked, 2 * tensor.rows() * tensor.columns());
+  }
+  return bytes + largest_unpacked;
+}
+
+std::string cuda_obstacle() {
+  try {
+    find_device(0);
+    compiler_version();
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace emelex::cuda

@@ -1,0 +1,218 @@
+// Norms, activations and what else works on rows of float32.
+
+#define HELD 4  // times four values that a thread holds of a row at most
+
+// Four values of a row from 4 * i on, zeros past its end.
+DEVICE float4 load4(const float* row, int i, int n) {
+  float4 v = make_float4(0, 0, 0, 0);
+  if (4 * i + 3 < n && (u64)row % 16 == 0) return *(const float4*)(row + 4 * i);
+  if (4 * i < n) v.x = row[4 * i];
+  if (4 * i + 1 < n) v.y = row[4 * i + 1];
+  if (4 * i + 2 < n) v.z = row[4 * i + 2];
+  if (4 * i + 3 < n) v.w = row[4 * i + 3];
+  return v;
+}
+DEVICE void store4(float* row, int i, int n, float4 v) {
+  if (4 * i + 3 < n && (u64)row % 16 == 0) {
+    *(float4*)(row + 4 * i) = v;
+    return;
+  }
+  if (4 * i < n) row[4 * i] = v.x;
+  if (4 * i + 1 < n) row[4 * i + 1] = v.y;
+  if (4 * i + 2 < n) row[4 * i + 2] = v.z;
+  if (4 * i + 3 < n) row[4 * i + 3] = v.w;
+}
+DEVICE void store_halves(u16* row, int i, int stride, float4 v, float factor) {
+  if (4 * i >= stride) return;  // a multiple of 64
+  *(uint2*)(row + 4 * i) = make_uint2(half_pair(v.x * factor, v.y * factor), half_pair(v.z * factor, v.w * factor));
+}
+DEVICE float most_of(float4 v) { return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w))); }
+DEVICE float sum_of(float4 v) { return (v.x + v.y) + (v.z + v.w); }
+
+// (v - mean) * factor * weight + bias, zero past the row's end as the weights are
+DEVICE float4 normalized(float4 v, float mean, float factor, float4 w, float4 b) {
+  return make_float4((v.x - mean) * factor * w.x + b.x, (v.y - mean) * factor * w.y + b.y,
+                     (v.z - mean) * factor * w.z + b.z, (v.w - mean) * factor * w.w + b.w);
+}
+DEVICE float squares_of(float4 v, float mean, int i, int n) {
+  const float x = 4 * i < n ? v.x - mean : 0.0f;
+  const float y = 4 * i + 1 < n ? v.y - mean : 0.0f;
+  const float z = 4 * i + 2 < n ? v.z - mean : 0.0f;
+  const float w = 4 * i + 3 < n ? v.w - mean : 0.0f;
+  return (x * x + y * y) + (z * z + w * w);
+}
+
+// Each run of n values by itself. halves may be null, else a row is one run, whose float16 form is divided by
+// half_scale of what its values may be at most: that of x times most_weight, plus most_bias.
+KERNEL(512) normalize(const float* x, const float* weight, const float* bias, float eps, int n, int centered, float* out,
+                      u16* halves, int half_stride, float* scales, float most_weight, float most_bias) {
+  begin_kernel();
+  __shared__ float shared[64];
+  const float* row = x + (long long)blockIdx.x * n;
+  float* to = out + (long long)blockIdx.x * n;
+  float4 held[HELD];
+  float sum = 0;
+  float most = 0;
+#pragma unroll
+  for (int i = 0; i < HELD; ++i) {
+    held[i] = load4(row, threadIdx.x + i * blockDim.x, n);
+    sum += sum_of(held[i]);
+  }
+  for (int i = threadIdx.x + HELD * blockDim.x; 4 * i < n; i += blockDim.x) sum += sum_of(load4(row, i, n));
+  float mean = 0;
+  if (centered) {
+    float none = 0;
+    block_sum_and_max(sum, none, shared);
+    mean = sum / n;
+  }
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < HELD; ++i) {
+    squares += squares_of(held[i], mean, threadIdx.x + i * blockDim.x, n);
+    most = fmaxf(most, most_of(held[i]));
+  }
+  for (int i = threadIdx.x + HELD * blockDim.x; 4 * i < n; i += blockDim.x) {
+    const float4 v = load4(row, i, n);
+    squares += squares_of(v, mean, i, n);
+    most = fmaxf(most, most_of(v));
+  }
+  block_sum_and_max(squares, most, shared);
+  const float factor = 1.0f / sqrtf(squares / n + eps);
+  const float divisor = half_scale((most + fabsf(mean)) * factor * most_weight + most_bias);
+  if (halves != nullptr && threadIdx.x == 0) scales[blockIdx.x] = divisor;
+  u16* half_row = halves + (long long)blockIdx.x * half_stride;
+  const int end = halves != nullptr ? half_stride : n;
+#pragma unroll
+  for (int i = 0; i < HELD; ++i) {
+    const int at = threadIdx.x + i * blockDim.x;
+    if (4 * at >= end) break;
+    const float4 b = bias != nullptr ? load4(bias, at, n) : make_float4(0, 0, 0, 0);
+    const float4 y = normalized(held[i], mean, factor, load4(weight, at, n), b);
+    store4(to, at, n, y);
+    if (halves != nullptr) store_halves(half_row, at, half_stride, y, 1.0f / divisor);
+  }
+  for (int at = threadIdx.x + HELD * blockDim.x; 4 * at < end; at += blockDim.x) {
+    const float4 b = bias != nullptr ? load4(bias, at, n) : make_float4(0, 0, 0, 0);
+    const float4 y = normalized(load4(row, at, n), mean, factor, load4(weight, at, n), b);
+    store4(to, at, n, y);
+    if (halves != nullptr) store_halves(half_row, at, half_stride, y, 1.0f / divisor);
+  }
+}
+
+DEVICE float silu(float x) { return x / (1.0f + expf(-x)); }
+DEVICE float gelu_of(float x) {
+  const float u = 0.79788456080286536f * (x + 0.044715f * x * x * x);
+  return x / (1.0f + expf(-2.0f * u));
+}
+
+#define GATE_SILU 0
+#define GATE_GELU 1
+#define GATE_CLAMPED 2
+#define GELU_ALONE 3
+#define HALVES_ALONE 4
+
+DEVICE float activate(int kind, float gate, float up) {
+  if (kind == GATE_SILU) return silu(gate) * up;
+  if (kind == GATE_GELU) return gelu_of(gate) * up;
+  if (kind == GELU_ALONE) return gelu_of(gate);
+  if (kind == HALVES_ALONE) return gate;
+  const float g = fminf(gate, 7.0f);
+  const float u = fminf(fmaxf(up, -7.0f), 7.0f);
+  return g / (1.0f + expf(-1.702f * g)) * (u + 1.0f);
+}
+
+// A call, since the compiler takes long over what it puts everywhere.
+static __device__ __noinline__ float4 activate4(int kind, float4 gate, float4 up) {
+  return make_float4(activate(kind, gate.x, up.x), activate(kind, gate.y, up.y), activate(kind, gate.z, up.z),
+                     activate(kind, gate.w, up.w));
+}
+
+// A block a row. `up` may be null, and `out`, where the row itself is wanted as float16 alone. Past a row's end gate and
+// up are 0, and so is what is made of them.
+KERNEL(1024) activation(int kind, const float* gate, const float* up, int n, float* out, u16* halves, int half_stride,
+                        float* scales) {
+  begin_kernel();
+  __shared__ float shared[64];
+  const long long at = (long long)blockIdx.x * n;
+  const float4 none = make_float4(0, 0, 0, 0);
+  const auto value = [&](int i) {
+    return activate4(kind, load4(gate + at, i, n), up != nullptr ? load4(up + at, i, n) : none);
+  };
+  float4 held[HELD];
+  float most = 0;
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < HELD; ++i) {
+    held[i] = none;
+    if (4 * (threadIdx.x + i * blockDim.x) < n) held[i] = value(threadIdx.x + i * blockDim.x);
+    most = fmaxf(most, most_of(held[i]));
+  }
+  for (int i = threadIdx.x + HELD * blockDim.x; 4 * i < n; i += blockDim.x) most = fmaxf(most, most_of(value(i)));
+  block_sum_and_max(sum, most, shared);
+  const float divisor = half_scale(most);
+  if (threadIdx.x == 0) scales[blockIdx.x] = divisor;
+  u16* half_row = halves + (long long)blockIdx.x * half_stride;
+#pragma unroll
+  for (int i = 0; i < HELD; ++i) {
+    const int place = threadIdx.x + i * blockDim.x;
+    if (out != nullptr) store4(out + at, place, n, held[i]);
+    store_halves(half_row, place, half_stride, held[i], 1.0f / divisor);
+  }
+  for (int i = threadIdx.x + HELD * blockDim.x; 4 * i < half_stride; i += blockDim.x) {
+    const float4 y = value(i);
+    if (out != nullptr) store4(out + at, i, n, y);
+    store_halves(half_row, i, half_stride, y, 1.0f / divisor);
+  }
+}
+
+#define MAP_ADD 0
+#define MAP_SCALE 1
+#define MAP_SOFT_CAP 2
+
+KERNEL(256) map(int kind, const float* a, const float* b, float number, long long n, float* out) {
+  begin_kernel();
+  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+  if (i >= n) return;
+  if (kind == MAP_ADD) out[i] = a[i] + b[i];
+  if (kind == MAP_SCALE) out[i] = number * a[i];
+  if (kind == MAP_SOFT_CAP) out[i] = number * tanhf(a[i] / number);
+}
+
+// The rows that the step's outputs name.
+KERNEL(256) take_rows(const u8* step, const float* x, int n, float* out) {
+  begin_kernel();
+  const int row = step_ints(step, header(step)->outputs_at)[blockIdx.y];
+  const int i = blockIdx.x * 256 + threadIdx.x;
+  if (i < n) out[(long long)blockIdx.y * n + i] = x[(long long)row * n + i];
+}
+
+// out = out * scale of its row + bias + residual
+KERNEL(256) finish_product(float* out, const float* x_scale, const float* bias, const float* residual, int n) {
+  begin_kernel();
+  const int i = blockIdx.x * 256 + threadIdx.x;
+  if (i >= n) return;
+  const long long at = (long long)blockIdx.y * n + i;
+  const float scale = x_scale != nullptr ? x_scale[blockIdx.y] : 1.0f;
+  if (scale == 1.0f && bias == nullptr && residual == nullptr) return;
+  float y = out[at] * scale;
+  if (bias != nullptr) y += bias[i];
+  if (residual != nullptr) y += residual[at];
+  out[at] = y;
+}
+
+// Cosines and sines of each token's position. In double, as a float's angle is off by more than a float's cosine.
+KERNEL(128) rotations(const u8* step, const float* inv_freq, const float* longer_inv_freq, int dim, float scale,
+                      float* out) {
+  begin_kernel();
+  const int row = blockIdx.x;
+  const int half = dim / 2;
+  const double position = step_ints(step, header(step)->positions_at)[row];
+  const int longer = step_ints(step, header(step)->longer_at)[row];
+  const float* frequencies = longer ? longer_inv_freq : inv_freq;
+  for (int i = threadIdx.x; i < half; i += blockDim.x) {
+    double s, c;
+    sincos(position * (double)frequencies[i], &s, &c);
+    out[(long long)row * dim + i] = scale * (float)c;
+    out[(long long)row * dim + half + i] = scale * (float)s;
+  }
+}

@@ -1,0 +1,122 @@
+// Products on a GPU beside float64 ones of the dequantized weights; skipped where there is no GPU.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "emelex/error.h"
+#include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_matrix.h"
+#include "kernels/cuda/cuda_route.h"
+#include "kernels/kernel_test.h"
+#include "quant/quantize.h"
+
+using namespace emelex;
+using namespace emelex::test;
+using namespace emelex::cuda;
+
+namespace {
+
+bool has_gpu() {
+  const std::string obstacle = cuda_obstacle();
+  if (!obstacle.empty()) MESSAGE("skipped: " << obstacle);
+  return obstacle.empty();
+}
+
+struct Stored {
+  std::vector<std::byte> bytes;
+  std::vector<float> values;
+  Tensor tensor;
+
+  Stored(TensorType type, int rows, int columns, uint32_t seed, float spread = 0.1F) {
+    Random random(seed);
+    const auto n = static_cast<size_t>(rows) * static_cast<size_t>(columns);
+    bytes = quantize(type, random.normals(n, spread));
+    values.resize(n);
+    dequantize(type, bytes, values);
+    tensor.name = "weights";
+    tensor.type = type;
+    tensor.shape = {rows, columns};
+    tensor.data = bytes;
+  }
+};
+
+std::vector<float> downloaded(Device& device, DevicePointer from, size_t n) {
+  std::vector<float> values(n);
+  device.download(values.data(), from, n * sizeof(float));
+  device.wait();
+  return values;
+}
+
+// Relative L2 of x Wᵀ + bias + residual against float64.
+double product_error(const CudaContextPtr& context, const Stored& stored, int tokens, float x_spread, bool plus) {
+  const auto rows = static_cast<int>(stored.tensor.rows());
+  const auto columns = static_cast<int>(stored.tensor.columns());
+  Device& device = *context->device;
+  Random random(7);
+  const auto x = random.normals(static_cast<size_t>(tokens) * static_cast<size_t>(columns), x_spread);
+  const auto bias = random.normals(static_cast<size_t>(rows));
+  const auto residual = random.normals(static_cast<size_t>(tokens) * static_cast<size_t>(rows));
+  const auto upload = [&](const std::vector<float>& values, int n_rows, int n_columns) {
+    auto array = make_array(context->device, n_rows, n_columns);
+    device.upload(of(array).data(), values.data(), values.size() * sizeof(float));
+    device.wait();
+    return array;
+  };
+  const auto in = upload(x, tokens, columns);
+  const auto b = upload(bias, 1, rows);
+  const auto r = upload(residual, tokens, rows);
+  const auto out = make_array(context->device, tokens, rows);
+  const CudaMatrix matrix(context, {&stored.tensor});
+  matrix.multiply(of(in), {of(out).data()}, {plus ? of(b).data() : 0}, plus ? of(r).data() : 0);
+  const auto found = downloaded(device, of(out).data(), static_cast<size_t>(tokens) * static_cast<size_t>(rows));
+  double error = 0;
+  double norm = 0;
+  for (int t = 0; t < tokens; ++t) {
+    for (int row = 0; row < rows; ++row) {
+      double sum = plus ? bias[static_cast<size_t>(row)] + residual[static_cast<size_t>(t * rows + row)] : 0.0;
+      for (int k = 0; k < columns; ++k) {
+        sum += static_cast<double>(x[static_cast<size_t>(t * columns + k)]) *
+               stored.values[static_cast<size_t>(row * columns + k)];
+      }
+      const double difference = sum - found[static_cast<size_t>(t * rows + row)];
+      error += difference * difference;
+      norm += sum * sum;
+    }
+  }
+  return std::sqrt(error / norm);
+}
+
+}  // namespace
+
+TEST_CASE("GPU products of every type that is written are those of its values, for 1 to 130 tokens") {
+  if (!has_gpu()) return;
+  const auto context = std::make_shared<CudaContext>(std::make_shared<Device>());
+  for (int i = 0; i < kTensorTypeCount; ++i) {
+    const auto type = static_cast<TensorType>(i);
+    if (!can_quantize(type)) continue;
+    CAPTURE(info(type).name);
+    const int columns =
+        info(type).block_size == 1 ? 333 : info(type).block_size * (info(type).block_size == 32 ? 21 : 3);
+    const Stored stored(type, 75, columns, 3);
+    for (const int tokens : {1, 3, 8, 9, 16, 31, 64, 65, 130}) {
+      CAPTURE(tokens);
+      CHECK(product_error(context, stored, tokens, 1.0F, tokens % 2 == 1) < 1e-3);
+    }
+  }
+}
+
+TEST_CASE("activations past float16's range come out finite and right") {
+  if (!has_gpu()) return;
+  const auto context = std::make_shared<CudaContext>(std::make_shared<Device>());
+  const Stored stored(TensorType::q4_0, 64, 256, 4);
+  for (const float spread : {1e4F, 1e6F, 1e20F}) {
+    for (const int tokens : {1, 20, 100}) CHECK(product_error(context, stored, tokens, spread, false) < 1e-3);
+  }
+}
+
+TEST_CASE("weights past float16's range are refused by name") {
+  if (!has_gpu()) return;
+  const auto context = std::make_shared<CudaContext>(std::make_shared<Device>());
+  const Stored stored(TensorType::f32, 16, 64, 5, 1e5F);
+  CHECK_THROWS_WITH_AS(CudaMatrix(context, {&stored.tensor}), doctest::Contains("weights"), emelex::Error);
+}
