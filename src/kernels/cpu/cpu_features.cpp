@@ -1,0 +1,54 @@
+#include "kernels/cpu/cpu_features.h"
+
+#include <cstddef>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+namespace emelex::cpu {
+
+#if defined(__x86_64__)
+
+CpuFeatures cpu_features() {
+  __builtin_cpu_init();
+  const auto bit = [](int supported, CpuFeature feature) { return supported != 0 ? feature : CpuFeatures{0}; };
+  return bit(__builtin_cpu_supports("avx2"), kAvx2) | bit(__builtin_cpu_supports("fma"), kFma) |
+         bit(__builtin_cpu_supports("f16c"), kF16c) | bit(__builtin_cpu_supports("avx512f"), kAvx512F) |
+         bit(__builtin_cpu_supports("avx512bw"), kAvx512Bw) | bit(__builtin_cpu_supports("avx512dq"), kAvx512Dq) |
+         bit(__builtin_cpu_supports("avx512vl"), kAvx512Vl) | bit(__builtin_cpu_supports("avx512vnni"), kAvx512Vnni) |
+         bit(__builtin_cpu_supports("avx512bf16"), kAvx512Bf16);
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+CpuFeatures cpu_features() {
+  const auto bit = [](const char* name, CpuFeature feature) {
+    int value = 0;
+    size_t size = sizeof(value);
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0 ? feature : CpuFeatures{0};
+  };
+  return bit("hw.optional.arm.FEAT_DotProd", kNeonDotProduct) | bit("hw.optional.arm.FEAT_I8MM", kNeonI8mm);
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+CpuFeatures cpu_features() {
+  // As <asm/hwcap.h> has them, for headers that are older than the machine.
+  constexpr unsigned long kAsimdDp = 1UL << 20U;
+  constexpr unsigned long kI8mm = 1UL << 13U;
+  CpuFeatures features = 0;
+  if ((getauxval(AT_HWCAP) & kAsimdDp) != 0) features |= kNeonDotProduct;
+  if ((getauxval(AT_HWCAP2) & kI8mm) != 0) features |= kNeonI8mm;
+  return features;
+}
+
+#else
+
+CpuFeatures cpu_features() { return 0; }
+
+#endif
+
+}  // namespace emelex::cpu

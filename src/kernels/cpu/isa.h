@@ -1,0 +1,13 @@
+#pragma once
+
+#include <vector>
+
+#include "kernels/cpu/cpu_features.h"
+#include "kernels/cpu/kernel_table.h"
+
+namespace emelex::cpu {
+
+// The tables that a CPU with these features can run, the best first; "scalar" is always the last.
+std::vector<const KernelTable*> tables_for(CpuFeatures features);
+
+}  // namespace emelex::cpu

@@ -1,0 +1,45 @@
+// Which instruction sets a CPU is given.
+#include "kernels/cpu/isa.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace emelex::cpu;
+
+namespace {
+
+bool offers(CpuFeatures features, const std::string& name) {
+  for (const KernelTable* table : tables_for(features)) {
+    if (table->name == name) return true;
+  }
+  return false;
+}
+
+struct Needs {
+  const char* name;
+  CpuFeatures needed;
+};
+
+#if defined(__x86_64__)
+constexpr Needs kSets[] = {{"avx2", kAvx2Needs}, {"avx512", kAvx512Needs}, {"avx512_bf16", kAvx512Bf16Needs}};
+#elif defined(__aarch64__)
+constexpr Needs kSets[] = {{"neon_dotprod", kNeonDotprodNeeds}, {"neon_i8mm", kNeonI8mmNeeds}};
+#endif
+
+}  // namespace
+
+TEST_CASE("an instruction set is offered to CPUs that have all that its code uses, and to no other") {
+  for (const auto& [name, needed] : kSets) {
+    CAPTURE(name);
+    CHECK(offers(needed, name));
+    for (CpuFeatures bit = 1; bit != 0 && bit <= needed; bit <<= 1U) {
+      if ((needed & bit) != 0) CHECK_FALSE(offers(needed & ~bit, name));
+    }
+  }
+}
+
+TEST_CASE("a CPU without any of them runs the scalar kernels") {
+  CHECK(std::string(tables_for(0).front()->name) == "scalar");
+  CHECK(tables_for(cpu_features()).front() != nullptr);
+}
