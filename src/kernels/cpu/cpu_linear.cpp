@@ -9,6 +9,7 @@
 #include "kernels/cpu/ask_ahead.h"
 #include "kernels/cpu/cpu_matrix.h"
 #include "kernels/cpu/cpu_op.h"
+#include "kernels/matrix_size.h"
 
 namespace emelex::cpu {
 namespace {
@@ -198,7 +199,7 @@ void multiply(Plan& plan, const float* x, int tokens, const float* residual, flo
 class CpuLinear : public Linear {
  public:
   CpuLinear(CpuContextPtr context, const std::vector<Matrix>& matrices) : plan_(std::make_unique<Plan>()) {
-    plan_->columns = static_cast<int>(matrices.front().weight->columns());
+    plan_->columns = matrix_size(*matrices.front().weight).columns;
     for (const Matrix& matrix : matrices) {
       const Tensor& tensor = *matrix.weight;
       if (tensor.columns() != plan_->columns) {

@@ -5,6 +5,7 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/matrix_size.h"
 
 namespace emelex::cpu {
 namespace {
@@ -54,11 +55,12 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
     throw Error(ErrorCode::unsupported,
                 str_cat("[kernels] no CPU kernel for the type ", tensor.type_name(), " of ", tensor.name));
   }
+  const MatrixSize size = matrix_size(tensor);
   return {tensor.file,
           tensor.data,
           tensor.row_bytes(),
-          static_cast<int>(tensor.rows()),
-          static_cast<int>(tensor.columns()),
+          size.rows,
+          size.columns,
           kernel,
           find_packer(kernels, tensor, activations),
           activations,

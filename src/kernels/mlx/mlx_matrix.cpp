@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/matrix_size.h"
 #include "quant/half.h"
 
 namespace emelex::mlx_route {
@@ -106,7 +107,7 @@ void convert_scales(const MlxContext& context, MlxMatrix& matrix) {
 }
 
 MlxMatrix repacked_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors, int rows, int bits) {
-  const auto columns = static_cast<int>(tensors.front()->columns());
+  const int columns = matrix_size(*tensors.front()).columns;
   const auto groups = static_cast<size_t>(rows) * static_cast<size_t>(columns / kGroup);
   std::vector<uint32_t> words;
   std::vector<float> scales;
@@ -139,8 +140,8 @@ mx::array joined(const MlxContext& context, const std::vector<const Tensor*>& te
   for (const Tensor* tensor : tensors) {
     const std::span<const std::byte> bytes = part(*tensor);
     const auto row_bytes = static_cast<int>(bytes.size() / static_cast<size_t>(tensor->rows()));
-    arrays.emplace_back(reinterpret_cast<const uint8_t*>(bytes.data()),
-                        mx::Shape{static_cast<int>(tensor->rows()), row_bytes}, mx::uint8);
+    arrays.emplace_back(reinterpret_cast<const uint8_t*>(bytes.data()), mx::Shape{matrix_size(*tensor).rows, row_bytes},
+                        mx::uint8);
   }
   const auto all = arrays.size() == 1 ? arrays.front() : mx::concatenate(arrays, 0, context.stream);
   auto result = mx::view(all, dtype, context.stream);
@@ -152,7 +153,7 @@ MlxMatrix mlx_matrix(const MlxContext& context, const std::vector<const Tensor*>
   const MlxFormat& format = tensors.front()->mlx->format;
   const mx::Dtype dtype = scale_dtype(format);
   MlxMatrix matrix{rows,
-                   static_cast<int>(tensors.front()->columns()),
+                   matrix_size(*tensors.front()).columns,
                    format,
                    joined(context, tensors, mx::uint32, [](const Tensor& tensor) { return tensor.data; }),
                    joined(context, tensors, dtype, [](const Tensor& tensor) { return tensor.mlx->scales; }),
@@ -166,6 +167,7 @@ MlxMatrix mlx_matrix(const MlxContext& context, const std::vector<const Tensor*>
 }  // namespace
 
 mx::array plain_array(const Tensor& tensor) {
+  matrix_size(tensor);  // throws where its sizes don't fit MLX's
   std::vector<float> floats(static_cast<size_t>(tensor.rows() * tensor.columns()));
   tensor.read_rows(0, floats);
   mx::Shape shape;
@@ -206,7 +208,7 @@ float bound_of_row_sums(const MlxContext& context, const MlxMatrix& matrix) {
 
 MlxMatrix made_matrix(const MlxContext& context, const std::vector<const Tensor*>& tensors) {
   int rows = 0;
-  for (const Tensor* tensor : tensors) rows += static_cast<int>(tensor->rows());
+  for (const Tensor* tensor : tensors) rows += matrix_size(*tensor).rows;
   if (tensors.front()->mlx) return mlx_matrix(context, tensors, rows);
   const int bits = affine_bits(tensors.front()->type);
   if (bits > 0) return repacked_matrix(context, tensors, rows, bits);
@@ -217,7 +219,7 @@ MlxMatrix made_matrix(const MlxContext& context, const std::vector<const Tensor*
   }
   auto weight = parts.size() == 1 ? parts.front() : mx::concatenate(parts, 0, context.stream);
   mx::eval(weight);
-  return {rows, static_cast<int>(tensors.front()->columns()), std::nullopt, weight, std::nullopt, std::nullopt};
+  return {rows, matrix_size(*tensors.front()).columns, std::nullopt, weight, std::nullopt, std::nullopt};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include "kernels/matrix_size.h"
 #include "kernels/mlx/mlx_experts.h"
 #include "kernels/mlx/mlx_kv_store.h"
 #include "kernels/mlx/mlx_matrix.h"
@@ -139,7 +140,7 @@ class MlxRoute : public Route {
     bool same = true;
     for (const Matrix& one : given) {
       tensors.push_back(one.weight);
-      rows.push_back(static_cast<int>(one.weight->rows()));
+      rows.push_back(matrix_size(*one.weight).rows);
       same = same && stored_alike(*one.weight, *given.front().weight);
       biases.push_back(one.bias == nullptr ? std::nullopt : std::optional(plain_array(*one.bias)));
     }

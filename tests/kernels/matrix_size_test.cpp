@@ -1,0 +1,30 @@
+// Sizes that kernels can't count are refused where a tensor becomes a matrix.
+#include "kernels/matrix_size.h"
+
+#include <doctest/doctest.h>
+
+#include "base/expect_error.h"
+#include "kernels/cpu/cpu_route.h"
+#include "kernels/mlx/mlx_route.h"
+
+using namespace emelex;
+
+TEST_CASE("a matrix with more rows or columns than kernels count is refused by name, on each back end") {
+  const std::vector<int64_t> shapes[] = {{int64_t{1} << 33, 32}, {32, int64_t{1} << 31}, {(int64_t{1} << 28) + 32, 32}};
+  for (const auto& shape : shapes) {
+    Tensor tensor{"blk.0.ffn_up.weight", TensorType::f32, shape, {}, nullptr};
+    const auto refused = [](const auto& work) {
+      expect_error(ErrorCode::unsupported, {"[kernels]", "blk.0.ffn_up.weight", "at most 268435456"}, work);
+    };
+    refused([&] { matrix_size(tensor); });
+    refused([&] { cpu::make_cpu_route(1, true)->linear({&tensor}); });
+    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->linear({&tensor}); });
+    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->rms_norm(tensor, 1e-5F); });
+  }
+}
+
+TEST_CASE("a vocabulary of many millions is counted") {
+  const MatrixSize size = matrix_size({"output.weight", TensorType::f32, {int64_t{1} << 24, 8192}, {}, nullptr});
+  CHECK(size.rows == 1 << 24);
+  CHECK(size.columns == 8192);
+}
