@@ -116,6 +116,20 @@ TEST_CASE("Modules without scales stay plain, and entries of modules that are no
   CHECK((weights->find("blk.0.ffn_gate.weight")->type == TensorType::f32));
 }
 
+TEST_CASE("Bits and groups of a matrix that the configuration does not name follow from its shape") {
+  const MlxFormat stored{MlxMode::affine, 4, 32, TensorType::f16};
+  const auto format = [&](std::string_view more) {
+    const std::string config =
+        str_cat(R"(, "intermediate_size": 64, "quantization": {"group_size": 64, "bits": 8)", more, "}");
+    return read_down(config, mlx_module(kDown, 8, 64, stored))->find("blk.0.ffn_down.weight")->mlx->format;
+  };
+  CHECK((format("") == stored));
+  CHECK((format(R"(, "model.layers.0.mlp.down_proj.weight": {"bits": 2})") == stored));  // under another name
+  CHECK((format(R"(, "calibration": {"bits": "all"}, "kv_cache": {"bits": 1})") == stored));
+  const std::string named = R"(, "model.layers.0.mlp.down_proj": {"bits": 8, "group_size": 64})";
+  expect_error(ErrorCode::corrupt_file, {"down_proj"}, [&] { (void)format(named); });
+}
+
 TEST_CASE("An embedding may be quantized, tied or not; a tied one's copy is left out") {
   auto tensors = with_module("model.embed_tokens", mlx_module("model.embed_tokens", 3, 64, kFormat));
   const auto untied = read_tiny(tiny_llama_config(kFourBits), safetensors(tensors));

@@ -48,7 +48,9 @@ HfQuantization read_hf_quantization(const ConfigObject& config) {
   HfQuantization result;
   result.format = read_format(*all, config, key);
   for (const auto& [name, value] : all->json().items()) {
-    if (value.is_object()) {
+    // Objects of other names tell how the weights were made, which is nobody's business here.
+    const bool is_module = name.find('.') != std::string::npos || name == "lm_head";
+    if (value.is_object() && is_module) {
       result.modules.emplace(name, read_format(*all->object(name), *all, name));
     } else if (value.is_boolean()) {
       result.modules.emplace(name, value.get<bool>() ? result.format : std::nullopt);
