@@ -10,6 +10,7 @@
 #include "cli/format.h"
 #include "cli/generation.h"
 #include "cli/line_reader.h"
+#include "cli/model_defaults.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signal.h"
@@ -44,6 +45,7 @@ class Chat {
  public:
   Chat(Engine& engine, const RunFlags& flags) : engine_(engine), flags_(flags), session_(engine.new_session()) {
     options_ = flags.generate;
+    chat_options_ = chat_options_for(engine, flags);
     options_.max_tokens = flags.max_tokens.value_or(kMaxTokens);
     options_.cancel = &interrupt_flag();
     if (!flags.system.empty()) set_system(flags.system);
@@ -98,7 +100,7 @@ class Chat {
     messages_.push_back({"user", text});
     Output& output = standard_output();
     try {
-      const std::vector<TokenId> prompt = engine_.chat_prompt(messages_);
+      const std::vector<TokenId> prompt = engine_.chat_prompt(messages_, chat_options_);
       clear_interrupt();
       const GenerateResult result = generate_to(&output, engine_, *session_, prompt, options_);
       if (!result.text.ends_with('\n')) output.write("\n");
@@ -173,6 +175,7 @@ class Chat {
   const RunFlags& flags_;
   std::unique_ptr<Session> session_;
   GenerateOptions options_;
+  ChatOptions chat_options_;
   LineReader reader_;
   std::vector<Message> messages_;
   std::optional<GenerateStats> last_stats_;

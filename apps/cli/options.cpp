@@ -107,6 +107,10 @@ void add_run_flags(CLI::App& app, RunFlags& flags) {
       "-p,--prompt", [&flags](const std::string& text) { flags.prompt_flag = text; }, "The prompt, as a flag");
   app.add_option("-f,--file", flags.file, "Text of this file is put before the prompt");
   app.add_option("--system", flags.system, "Instructions that the whole conversation follows");
+  app.add_flag_function(
+      "--think,!--no-think", [&flags](int64_t n) { flags.think = n > 0; },
+      "Let a model reason before it answers, or not; --think=false, where its chat template has the choice");
+  app.add_option("--variables", flags.variables, "More for the chat template, a JSON object: '{\"name\": value}'");
   app.add_option_function<int>(
          "--max-tokens", [&flags](int n) { flags.max_tokens = n; }, "Longest answer [1000, or 2048 in chat]")
       ->check(number_within(0, kMaxInt));

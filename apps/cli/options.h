@@ -50,6 +50,8 @@ struct RunFlags {
   std::optional<std::string> prompt_flag;  // as -p
   std::string file;
   std::string system;
+  std::string variables;          // for the chat template, a JSON object; empty: none
+  std::optional<bool> think;      // none: as the template has it
   std::optional<int> max_tokens;  // none: 1,000, or 2,048 in chat
   bool raw = false;
   bool stats = false;

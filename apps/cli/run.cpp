@@ -10,6 +10,7 @@
 #include "cli/generation.h"
 #include "cli/input.h"
 #include "cli/model.h"
+#include "cli/model_defaults.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -29,6 +30,9 @@ bool wants_chat(const RunFlags& flags) {
 void check_flags(const RunFlags& flags, bool chat) {
   if (flags.prompt && flags.prompt_flag) throw UsageError("expected one prompt, got PROMPT and -p; leave one out");
   if (flags.raw && !flags.system.empty()) throw UsageError("--system needs the chat template, which --raw leaves out");
+  if (flags.raw && (flags.think || !flags.variables.empty())) {
+    throw UsageError("--think and --variables need the chat template, which --raw leaves out");
+  }
   if (chat && flags.raw) throw UsageError("--raw needs a prompt, it can't chat");
   if (chat && flags.json) throw UsageError("--json needs a prompt, it can't chat");
   for (const std::string& stop : flags.generate.stop) {
@@ -57,7 +61,7 @@ std::vector<TokenId> encode_prompt(const Engine& engine, const RunFlags& flags, 
   std::vector<Message> messages;
   if (!flags.system.empty()) messages.push_back({"system", flags.system});
   messages.push_back({"user", prompt});
-  return engine.chat_prompt(messages);
+  return engine.chat_prompt(messages, chat_options_for(engine, flags));
 }
 
 std::string result_json(const Engine& engine, const GenerateResult& result) {
@@ -86,6 +90,7 @@ int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt
   Output& output = standard_output();
   const auto session = engine.new_session();
   const std::vector<TokenId> ids = encode_prompt(engine, flags, prompt);
+  report_two_bos(engine, ids);
   const GenerateResult result = generate_to(flags.json ? nullptr : &output, engine, *session, ids, options);
   if (flags.json) {
     output.write(result_json(engine, result));
@@ -116,14 +121,14 @@ int run(const RunFlags& given) {
   const bool chat = wants_chat(flags);
   check_flags(flags, chat);
   watch_interrupts();
-  const Settings settings = read_configuration(flags.runtime.settings).settings;
-  const auto seed = flags.generate.sampling.seed;
-  flags.generate.sampling = settings.sampling;
-  flags.generate.sampling.seed = seed;
+  const Configuration configuration = read_configuration(flags.runtime.settings);
+  const Settings& settings = configuration.settings;
   const std::filesystem::path model = find_model(flags, settings);
   const std::string prompt = chat ? "" : compose_prompt(flags);
   const auto engine = Engine::load(model, flags.runtime.load_options(settings));
   report_not_cuda(engine->info());
+  flags.generate.sampling = sampling_for(*engine, configuration, flags.generate.sampling);
+  report_model_warnings(*engine);
   return chat ? run_chat(*engine, flags) : answer_once(*engine, flags, prompt);
 }
 

@@ -59,13 +59,16 @@ Json token_json(const std::optional<TokenDescription>& token) {
 }
 
 Json tokenizer_json(const TokenizerDescription& tokenizer) {
+  Json warnings = Json::array();
+  for (const std::string& warning : tokenizer.warnings) warnings.push_back(text_json(warning));
   return {{"model", text_json(tokenizer.model)},
           {"problem", text_json(tokenizer.problem)},
           {"pre", text_json(tokenizer.pre)},
           {"vocab_size", optional_json(tokenizer.vocab_size)},
           {"bos", token_json(tokenizer.bos)},
           {"eos", token_json(tokenizer.eos)},
-          {"adds_bos", optional_json(tokenizer.adds_bos)}};
+          {"adds_bos", optional_json(tokenizer.adds_bos)},
+          {"warnings", std::move(warnings)}};
 }
 
 Json chat_template_json(const ChatTemplateDescription& chat) {
@@ -150,7 +153,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"kv_bytes_per_token", optional_json(model.kv_bytes_per_token)},
                {"default_context", optional_json(model.default_context)},
                {"memory_bytes", optional_json(model.memory_bytes)},
-               {"metadata", metadata_json(model.weights->metadata(), options.full_arrays)}};
+               {"metadata", metadata_json(*model.metadata, options.full_arrays)}};
   if (options.tensors) json["tensors"] = tensors_json(*model.weights);
   // ASCII alone: a terminal acts on some of the characters past it, too.
   return json.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";

@@ -190,6 +190,7 @@ void Summary::add_tokenizer() {
   token("bos", tokenizer.bos);
   token("eos", tokenizer.eos);
   add("tokenizer", text);
+  for (const std::string& warning : tokenizer.warnings) add("warning", one_line(warning));
   add_chat_template();
 }
 
@@ -227,7 +228,7 @@ std::string kinds_table(const ModelDescription& model) {
 
 std::string metadata_table(const ModelDescription& model) {
   Rows rows = {{"METADATA", "VALUE"}};
-  for (const auto& [key, value] : model.weights->metadata().values()) {
+  for (const auto& [key, value] : model.metadata->values()) {
     rows.push_back({one_line(key), value_text(value, false)});
   }
   return text_table(rows);
@@ -241,7 +242,7 @@ std::string show_summary(const ModelDescription& model, const std::string& last_
 
 std::string show_metadata(const ModelDescription& model) {
   std::string text;
-  for (const auto& [key, value] : model.weights->metadata().values()) {
+  for (const auto& [key, value] : model.metadata->values()) {
     text += str_cat(one_line(key), " = ", value_text(value, true), "\n");
   }
   return text;

@@ -10,6 +10,7 @@
 #include "cli/format.h"
 #include "cli/input.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/text_files.h"
 #include "config/configuration.h"
 #include "emelex/tokenizer.h"
@@ -59,6 +60,7 @@ int tokenize(const TokenizeFlags& flags) {
   const std::filesystem::path model = resolve_text_files(flags.model, read_configuration().settings);
   const std::string text = flags.text ? *flags.text : read_stdin();
   const auto tokenizer = load_tokenizer(model);
+  for (const std::string& warning : tokenizer->warnings()) report_warning(warning);
   const auto ids = tokenizer->encode(text, flags.special ? SpecialTokens::parse : SpecialTokens::as_text);
   standard_output().write(tokens_text(*tokenizer, ids, flags));
   return kDone;

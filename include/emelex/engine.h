@@ -21,6 +21,7 @@
 
 #include "emelex/chat.h"
 #include "emelex/error.h"
+#include "emelex/sampling.h"
 #include "emelex/tokenizer.h"
 
 namespace emelex {
@@ -53,17 +54,6 @@ struct LoadOptions {
   // the numbers; more sessions do while there is room for their tokens. 0: no limit
   int64_t memory_limit = 0;
   int64_t gpu_memory_limit = 0;
-};
-
-// How the next token is chosen. The steps are applied in the order of the fields.
-struct SamplingOptions {
-  float repeat_penalty = 1.0F;   // divides the logits of recent tokens; 1: off
-  int repeat_window = 64;        // how many recent tokens are penalized
-  int top_k = 40;                // keep the k likeliest; 0: off
-  float top_p = 0.9F;            // keep the likeliest whose probabilities add up to p; 1: off
-  float min_p = 0.05F;           // drop those less likely than min_p times the likeliest; 0: off
-  float temperature = 0.7F;      // divides the logits; 0: always the likeliest, whatever the other fields say
-  std::optional<uint64_t> seed;  // the same seed gives the same text; none: a different one each time
 };
 
 struct GenerateOptions {
@@ -146,6 +136,12 @@ class Engine {
   // The model's chat template, or one that stands in for it: see ChatTemplate::built_in. One that emelex can't read
   // throws Error with the reason when it is used, so that raw prompts still work.
   virtual const ChatTemplate& chat_template() const = 0;
+
+  // What the model's files recommend. It is the caller's to use: generate() takes GenerateOptions as they are.
+  virtual const SamplingDefaults& sampling_defaults() const = 0;
+
+  // What in the model's files was left out or looks wrong, a line each, for people. Text may be the files' own.
+  virtual const std::vector<std::string>& warnings() const = 0;
 
   // The ids of a conversation, ready for an answer. Throws what ChatTemplate::render_segments does.
   std::vector<TokenId> chat_prompt(const std::vector<Message>& messages, const ChatOptions& options = {}) const;

@@ -41,7 +41,8 @@ class Tokenizer {
   virtual std::vector<TokenId> encode_segments(std::span<const Segment> segments) const;
 
   // The bytes that `id` stands for. They may be a part of a character; StreamDecoder joins them. Control tokens give
-  // nothing, unless `show_special`. Throws Error(invalid_argument) when `id` is not in the vocabulary.
+  // nothing, unless `show_special`; those that mark reasoning ("[THINK]", "<|channel|>") always give their names, so
+  // that reasoning and answer can be told apart. Throws Error(invalid_argument) when `id` is not in the vocabulary.
   virtual std::string decode_token(TokenId id, bool show_special = false) const = 0;
 
   // The same for the next token of a text. `at_start` says that the text has no token yet: its first loses the space
@@ -56,6 +57,9 @@ class Tokenizer {
   virtual TokenId eos() const = 0;            // -1: the model has none
   virtual bool adds_bos() const = 0;          // whether a raw prompt starts with bos()
   virtual bool is_end(TokenId id) const = 0;  // whether `id` ends a generation (eos, end of turn, …)
+
+  // What in the files was left out or looks wrong, a line each, for people. Text may be the files' own.
+  virtual std::vector<std::string> warnings() const { return {}; }
 
   // Text of a whole sequence of ids: valid UTF-8, with U+FFFD for what is not.
   std::string decode(const std::vector<TokenId>& ids, bool show_special = false) const;

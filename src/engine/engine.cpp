@@ -8,8 +8,8 @@
 #include "engine/generate.h"
 #include "engine/runner.h"
 #include "engine/worker_thread.h"
+#include "model_files/model_files.h"
 #include "text/chat/chat_template.h"
-#include "text/files/hf_tokenizer.h"
 #include "text/files/tokenizer_factory.h"
 
 namespace emelex {
@@ -102,13 +102,16 @@ class LocalSession : public Session {
 class LocalEngine : public Engine {
  public:
   LocalEngine(const std::filesystem::path& path, const LoadOptions& options) {
-    const auto weights = open_model(path);
+    const ModelFiles files = open_model(path);
+    const std::shared_ptr<const Weights>& weights = files.weights;
     check_architecture(weights->metadata());  // first: the likeliest reason why a good file can't be run
-    tokenizer_ = make_tokenizer(weights->metadata());
-    chat_template_ = make_chat_template(weights->metadata());
+    tokenizer_ = make_tokenizer(files.tokenizer);
+    chat_template_ = make_chat_template(files.templates, files.tokenizer.keys());
+    sampling_ = files.sampling;
+    warnings_ = tokenizer_->warnings();
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
     info_ = runner_->info();
-    check_vocabulary(weights->metadata());
+    check_vocabulary(files.tokenizer);
   }
   ~LocalEngine() override {
     thread_.run([this] { runner_.reset(); });
@@ -117,6 +120,8 @@ class LocalEngine : public Engine {
   const ModelInfo& info() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   const ChatTemplate& chat_template() const override { return *chat_template_; }
+  const SamplingDefaults& sampling_defaults() const override { return sampling_; }
+  const std::vector<std::string>& warnings() const override { return warnings_; }
 
   std::unique_ptr<Session> new_session() override { return std::make_unique<LocalSession>(thread_, *runner_); }
 
@@ -155,15 +160,17 @@ class LocalEngine : public Engine {
 
  private:
   // Else the model could make ids that the tokenizer has no text for.
-  void check_vocabulary(const Metadata& metadata) const {
+  void check_vocabulary(const TokenizerSource& source) const {
     if (tokenizer_->vocab_size() == runner_->vocab_size()) return;
     throw Error(ErrorCode::corrupt_file,
                 str_cat("[engine] expected as many tokens as token_embd.weight has rows, ", runner_->vocab_size(),
-                        ", got ", tokenizer_->vocab_size(), " in tokenizer.ggml.tokens of ", metadata.source()));
+                        ", got ", tokenizer_->vocab_size(), " in tokenizer.ggml.tokens of ", source.where()));
   }
 
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
+  SamplingDefaults sampling_;
+  std::vector<std::string> warnings_;
   ModelInfo info_;
   std::unique_ptr<Runner> runner_;  // made, used and destroyed on thread_
   WorkerThread thread_;
@@ -178,7 +185,12 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path& path, const Lo
 }
 
 std::vector<TokenId> Engine::chat_prompt(const std::vector<Message>& messages, const ChatOptions& options) const {
-  return tokenizer().encode_segments(chat_template().render_segments(messages, options));
+  std::vector<TokenId> ids = tokenizer().encode_segments(chat_template().render_segments(messages, options));
+  // A template that leaves the begin-of-sequence token out relies on the tokenizer; see docs/decisions/0025.
+  if (tokenizer().adds_bos() && (ids.empty() || ids.front() != tokenizer().bos())) {
+    ids.insert(ids.begin(), tokenizer().bos());
+  }
+  return ids;
 }
 
 std::vector<TokenId> Engine::raw_prompt(std::string_view text) const {

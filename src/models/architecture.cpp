@@ -37,10 +37,8 @@ const Architecture& find_architecture(const Metadata& metadata) {
                       quote_bytes(name), " in ", metadata.source()));
 }
 
-RopePairs rope_pairs(const Metadata& metadata) {
-  const auto interleaved = metadata.boolean("emelex.rope.interleaved");
-  if (!interleaved) return find_architecture(metadata).rope_pairs;
-  return *interleaved ? RopePairs::neighbours : RopePairs::halves;
+RopePairs rope_pairs(const Weights& weights) {
+  return weights.facts().rope_pairs.value_or(find_architecture(weights.metadata()).rope_pairs);
 }
 
 void check_architecture(const Metadata& metadata) { find_architecture(metadata); }

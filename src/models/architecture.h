@@ -7,6 +7,7 @@
 #include "models/model.h"
 #include "models/unread.h"
 #include "weights/rope_pairs.h"
+#include "weights/weights.h"
 
 namespace emelex {
 
@@ -34,8 +35,9 @@ struct RegisterArchitecture {
 // The one that the file's general.architecture names. Throws as check_architecture does.
 const Architecture& find_architecture(const Metadata& metadata);
 
-// How RoPE's pairs lie in the file: as a folder's metadata says, else as its architecture has it. Throws as
+// How RoPE pairs the values of a head in these weights: as the folder's configuration says, else as the architecture's
+// GGUF files. Throws as
 // check_architecture does.
-RopePairs rope_pairs(const Metadata& metadata);
+RopePairs rope_pairs(const Weights& weights);
 
 }  // namespace emelex

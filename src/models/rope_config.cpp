@@ -20,7 +20,7 @@ constexpr const char* kContextKey = "rope.scaling.original_context_length";
 class RopeReader {
  public:
   RopeReader(const Weights& weights, int head_dim) : weights_(weights), keys_(weights), dim_(rotated(head_dim)) {
-    rope_.interleaved = rope_pairs(weights.metadata()) == RopePairs::neighbours;
+    rope_.interleaved = rope_pairs(weights) == RopePairs::neighbours;
     rope_.dim = dim_;
   }
 
@@ -110,7 +110,7 @@ class RopeReader {
     };
     double low = number_of(keys_.positive("rope.scaling.yarn_beta_fast", 32.0));
     double high = number_of(keys_.positive("rope.scaling.yarn_beta_slow", 1.0));
-    if (weights_.metadata().boolean("emelex.rope.whole_bounds").value_or(true)) {
+    if (weights_.facts().yarn_whole_bounds) {
       low = std::floor(low);
       high = std::ceil(high);
     }

@@ -8,9 +8,9 @@
 #include "base/checked.h"
 #include "base/strings.h"
 #include "emelex/engine.h"
+#include "model_files/model_files.h"
 #include "models/active_weights.h"
 #include "models/model.h"
-#include "text/files/hf_tokenizer.h"
 #include "text/files/tokenizer_factory.h"
 #include "text/jinja/template.h"
 #include "tools/unknown_folder.h"
@@ -184,11 +184,12 @@ std::optional<TokenDescription> describe_token(const Keys& keys, std::string_vie
   return TokenDescription{*id, known ? (*tokens)[static_cast<size_t>(*id)] : ""};
 }
 
-void describe_tokenizer(const Metadata& metadata, ModelDescription& model) {
+void describe_tokenizer(const TokenizerSource& source, ModelDescription& model) {
+  const Metadata& metadata = source.keys();
   const Keys keys(metadata, "tokenizer.ggml.");
   TokenizerDescription& tokenizer = model.tokenizer;
   tokenizer.model = keys.string("model");
-  tokenizer.problem = tolerant([&] { return metadata.string(kTokenizerProblemKey); }).value_or("");
+  if (source.problem) tokenizer.problem = source.problem->what();
   tokenizer.pre = keys.string("pre");
   const auto* tokens = tolerant([&] { return metadata.strings("tokenizer.ggml.tokens"); });
   if (tokens != nullptr) tokenizer.vocab_size = static_cast<int64_t>(tokens->size());
@@ -197,13 +198,15 @@ void describe_tokenizer(const Metadata& metadata, ModelDescription& model) {
   tokenizer.adds_bos = tolerant([&] { return metadata.boolean("tokenizer.ggml.add_bos_token"); });
 }
 
-void describe_chat_template(const Metadata& metadata, ChatTemplateDescription& description) {
+void describe_chat_template(const ChatTemplateSource& source, ChatTemplateDescription& description) {
   using State = ChatTemplateDescription::State;
+  const auto own = std::find_if(source.templates.begin(), source.templates.end(),
+                                [](const NamedTemplate& one) { return one.name == "default"; });
+  if (own == source.templates.end()) return;
   try {
-    const auto text = metadata.string("tokenizer.chat_template");
-    if (!text) return;
-    description.text = *text;
-    const jinja::Template parsed(*text, metadata.source());
+    if (own->error) throw Error(*own->error);
+    description.text = own->text;
+    const jinja::Template parsed(own->text, source.where);
     description.state = State::readable;
   } catch (const Error& error) {
     description.state = State::unreadable;
@@ -217,10 +220,10 @@ bool is_safetensors(const std::filesystem::path& path) {
 }
 
 // Why a model can't be run, as far as that can be told without loading it.
-std::string reason_not_to_run(const Metadata& metadata) {
+std::string reason_not_to_run(const ModelFiles& files, std::vector<std::string>& warnings) {
   try {
-    check_architecture(metadata);
-    make_tokenizer(metadata);
+    check_architecture(files.weights->metadata());
+    warnings = make_tokenizer(files.tokenizer)->warnings();
     return "";
   } catch (const Error& error) {
     return error.what();
@@ -264,18 +267,21 @@ double bits_per_weight(int64_t bytes, int64_t values) {
 
 ModelDescription describe_model(const std::filesystem::path& path) {
   ModelDescription model;
+  ModelFiles files;
   try {
-    model.weights = open_model(path);
+    files = open_model(path);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::unsupported || !is_safetensors(path)) throw;
-    model.weights = open_unknown_folder(path);
+    files = open_unknown_folder(path);
     model.not_run = error.what();
   }
+  model.weights = files.weights;
+  model.metadata = gguf_metadata(files);
   const Metadata& metadata = model.weights->metadata();
   const Keys general(metadata, "general.");
   model.name = general.string("name");
   model.architecture = general.string("architecture");
-  model.text_part_of = Keys(metadata, "emelex.").string("text_part_of");
+  model.text_part_of = model.weights->facts().text_part_of;
   const Keys keys(metadata, model.architecture + ".");
   describe_files(*model.weights, model);
   describe_tensors(*model.weights, model);
@@ -283,9 +289,9 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   count_active(model);
   model.active_bytes = active_bytes(*model.weights);
   describe_rope(keys, model);
-  describe_tokenizer(metadata, model);
-  describe_chat_template(metadata, model.chat_template);
-  if (model.not_run.empty()) model.not_run = reason_not_to_run(metadata);
+  describe_tokenizer(files.tokenizer, model);
+  describe_chat_template(files.templates, model.chat_template);
+  if (model.not_run.empty()) model.not_run = reason_not_to_run(files, model.tokenizer.warnings);
   estimate_memory(model);
   return model;
 }

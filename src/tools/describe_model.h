@@ -54,7 +54,8 @@ struct TokenizerDescription {
   std::optional<int64_t> vocab_size;
   std::optional<TokenDescription> bos;
   std::optional<TokenDescription> eos;
-  std::optional<bool> adds_bos;  // what the file says; none: left to the kind of tokenizer
+  std::optional<bool> adds_bos;       // what the file says; none: left to the kind of tokenizer
+  std::vector<std::string> warnings;  // what was left out of the files or looks wrong, a line each
 };
 
 struct ChatTemplateDescription {
@@ -67,7 +68,8 @@ struct ChatTemplateDescription {
 // What a model's files say about it. Text is as the files have it, with whatever bytes: not fit for a terminal.
 // Numbers that are missing, or of another type than they should be, are left out.
 struct ModelDescription {
-  std::shared_ptr<const Weights> weights;  // all metadata and tensors
+  std::shared_ptr<const Weights> weights;
+  std::shared_ptr<const Metadata> metadata;  // all of it, under GGUF's keys
 
   std::vector<FileDescription> files;  // those with tensors
   int64_t file_bytes = 0;              // of all of them

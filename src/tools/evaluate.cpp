@@ -7,7 +7,7 @@
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "engine/runner.h"
-#include "text/files/hf_tokenizer.h"
+#include "model_files/model_files.h"
 #include "text/files/tokenizer_factory.h"
 #include "tools/prediction_stats.h"
 
@@ -29,28 +29,28 @@ void check_options(const EvaluateOptions& options) {
 }
 
 // Else a token would be another word to each, and their predictions could not be compared.
-void check_same_vocabulary(const Weights& one, const Weights& other) {
+void check_same_vocabulary(const ModelFiles& one, const ModelFiles& other) {
   constexpr const char* kKey = "tokenizer.ggml.tokens";
-  const auto* tokens = one.metadata().strings(kKey);
-  const auto* others = other.metadata().strings(kKey);
+  const auto* tokens = one.tokenizer.keys().strings(kKey);
+  const auto* others = other.tokenizer.keys().strings(kKey);
   if (tokens == nullptr || others == nullptr) return;  // their number is compared once the models are loaded
   const auto [a, b] = std::mismatch(tokens->begin(), tokens->end(), others->begin(), others->end());
   if (a == tokens->end() && b == others->end()) return;
   const auto name = [](const auto& at, const auto& end) { return at == end ? "none" : quote_bytes(*at); };
   throw Error(ErrorCode::invalid_argument,
               str_cat("[eval] expected two models with the same vocabulary, got token ", a - tokens->begin(), " as ",
-                      name(a, tokens->end()), " in ", path_text(one.path()), " and as ", name(b, others->end()), " in ",
-                      path_text(other.path())));
+                      name(a, tokens->end()), " in ", path_text(one.weights->path()), " and as ",
+                      name(b, others->end()), " in ", path_text(other.weights->path())));
 }
 
 // The model's, or that of the one which it is compared with: a folder may be without, or have one that emelex lacks.
-std::unique_ptr<Tokenizer> tokenizer_of(const Weights& weights, const Weights* other) {
+std::unique_ptr<Tokenizer> tokenizer_of(const ModelFiles& files, const ModelFiles& other) {
   try {
-    return make_tokenizer(weights.metadata());
+    return make_tokenizer(files.tokenizer);
   } catch (const Error&) {
-    if (other == nullptr) throw;
+    if (other.weights == nullptr) throw;
   }
-  return make_tokenizer(other->metadata());
+  return make_tokenizer(other.tokenizer);
 }
 
 std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOptions& options, KernelRoute kernels) {
@@ -100,6 +100,8 @@ class Evaluation {
   bool cancelled() const { return options_.cancel != nullptr && options_.cancel->load(); }
 
   const EvaluateOptions& options_;
+  ModelFiles files_;
+  ModelFiles other_files_;  // without weights where the same model is compared
   WeightsPtr weights_;
   WeightsPtr other_weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
@@ -116,17 +118,19 @@ class Evaluation {
 
 Evaluation::Evaluation(const std::filesystem::path& model, const EvaluateOptions& options) : options_(options) {
   check_options(options);
-  weights_ = open_model(model);
+  files_ = open_model(model);
+  weights_ = files_.weights;
   if (!options.against.empty()) {
-    other_weights_ = open_model(options.against);
+    other_files_ = open_model(options.against);
+    other_weights_ = other_files_.weights;
   } else if (options.against_kernels != KernelRoute::automatic) {
     other_weights_ = weights_;
   }
   for (const WeightsPtr& weights : {weights_, other_weights_}) {
     if (weights) check_architecture(weights->metadata());
   }
-  if (other_weights_) check_same_vocabulary(*weights_, *other_weights_);
-  tokenizer_ = tokenizer_of(*weights_, other_weights_.get());
+  if (other_files_.weights) check_same_vocabulary(files_, other_files_);
+  tokenizer_ = tokenizer_of(files_, other_files_);
 }
 
 void Evaluation::check_sizes() const {

@@ -10,7 +10,6 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "text/files/hf_tokenizer.h"
 #include "weights/bounded_json.h"
 #include "weights/safetensors/safetensors_header.h"
 #include "weights/safetensors/safetensors_index.h"
@@ -76,18 +75,6 @@ Metadata read_config(const fs::path& folder) {
   return metadata;
 }
 
-// With what open_model adds for a folder that it knows.
-Metadata with_tokenizer(const fs::path& folder, Metadata metadata) {
-  try {
-    Metadata more = metadata;
-    add_hf_tokenizer(folder, more);
-    return more;
-  } catch (const Error& error) {
-    metadata.add(kTokenizerProblemKey, std::string(error.what()));
-    return metadata;
-  }
-}
-
 // The named file, or those that make up the model in a folder, which may hold others beside.
 std::vector<fs::path> tensor_files(const fs::path& path) {
   std::error_code error;  // what is wrong with a path is said when it is opened
@@ -104,7 +91,7 @@ std::vector<fs::path> tensor_files(const fs::path& path) {
 
 }  // namespace
 
-std::shared_ptr<const Weights> open_unknown_folder(const fs::path& path) {
+ModelFiles open_unknown_folder(const fs::path& path) {
   const std::vector<fs::path> files = tensor_files(path);
   std::error_code error;
   const fs::path folder = fs::is_directory(path, error) ? path
@@ -125,8 +112,9 @@ std::shared_ptr<const Weights> open_unknown_folder(const fs::path& path) {
       }
     }
   }
-  return std::make_shared<const Weights>(path, with_tokenizer(folder, std::move(metadata)), std::move(tensors),
-                                         std::move(unreadable), files);
+  auto weights =
+      std::make_shared<const Weights>(path, std::move(metadata), std::move(tensors), std::move(unreadable), files);
+  return with_folder_files(std::move(weights), folder, 0);
 }
 
 }  // namespace emelex

@@ -43,10 +43,11 @@ void Tensor::read_rows(int64_t first, std::span<float> to) const {
 }
 
 Weights::Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
-                 std::map<std::string, std::string, std::less<>> unreadable, std::vector<std::filesystem::path> files) {
+                 std::map<std::string, std::string, std::less<>> unreadable, std::vector<std::filesystem::path> files,
+                 FormatFacts facts) {
   if (files.empty()) files.push_back(path);
-  content_ = std::make_shared<const Content>(
-      Content{std::move(path), std::move(metadata), std::move(tensors), std::move(unreadable), std::move(files)});
+  content_ = std::make_shared<const Content>(Content{std::move(path), std::move(metadata), std::move(tensors),
+                                                     std::move(unreadable), std::move(files), std::move(facts)});
 }
 
 std::shared_ptr<const Weights> Weights::recorded(std::shared_ptr<ReadRecord> record) const {

@@ -13,6 +13,7 @@
 
 #include "quant/mlx_quants.h"
 #include "quant/tensor_type.h"
+#include "weights/format_facts.h"
 #include "weights/metadata.h"
 
 namespace emelex {
@@ -62,7 +63,7 @@ class Weights {
   // empty where that is `path` alone.
   Weights(std::filesystem::path path, Metadata metadata, std::map<std::string, Tensor, std::less<>> tensors,
           std::map<std::string, std::string, std::less<>> unreadable = {},
-          std::vector<std::filesystem::path> files = {});
+          std::vector<std::filesystem::path> files = {}, FormatFacts facts = {});
 
   // The .gguf file, of several the first; or the folder of a model that is one.
   const std::filesystem::path& path() const { return content_->path; }
@@ -73,10 +74,8 @@ class Weights {
   // What find() throws for: tensor → what is in it.
   const std::map<std::string, std::string, std::less<>>& unreadable() const { return content_->unreadable; }
 
-  // The same with other metadata.
-  Weights with_metadata(Metadata metadata) const {
-    return {path(), std::move(metadata), tensors(), unreadable(), files()};
-  }
+  // What the model's configuration says beyond GGUF's keys.
+  const FormatFacts& facts() const { return content_->facts; }
 
   // The same files, sharing their content. Adds to `record` the name of each tensor that find() and require() are asked
   // for, and of each key that note_key() is told of.
@@ -98,6 +97,7 @@ class Weights {
     std::map<std::string, Tensor, std::less<>> tensors;
     std::map<std::string, std::string, std::less<>> unreadable;
     std::vector<std::filesystem::path> files;
+    FormatFacts facts;
   };
   std::shared_ptr<const Content> content_;
   std::shared_ptr<ReadRecord> record_;

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
       {"sentencepiece", emelex::sentencepiece_seeds()},
       {"tiktoken", emelex::tiktoken_seeds()},
       {"tekken", emelex::tekken_seeds()},
+      {"gguf_text", emelex::gguf_text_seeds()},
+      {"folder_text", emelex::folder_text_seeds()},
       {"hub_info", emelex::hub_info_seeds()},
       {"hub_headers", emelex::hub_headers_seeds()},
       {"manifest", emelex::manifest_seeds()},

@@ -18,6 +18,8 @@ Seeds tokenizer_json_seeds();
 Seeds sentencepiece_seeds();
 Seeds tiktoken_seeds();
 Seeds tekken_seeds();
+Seeds gguf_text_seeds();
+Seeds folder_text_seeds();
 Seeds hub_info_seeds();
 Seeds hub_headers_seeds();
 Seeds manifest_seeds();

@@ -1,15 +1,23 @@
 #include "fuzz/tokenizer_fuzz.h"
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <string_view>
 
+#include "base/temporary_folder.h"
 #include "emelex/error.h"
+#include "text/chat/chat_template.h"
+#include "text/chat/chat_template_files.h"
+#include "text/files/generation_config.h"
+#include "text/files/gguf_tokenizer.h"
+#include "text/files/hf_tokenizer.h"
 #include "text/files/sentencepiece_file.h"
 #include "text/files/tiktoken_file.h"
 #include "text/files/tokenizer_factory.h"
 #include "text/files/tokenizer_json.h"
 #include "text/unicode/utf8.h"
+#include "weights/gguf/gguf_reader.h"
 
 namespace emelex {
 namespace {
@@ -40,13 +48,21 @@ void use(const Tokenizer& tokenizer, std::string_view text) {
   for (const TokenId id : tokenizer.encode_segments(segments)) (void)tokenizer.decode_token(id, true);
 }
 
-// Runs `read`, which fills the metadata of a tokenizer's file, and uses that tokenizer.
+void use(const ChatTemplate& chat_template) {
+  try {
+    (void)chat_template.render({{"user", "x"}, {"assistant", "</s>"}});
+  } catch (const Error& error) {  // the template's own refusal, too
+    expect(error.code() != ErrorCode::internal);
+  }
+}
+
+// Runs `read`, which reads a tokenizer's file, and uses that tokenizer.
 template <class Read>
 bool read_and_use(std::string_view text, const Read& read) {
   try {
-    Metadata metadata("fuzz");
-    read(metadata);
-    use(*make_tokenizer(metadata), text);
+    TokenizerSource source("fuzz");
+    read(source);
+    use(*make_tokenizer(source), text);
     return true;
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::corrupt_file || error.code() == ErrorCode::unsupported);
@@ -62,21 +78,49 @@ bool fuzz_tokenizer_json(std::span<const std::byte> bytes) {
   const std::string_view all = text_of(bytes);
   const size_t end = std::min(all.find('\0'), all.size());
   const std::string_view text = end < all.size() ? all.substr(end + 1) : kText;
-  return read_and_use(text, [&](Metadata& metadata) {
-    add_tokenizer_json(read_tokenizer_json(all.substr(0, end), "fuzz.json"), 0, metadata);
+  return read_and_use(text, [&](TokenizerSource& source) {
+    const int64_t n_rows = bytes.size() % 3 == 0 ? static_cast<int64_t>(bytes.size() % 300) : 0;
+    add_tokenizer_json(read_tokenizer_json(all.substr(0, end), "fuzz.json"), n_rows, source);
+  });
+}
+
+bool fuzz_gguf_text(std::span<const std::byte> bytes) {
+  return read_and_use(kText, [&](TokenizerSource& source) {
+    const std::shared_ptr<const Weights> weights = read_gguf(bytes, nullptr, "fuzz.gguf");
+    const std::shared_ptr<const Metadata> keys(weights, &weights->metadata());
+    source = gguf_tokenizer_source(keys);
+    (void)read_gguf_sampling(*keys, source.warnings);
+    use(*make_chat_template(gguf_chat_templates(*keys), *keys));
+  });
+}
+
+bool fuzz_folder_text(std::span<const std::byte> bytes) {
+  static const TemporaryFolder folder;
+  std::string_view rest = text_of(bytes);
+  for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json"}) {
+    const size_t end = std::min(rest.find('\0'), rest.size());
+    std::ofstream(folder.path() / name, std::ios::binary) << rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  std::ofstream(folder.path() / "tokenizer.json") << R"({"model": {"type": "WordLevel", "vocab": {"a": 0}},
+      "added_tokens": [{"id": 1, "content": "<s>", "special": true}, {"id": 2, "content": "</s>", "special": true}]})";
+  return read_and_use(kText, [&](TokenizerSource& source) {
+    (void)read_hf_sampling(folder.path(), source.warnings);
+    add_hf_tokenizer(folder.path(), 3, source);
+    use(*make_chat_template(read_hf_chat_templates(folder.path()), source.keys()));
   });
 }
 
 bool fuzz_sentencepiece(std::span<const std::byte> bytes) {
-  return read_and_use(kText, [&](Metadata& metadata) { add_sentencepiece(bytes, "fuzz.model", metadata); });
+  return read_and_use(kText, [&](TokenizerSource& source) { add_sentencepiece(bytes, "fuzz.model", source); });
 }
 
 bool fuzz_tiktoken(std::span<const std::byte> bytes) {
-  return read_and_use(kText, [&](Metadata& metadata) { add_tiktoken(text_of(bytes), "fuzz.tiktoken", metadata); });
+  return read_and_use(kText, [&](TokenizerSource& source) { add_tiktoken(text_of(bytes), "fuzz.tiktoken", source); });
 }
 
 bool fuzz_tekken(std::span<const std::byte> bytes) {
-  return read_and_use(kText, [&](Metadata& metadata) { add_tekken(text_of(bytes), "tekken.json", metadata); });
+  return read_and_use(kText, [&](TokenizerSource& source) { add_tekken(text_of(bytes), "tekken.json", source); });
 }
 
 }  // namespace emelex

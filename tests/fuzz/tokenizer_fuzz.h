@@ -13,6 +13,12 @@ bool fuzz_tokenizer_json(std::span<const std::byte> bytes);
 // A sentencepiece .model.
 bool fuzz_sentencepiece(std::span<const std::byte> bytes);
 
+// The tokenizer, chat templates and recommendations of a GGUF file's keys.
+bool fuzz_gguf_text(std::span<const std::byte> bytes);
+
+// A folder's config.json, generation_config.json and tokenizer_config.json, parted by zero bytes.
+bool fuzz_folder_text(std::span<const std::byte> bytes);
+
 // The same for tiktoken's and tekken.json.
 bool fuzz_tiktoken(std::span<const std::byte> bytes);
 bool fuzz_tekken(std::span<const std::byte> bytes);

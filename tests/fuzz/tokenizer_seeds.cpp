@@ -184,4 +184,99 @@ Seeds tekken_seeds() {
   };
 }
 
+namespace {
+
+// A GGUF file of metadata alone, written number by number.
+class Keys {
+ public:
+  Keys& text(std::string_view key, std::string_view value) { return begin(key, 8).string(value); }
+  Keys& integer(std::string_view key, uint32_t value) { return begin(key, 4).number(value); }
+  Keys& flag(std::string_view key, bool value) {
+    begin(key, 7).bytes_ += static_cast<char>(value);
+    return *this;
+  }
+  Keys& real(std::string_view key, float value) { return begin(key, 6).number(std::bit_cast<uint32_t>(value)); }
+  Keys& texts(std::string_view key, const std::vector<std::string>& values) {
+    list(key, 8, values.size());
+    for (const std::string& value : values) string(value);
+    return *this;
+  }
+  Keys& integers(std::string_view key, const std::vector<uint32_t>& values) {
+    list(key, 5, values.size());
+    for (const uint32_t value : values) number(value);
+    return *this;
+  }
+  Keys& reals(std::string_view key, const std::vector<float>& values) {
+    list(key, 6, values.size());
+    for (const float value : values) number(std::bit_cast<uint32_t>(value));
+    return *this;
+  }
+
+  std::string file() const {
+    Keys header;
+    header.bytes_ = "GGUF";
+    header.number(3).wide(0).wide(n_);
+    return header.bytes_ + bytes_;
+  }
+
+ private:
+  Keys& number(uint32_t value) {
+    for (int i = 0; i < 4; ++i) bytes_ += static_cast<char>(value >> (8 * i));
+    return *this;
+  }
+  Keys& wide(uint64_t value) { return number(static_cast<uint32_t>(value)).number(static_cast<uint32_t>(value >> 32)); }
+  Keys& string(std::string_view value) {
+    wide(value.size()).bytes_ += value;
+    return *this;
+  }
+  Keys& begin(std::string_view key, uint32_t type) {
+    ++n_;
+    return string(key).number(type);
+  }
+  Keys& list(std::string_view key, uint32_t type, size_t n) { return begin(key, 9).number(type).wide(n); }
+
+  std::string bytes_;
+  uint64_t n_ = 0;
+};
+
+}  // namespace
+
+Seeds gguf_text_seeds() {
+  const std::string prefix = "tokenizer.ggml.";
+  Keys bpe;
+  bpe.text(prefix + "model", "gpt2").text(prefix + "pre", "default");
+  bpe.texts(prefix + "tokens",
+            {"a", "b", "ab", "<|begin_of_text|>", "<|start_header_id|>", "<|end|>", "<|call|>", "[THINK]"});
+  bpe.integers(prefix + "token_type", {1, 1, 1, 3, 3, 3, 3, 3}).texts(prefix + "merges", {"a b"});
+  bpe.integer(prefix + "eos_token_id", 5).integer(prefix + "eot_token_id", 77).integer(prefix + "bos_token_id", 3);
+  bpe.flag(prefix + "add_bos_token", true).integers(prefix + "eos_token_ids", {5, 6, 0xFFFFFFFF});
+  bpe.text("tokenizer.chat_template", "{{ bos_token }}{{ messages[0].content }}");
+  bpe.text("tokenizer.chat_template.tool_use", "{% if %}");
+  bpe.real("general.sampling.temp", 0.5F).real("general.sampling.top_p", 7.0F);
+  Keys pieces;
+  pieces.text(prefix + "model", "llama")
+      .texts(prefix + "tokens", {"<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a", "<0x0A>"});
+  pieces.integers(prefix + "token_type", {2, 3, 3, 1, 1, 1, 6}).reals(prefix + "scores", {0, 0, 0, -1, -2, -3, 0});
+  pieces.integer(prefix + "unknown_token_id", 0xFFFFFFFF).integer(prefix + "bos_token_id", 1);
+  Keys forged = bpe;
+  forged.text("emelex.tokenizer_json", "{}");
+  return {{"bpe", bpe.file()}, {"pieces", pieces.file()}, {"forged", forged.file()}};
+}
+
+Seeds folder_text_seeds() {
+  const std::string end(1, '\0');
+  return {
+      {"all",
+       R"({"eos_token_id": [1, 2], "bos_token_id": 1})" + end +
+           R"({"eos_token_id": 2, "do_sample": false, "temperature": 0.6, "top_k": 20, "top_p": 0.9})" + end +
+           R"({"bos_token": "<s>", "eos_token": {"content": "</s>"}, "add_bos_token": true, "chat_template": "{{ bos_token }}"})"},
+      {"beyond", R"({"text_config": {"eos_token_id": [99, -1, 1.5, true]}})" + end +
+                     R"({"temperature": -1, "top_k": 1e99})" + end + "{}"},
+      {"no-objects", "[]" + end + "7" + end + "{}"},
+      {"nothing", ""},
+      {"templates",
+       "{}" + end + "{}" + end + R"({"chat_template": [{"name": "default", "template": "x"}, {"name": 7}, 3]})"},
+  };
+}
+
 }  // namespace emelex

@@ -20,6 +20,7 @@ KINDS = {
     "values": "weights that are no numbers",
     "split": "parts of a model that contradict each other",
     "folder": "names that lead out of the model's folder",
+    "private": "keys that the program means for itself, forged in a file",
     "template": "chat templates that reach for more than text, or never end",
 }
 

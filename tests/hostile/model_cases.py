@@ -89,7 +89,7 @@ def vocabulary_cases():
                                ("of-no-bytes", "\u4e00 \u4e01", "byte-level alphabet"), ("invalid", b"\xff \xfe", "byte-level alphabet")):
         yield gguf_case("merge-" + label, "vocabulary", with_array("merges", STRING, [*MERGES, merge]), says)
     for key in ("bos_token_id", "eos_token_id", "eot_token_id"):
-        for kind, value in ((I32, -1), (U32, 260), (U64, 2**32), (I64, -2**63), (U64, 2**64 - 1), (F64, 1.0)):
+        for kind, value in ((U64, 2**64 - 1), (F64, 1.0)):  # others beyond the vocabulary are left out with a warning
             yield gguf_case(f"{key}-{value}", "vocabulary", tiny_model().set("tokenizer.ggml." + key, kind, value), f"{key}.* got")
     yield gguf_case("bos-wanted-and-missing", "vocabulary", tiny_model().set("tokenizer.ggml.add_bos_token", BOOL, 1), "bos_token_id.* got none")
     yield gguf_case("pre-unknown", "vocabulary", tiny_model().set("tokenizer.ggml.pre", STRING, "no\x1bsuch"), r"tokenizer\.ggml\.pre")
@@ -139,6 +139,19 @@ def request_cases():
     yield gguf_case("request-context-larger", "request", tiny_model(), "a context of at most", commands=("run",), arguments=("--context", "2147483647"))
 
 
+def private_key_cases():
+    """Keys that emelex sets for itself when it reads other formats, given by a file."""
+    for i, value in enumerate(("{}", "[]", "null", "7", "{", '{"model": 7}', '{"model": {"type": "BPE"}, "added_tokens": [{}]}')):
+        yield gguf_case(f"private-tokenizer-json-{i}", "private", tiny_model().set("emelex.tokenizer_json", STRING, value), "emelex")
+    for name, kind, value in (("tokenizer_problem", STRING, "\x1b[2J"), ("tokenizer_file", STRING, "\x1b]52;c;eA==\x07"),
+                              ("sentencepiece", BOOL, True), ("ranks_are_ids", BOOL, True), ("space_is_suffix", BOOL, True),
+                              ("split_pattern", STRING, "(" * 10_000), ("rope.interleaved", BOOL, True),
+                              ("special_token.bos_token", STRING, "x"), ("", STRING, "x"), ("no_such_key", STRING, "x")):
+        yield gguf_case("private-" + name, "private", tiny_model().set("emelex." + name, kind, value), "emelex")
+    for name, kind, values in (("only_added_ids", I32, [-1, 2**31 - 1]), ("merge_names", STRING, ["a"]), ("eos_token_ids", I32, [-5])):
+        yield gguf_case("private-" + name, "private", tiny_model().set_array("emelex." + name, kind, values), "emelex")
+
+
 def cases():
-    for group in (size_cases, shape_cases, vocabulary_cases, value_cases, template_cases, request_cases):
+    for group in (size_cases, shape_cases, vocabulary_cases, value_cases, template_cases, request_cases, private_key_cases):
         yield from group()

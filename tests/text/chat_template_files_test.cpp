@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <map>
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
@@ -20,36 +21,41 @@ struct Folder {
     std::filesystem::create_directories((folder.path() / name).parent_path());
     std::ofstream(folder.path() / name) << text;
   }
-  Metadata read() const {
-    Metadata metadata("folder");
-    add_hf_chat_templates(folder.path(), metadata);
-    return metadata;
+  // The templates by their names.
+  std::map<std::string, std::string> read() const {
+    std::map<std::string, std::string> texts;
+    for (const NamedTemplate& one : read_hf_chat_templates(folder.path()).templates) texts[one.name] = one.text;
+    return texts;
   }
 };
 
 TEST_CASE("tokenizer_config.json has one template, or several by their names") {
   const Folder f;
-  CHECK_FALSE(f.read().contains("tokenizer.chat_template"));
+  CHECK(f.read().empty());
   f.write("tokenizer_config.json", R"({"chat_template": "A"})");
-  CHECK(f.read().string("tokenizer.chat_template") == "A");
+  CHECK(f.read()["default"] == "A");
   f.write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "D"},
                                                          {"name": "rag", "template": "R"}]})");
-  CHECK(f.read().string("tokenizer.chat_template") == "D");
-  CHECK(f.read().string("tokenizer.chat_template.rag") == "R");
+  CHECK(f.read()["default"] == "D");
+  CHECK(f.read()["rag"] == "R");
 }
 
 TEST_CASE("templates in files of their own come before those in tokenizer_config.json") {
   const Folder f;
   f.write("chat_template.json", R"({"chat_template": "P"})");
-  CHECK(f.read().string("tokenizer.chat_template") == "P");
+  CHECK(f.read()["default"] == "P");
   f.write("tokenizer_config.json", R"({"chat_template": "A"})");
-  CHECK(f.read().string("tokenizer.chat_template") == "A");
+  CHECK(f.read()["default"] == "A");
   f.write("chat_template.jinja", "J\n");
   f.write("additional_chat_templates/tool_use.jinja", "T");
   f.write("additional_chat_templates/notes.txt", "N");
-  CHECK(f.read().string("tokenizer.chat_template") == "J\n");
-  CHECK(f.read().string("tokenizer.chat_template.tool_use") == "T");
-  CHECK_FALSE(f.read().contains("tokenizer.chat_template.notes"));
+  CHECK(f.read()["default"] == "J\n");
+  CHECK(f.read()["tool_use"] == "T");
+  CHECK_FALSE(f.read().contains("notes"));
+  std::filesystem::remove(f.folder.path() /
+                          "chat_template.jinja");  // the default may still be in tokenizer_config.json
+  CHECK(f.read()["default"] == "A");
+  CHECK(f.read()["tool_use"] == "T");
 }
 
 TEST_CASE("a folder needs neither weights nor a tokenizer for its template, and gives the special tokens by name") {

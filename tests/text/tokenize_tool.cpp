@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "text/files/gguf_tokenizer.h"
 #include "text/files/tokenizer_factory.h"
 #include "text/files/tokenizer_files.h"
 
@@ -26,12 +27,13 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Metadata with_pre_tokenizer(const Metadata& metadata, const std::string& name) {
+emelex::TokenizerSource with_pre_tokenizer(const emelex::TokenizerSource& source, const std::string& name) {
+  const Metadata& metadata = source.keys();
   Metadata changed(metadata.source());
   for (const auto& [key, value] : metadata.values()) {
     changed.add(key, key == "tokenizer.ggml.pre" ? Metadata::Value(name) : value);
   }
-  return changed;
+  return emelex::gguf_tokenizer_source(std::make_shared<const Metadata>(std::move(changed)));
 }
 
 std::vector<std::string> read_strings(const char* path) {
@@ -66,9 +68,9 @@ int run(char** arguments, int n) {
   const std::string mode = arguments[2];
   const std::vector<std::string> strings = read_strings(arguments[3]);
   const auto load_start = Clock::now();
-  Metadata metadata = emelex::read_tokenizer_metadata(arguments[1]);
-  if (n > 5) metadata = with_pre_tokenizer(metadata, arguments[5]);
-  const auto tokenizer = emelex::make_tokenizer(metadata);
+  emelex::TokenizerSource source = emelex::read_tokenizer_source(arguments[1]);
+  if (n > 5) source = with_pre_tokenizer(source, arguments[5]);
+  const auto tokenizer = emelex::make_tokenizer(source);
   std::cout << "load " << seconds_since(load_start);
   if (mode == "decode") return decode(*tokenizer, strings, arguments[4]);
   const bool parse = mode == "parse";

@@ -128,13 +128,11 @@ TEST_CASE("a merge can't make a control token, so no text becomes one") {
   check_corrupt(vocabulary, "a merge that makes a token of the vocabulary, got 'h o'");
 }
 
-TEST_CASE("ids out of range are refused") {
+TEST_CASE("ids of special tokens that are no numbers are refused") {
   const Metadata metadata = TinyVocabulary().metadata();
   for (const char* key :
        {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
-    for (const int64_t id : {int64_t{268}, int64_t{-1}, int64_t{1} << 40}) {
-      CHECK(error_of(with(metadata, key, id)).first == ErrorCode::corrupt_file);
-    }
+    CHECK(error_of(with(metadata, key, std::string("2"))).first == ErrorCode::corrupt_file);
   }
 }
 

@@ -43,6 +43,8 @@ TEST_CASE("the seeds of tokenizers' fuzzers give a tokenizer or an error, and no
   CHECK(run_all(sentencepiece_seeds(), fuzz_sentencepiece) >= 2);
   CHECK(run_all(tekken_seeds(), fuzz_tekken) >= 2);
   CHECK(run_all(tiktoken_seeds(), fuzz_tiktoken) == 0);  // those that are read have 128,000 tokens
+  CHECK(run_all(gguf_text_seeds(), fuzz_gguf_text) == 2);
+  CHECK(run_all(folder_text_seeds(), fuzz_folder_text) >= 4);
   run_files("tokenizer_json", fuzz_tokenizer_json);
   run_files("sentencepiece", fuzz_sentencepiece);
   run_files("tiktoken", fuzz_tiktoken);

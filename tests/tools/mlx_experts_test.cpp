@@ -8,7 +8,7 @@
 #include "base/strings.h"
 #include "base/temporary_folder.h"
 #include "engine/tiny_model.h"
-#include "text/files/hf_tokenizer.h"
+#include "model_files/model_files.h"
 #include "tools/quantize/quantize_model.h"
 #include "weights/tiny_safetensors.h"
 
@@ -49,6 +49,13 @@ TinyTensor tensor(const std::string& name, std::vector<int64_t> shape, float fir
   return {name, "F32", std::move(shape), f32_data(values)};
 }
 
+// For models of some tensors alone.
+QuantizeOptions partial() {
+  QuantizeOptions options;
+  options.partial = true;
+  return options;
+}
+
 struct Folder {
   TemporaryFolder folder;
   fs::path source = folder.path() / "source";
@@ -67,8 +74,8 @@ struct Folder {
 
   // The rows of gates and ups, which the source has in one tensor, where `row_of_both` says; → their type's name
   std::string check_gates_and_ups(const char* both, int64_t (*row_of_both)(int64_t i, bool up), float step) const {
-    const auto before = open_model(source);
-    const auto after = open_model(target);
+    const auto before = open_model(source).weights;
+    const auto after = open_model(target).weights;
     const auto expected = rows_of(*before->find(both));
     for (const bool up : {false, true}) {
       const Tensor& tensor = *after->find(up ? "blk.0.ffn_up_exps.weight" : "blk.0.ffn_gate_exps.weight");
@@ -94,8 +101,8 @@ TEST_CASE("Experts of a GGUF file are as many in the folder, and its router has 
   model.experts = 4;
   test::write_random_model(folder.path() / "source.gguf", model);
   quantize_to_mlx(folder.path() / "source.gguf", folder.path() / "target", {.bits = 4, .group_size = 32}, {});
-  const auto before = open_model(folder.path() / "source.gguf");
-  const auto after = open_model(folder.path() / "target");
+  const auto before = open_model(folder.path() / "source.gguf").weights;
+  const auto after = open_model(folder.path() / "target").weights;
   for (const char* key : {"llama.expert_count", "llama.expert_used_count"}) {
     CHECK(after->metadata().integer(key) == before->metadata().integer(key));
   }
@@ -120,7 +127,7 @@ TEST_CASE("A GGUF file's window is the folder's") {
   model.window = 48;
   test::write_random_model(folder.path() / "source.gguf", model);
   quantize_to_mlx(folder.path() / "source.gguf", folder.path() / "target", {.bits = 4, .group_size = 32}, {});
-  CHECK(open_model(folder.path() / "target")->metadata().integer("llama.attention.sliding_window") == 48);
+  CHECK(open_model(folder.path() / "target").weights->metadata().integer("llama.attention.sliding_window") == 48);
 }
 
 std::vector<TinyTensor> mixtral() {
@@ -132,10 +139,10 @@ std::vector<TinyTensor> mixtral() {
 
 TEST_CASE("Gates above ups are taken apart, and experts each by itself put together") {
   const Folder f(R"("model_type": "mixtral")", mixtral());
-  quantize_to_mlx(f.source, f.target, {.bits = 8, .group_size = 32}, {});
+  quantize_to_mlx(f.source, f.target, {.bits = 8, .group_size = 32}, partial());
   CHECK(f.check_gates_and_ups("blk.0.ffn_gate_up_exps.weight", row_of_halves, 0.01F) == "MLX-8bit");
-  const auto down = rows_of(*open_model(f.target)->find("blk.0.ffn_down_exps.weight"));
-  const auto before = open_model(f.source);
+  const auto down = rows_of(*open_model(f.target).weights->find("blk.0.ffn_down_exps.weight"));
+  const auto before = open_model(f.source).weights;
   for (const size_t expert : {0U, 1U}) {
     const auto expected = rows_of(*before->find(str_cat("blk.0.ffn_down.", expert, ".weight")));
     for (size_t i = 0; i < expected.size(); ++i) check_close(down[expert * kDim + i], expected[i], 0.01F);
@@ -145,7 +152,7 @@ TEST_CASE("Gates above ups are taken apart, and experts each by itself put toget
 TEST_CASE("Experts that are not all there, or not of one shape, are refused by name") {
   const auto refused = [](const std::vector<TinyTensor>& tensors, std::initializer_list<std::string_view> parts) {
     const Folder f(R"("model_type": "mixtral")", tensors);
-    expect_error(ErrorCode::corrupt_file, parts, [&] { quantize_to_mlx(f.source, f.target, {}, {}); });
+    expect_error(ErrorCode::corrupt_file, parts, [&] { quantize_to_mlx(f.source, f.target, {}, partial()); });
     CHECK_FALSE(fs::exists(f.target));
   };
   auto tensors = mixtral();
@@ -175,9 +182,9 @@ std::vector<TinyTensor> gpt_oss(TinyTensor pairs) {
 
 TEST_CASE("Gates and ups in turn are taken apart, and so are their biases") {
   const Folder f(kGptOss, gpt_oss(tensor("model.layers.0.mlp.experts.gate_up_proj", {kExperts, kDim, 2 * kHidden}, 1)));
-  quantize_to_mlx(f.source, f.target, {.bits = 8, .group_size = 32}, {});
+  quantize_to_mlx(f.source, f.target, {.bits = 8, .group_size = 32}, partial());
   CHECK(f.check_gates_and_ups("blk.0.ffn_gate_up_pairs.weight", row_of_pairs, 0.01F) == "MLX-8bit");
-  const auto after = open_model(f.target);
+  const auto after = open_model(f.target).weights;
   CHECK(rows_of(*after->find("blk.0.ffn_gate_exps.bias")) == std::vector<std::vector<float>>{{0, 2, 4}, {6, 8, 10}});
   CHECK(rows_of(*after->find("blk.0.ffn_up_exps.bias")) == std::vector<std::vector<float>>{{1, 3, 5}, {7, 9, 11}});
 }
@@ -191,9 +198,9 @@ TEST_CASE("Experts in MXFP4 stay as they are, bit for bit, while all else is rou
   for (int i = 0; i < kExperts * 2 * kHidden; ++i) scales += static_cast<char>(120 + i);
   tensors.push_back({"model.layers.0.mlp.experts.gate_up_proj_scales", "U8", {kExperts, 2 * kHidden, 1}, scales});
   const Folder f(str_cat(kGptOss, R"(, "quantization_config": {"quant_method": "mxfp4"})"), tensors);
-  const QuantizeReport report = quantize_to_mlx(f.source, f.target, {.bits = 4, .group_size = 32}, {});
+  const QuantizeReport report = quantize_to_mlx(f.source, f.target, {.bits = 4, .group_size = 32}, partial());
   CHECK(f.check_gates_and_ups("blk.0.ffn_gate_up_pairs.weight", row_of_pairs, 0) == "MLX-mxfp4");
-  CHECK(open_model(f.target)->find("output.weight")->type_name() == "MLX-4bit");
+  CHECK(open_model(f.target).weights->find("output.weight")->type_name() == "MLX-4bit");
   for (const QuantizedTensor& tensor : report.tensors) {
     if (tensor.name.find("experts") == std::string::npos || tensor.name.ends_with("bias")) continue;
     CAPTURE(tensor.name);
@@ -202,11 +209,11 @@ TEST_CASE("Experts in MXFP4 stay as they are, bit for bit, while all else is rou
     CHECK(tensor.bytes_before == tensor.bytes_after);
   }
   // A second time, of the folder that was made: now gates and ups are apart.
-  QuantizeOptions options;
+  QuantizeOptions options = partial();
   options.requantize = true;
   quantize_to_mlx(f.target, f.folder.path() / "second", {.bits = 8, .group_size = 32}, options);
-  const auto once = open_model(f.target);
-  const auto twice = open_model(f.folder.path() / "second");
+  const auto once = open_model(f.target).weights;
+  const auto twice = open_model(f.folder.path() / "second").weights;
   for (const char* name : {"blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight"}) {
     CHECK(rows_of(*twice->find(name)) == rows_of(*once->find(name)));
   }

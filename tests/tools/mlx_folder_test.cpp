@@ -7,8 +7,8 @@
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
 #include "engine/tiny_model.h"
+#include "model_files/model_files.h"
 #include "quant/mlx_quants.h"
-#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/quantize_model.h"
 
 namespace emelex {
@@ -39,11 +39,11 @@ std::vector<float> values_of(const Tensor& tensor) {
 TEST_CASE("a folder of a GGUF file has its sizes, tokens, template and special tokens") {
   const Fixture f;
   f.run();
-  const auto before = open_model(f.source);
-  const auto after = open_model(f.target);
+  const auto before = gguf_metadata(open_model(f.source));
+  const auto after = gguf_metadata(open_model(f.target));
   const auto same = [&](const char* key) {
     CAPTURE(key);
-    CHECK(after->metadata().integer(key) == before->metadata().integer(key));
+    CHECK(after->integer(key) == before->integer(key));
   };
   for (const char* key : {"llama.block_count", "llama.embedding_length", "llama.feed_forward_length",
                           "llama.attention.head_count", "llama.attention.head_count_kv", "llama.context_length",
@@ -52,12 +52,11 @@ TEST_CASE("a folder of a GGUF file has its sizes, tokens, template and special t
   }
   for (const char* key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
     CAPTURE(key);
-    CHECK(*after->metadata().strings(key) == *before->metadata().strings(key));
+    CHECK(*after->strings(key) == *before->strings(key));
   }
-  CHECK(after->metadata().integers("tokenizer.ggml.token_type") ==
-        before->metadata().integers("tokenizer.ggml.token_type"));
+  CHECK(after->integers("tokenizer.ggml.token_type") == before->integers("tokenizer.ggml.token_type"));
   for (const char* key : {"tokenizer.ggml.pre", "tokenizer.chat_template"}) {
-    CHECK(after->metadata().string(key) == before->metadata().string(key));
+    CHECK(after->string(key) == before->string(key));
   }
 }
 
@@ -66,10 +65,10 @@ TEST_CASE("its matrices are the rounded ones, and rows and biases of queries and
   model.biases = true;
   const Fixture f(model);
   const QuantizeReport report = f.run({.bits = 8, .group_size = 32});
-  const auto before = open_model(f.source);
-  const auto after = open_model(f.target);
+  const auto before = open_model(f.source).weights;
+  const auto after = open_model(f.target).weights;
   CHECK(report.tensors.size() == after->tensors().size());
-  CHECK(after->metadata().boolean("emelex.rope.interleaved") == false);
+  CHECK(after->facts().rope_pairs == RopePairs::halves);
   const int64_t heads = *before->metadata().integer("llama.attention.head_count");
   const int64_t kv_heads = *before->metadata().integer("llama.attention.head_count_kv");
   for (const auto& [name, tensor] : after->tensors()) {
@@ -110,7 +109,7 @@ TEST_CASE("a folder of a folder keeps its files, and what is rounded needs a wor
   };
   CHECK(text(second / "tokenizer.json") == text(f.target / "tokenizer.json"));
   CHECK(text(second / "config.json").find("\"bits\": 4") != std::string::npos);
-  CHECK(open_model(second)->tensors().size() == open_model(f.target)->tensors().size());
+  CHECK(open_model(second).weights->tensors().size() == open_model(f.target).weights->tensors().size());
 }
 
 TEST_CASE("what can't be written leaves the folder that was there and nothing else") {

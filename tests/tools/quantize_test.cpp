@@ -254,7 +254,7 @@ TEST_CASE("a Hugging Face folder becomes a GGUF file with its rows in GGUF's ord
   const auto before = open_weights(model);
   const auto after = open_weights(target);
   CHECK(*after->metadata().strings("tokenizer.ggml.tokens") == std::vector<std::string>{"a", "b", "ab"});
-  CHECK_FALSE(after->metadata().contains("emelex.rope.interleaved"));
+  CHECK_FALSE(after->facts().rope_pairs);
   CHECK(after->metadata().require_string("general.architecture") == "llama");
   const auto rows_of = [](const Weights& weights, const char* name) {
     const Tensor* tensor = weights.find(name);

@@ -52,6 +52,14 @@ TEST_CASE("A string's length is not believed") {
   expect_corrupt(RawGguf(value).number(uint64_t{16'000'000}), {"16000000 bytes", "only 0 bytes"});
 }
 
+TEST_CASE("Keys with the prefix that emelex once kept for itself are refused") {
+  for (const char* key : {"emelex.tokenizer_json", "emelex.rope.interleaved", "emelex.", "emelex.no_such_key"}) {
+    CAPTURE(key);
+    expect_unsupported(RawGguf().header(0, 1).key(key, GgufType::string).string("{}"), {"emelex.", key, "tiny.gguf"});
+  }
+  CHECK_NOTHROW(read_bytes(RawGguf().header(0, 1).key("emelexer.x", GgufType::string).string("{}")));
+}
+
 TEST_CASE("An array's length is not believed, for any type of value") {
   for (uint32_t type = 0; type <= 12; ++type) {
     CAPTURE(type);

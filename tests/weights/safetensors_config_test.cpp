@@ -58,10 +58,9 @@ TEST_CASE("A configuration becomes the metadata of a GGUF file") {
   CHECK(metadata.number("llama.attention.layer_norm_rms_epsilon") == 1e-5);
   CHECK(metadata.integer("llama.rope.dimension_count") == 128);
   CHECK(metadata.number("llama.rope.freq_base") == 500000.0);
-  CHECK(metadata.boolean("emelex.rope.interleaved") == false);
+  CHECK(config.facts.rope_pairs == RopePairs::halves);
   CHECK(metadata.integer("tokenizer.ggml.bos_token_id") == 128000);
   CHECK(metadata.integer("tokenizer.ggml.eos_token_id") == 128001);
-  CHECK(metadata.integers("emelex.eos_token_ids") == std::vector<int64_t>{128001, 128008, 128009});
   CHECK_FALSE(metadata.contains("llama.rope.scaling.type"));
   CHECK(config.tied);
   CHECK(config.tensors.empty());
@@ -174,7 +173,7 @@ TEST_CASE("Of a model that reads pictures, too, the text part is read, with what
     "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}})");
   const Metadata& metadata = config.metadata;
   CHECK(metadata.string("general.architecture") == "gemma3");
-  CHECK(metadata.string("emelex.text_part_of") == "gemma3");
+  CHECK(config.facts.text_part_of == "gemma3");
   CHECK(metadata.integer("gemma3.block_count") == 34);
   CHECK(metadata.integer("gemma3.attention.head_count") == 8);
   CHECK(metadata.integer("gemma3.attention.head_count_kv") == 4);

@@ -9,7 +9,6 @@
 #include "base/strings.h"
 #include "text/chat/built_in_templates.h"
 #include "text/chat/chat_messages.h"
-#include "text/chat/chat_template_files.h"
 #include "text/jinja/json_value.h"
 #include "text/jinja/template.h"
 
@@ -25,20 +24,20 @@ using jinja::Value;
 constexpr std::string_view kDefaultName = "default";
 
 // A template, or why it can't be read.
-struct NamedTemplate {
+struct ParsedTemplate {
   std::string name;
   std::optional<jinja::Template> parsed;
   std::optional<Error> error;
 
-  NamedTemplate(std::string given_name, const Metadata& metadata, const std::string& key)
-      : name(std::move(given_name)) {
+  ParsedTemplate(const NamedTemplate& source, const std::string& where) : name(source.name), error(source.error) {
+    if (error) return;
     try {
-      parsed.emplace(metadata.require_string(key), metadata.source());
+      parsed.emplace(source.text, where);
     } catch (const Error& problem) {
       error = problem;
     }
   }
-  NamedTemplate(const BuiltInTemplate& built_in) : name(kDefaultName) {
+  ParsedTemplate(const BuiltInTemplate& built_in) : name(kDefaultName) {
     parsed.emplace(built_in.source, str_cat("the built-in template ", built_in.name));
   }
 };
@@ -50,12 +49,12 @@ Value json_or(const std::string& json, std::string_view what, Value otherwise) {
 // Renders with the variables that Hugging Face's transformers give to a chat template.
 class JinjaChatTemplate final : public ChatTemplate {
  public:
-  JinjaChatTemplate(std::vector<NamedTemplate> templates, std::string_view built_in, Dict special_tokens)
+  JinjaChatTemplate(std::vector<ParsedTemplate> templates, std::string_view built_in, Dict special_tokens)
       : templates_(std::move(templates)), built_in_(built_in), special_tokens_(std::move(special_tokens)) {}
 
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
-    for (const NamedTemplate& one : templates_) names.push_back(one.name);
+    for (const ParsedTemplate& one : templates_) names.push_back(one.name);
     return names;
   }
 
@@ -63,7 +62,7 @@ class JinjaChatTemplate final : public ChatTemplate {
 
   std::vector<Segment> render_segments(const std::vector<Message>& messages,
                                        const ChatOptions& options) const override {
-    const NamedTemplate& chosen = choose(options);
+    const ParsedTemplate& chosen = choose(options);
     if (chosen.error) throw Error(*chosen.error);
     if (!options.continue_final_message) return chosen.parsed->render(variables_of(messages, options)).segments();
     if (options.add_generation_prompt) {
@@ -75,14 +74,14 @@ class JinjaChatTemplate final : public ChatTemplate {
   }
 
  private:
-  const NamedTemplate* find(std::string_view name) const {
+  const ParsedTemplate* find(std::string_view name) const {
     const auto found = std::find_if(templates_.begin(), templates_.end(),
-                                    [name](const NamedTemplate& one) { return one.name == name; });
+                                    [name](const ParsedTemplate& one) { return one.name == name; });
     return found == templates_.end() ? nullptr : &*found;
   }
 
-  const NamedTemplate& choose(const ChatOptions& options) const {
-    const NamedTemplate* chosen = nullptr;
+  const ParsedTemplate& choose(const ChatOptions& options) const {
+    const ParsedTemplate* chosen = nullptr;
     if (!options.template_name.empty()) {
       chosen = find(options.template_name);
     } else {
@@ -91,7 +90,7 @@ class JinjaChatTemplate final : public ChatTemplate {
     }
     if (chosen != nullptr) return *chosen;
     std::string known;
-    for (const NamedTemplate& one : templates_) known += str_cat(known.empty() ? "" : ", ", quote_bytes(one.name));
+    for (const ParsedTemplate& one : templates_) known += str_cat(known.empty() ? "" : ", ", quote_bytes(one.name));
     const std::string wanted = options.template_name.empty() ? "none" : quote_bytes(options.template_name);
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[chat] expected the name of one of the model's templates (", known, "), got ", wanted));
@@ -114,14 +113,29 @@ class JinjaChatTemplate final : public ChatTemplate {
     return variables;
   }
 
-  std::vector<NamedTemplate> templates_;
+  std::vector<ParsedTemplate> templates_;
   std::string_view built_in_;
   Dict special_tokens_;
 };
 
-// The special tokens that templates know by name: as the folder's configuration says them, or by a GGUF file's ids.
-Dict special_tokens(const Metadata& metadata) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kTokens = {{
+}  // namespace
+
+ChatTemplateSource gguf_chat_templates(const Metadata& metadata) {
+  ChatTemplateSource source;
+  source.where = metadata.source();
+  const std::string prefix = str_cat(kChatTemplateKey, ".");
+  for (const auto& [key, value] : metadata.values()) {
+    const bool is_default = key == kChatTemplateKey;
+    if (!is_default && !key.starts_with(prefix)) continue;
+    NamedTemplate& one = source.templates.emplace_back();
+    one.name = is_default ? std::string(kDefaultName) : key.substr(prefix.size());
+    try {
+      one.text = metadata.require_string(key);
+    } catch (const Error& error) {
+      one.error = error;
+    }
+  }
+  static constexpr std::array<std::pair<const char*, std::string_view>, 7> kTokens = {{
       {"bos_token", "tokenizer.ggml.bos_token_id"},
       {"eos_token", "tokenizer.ggml.eos_token_id"},
       {"unk_token", "tokenizer.ggml.unknown_token_id"},
@@ -130,44 +144,36 @@ Dict special_tokens(const Metadata& metadata) {
       {"cls_token", "tokenizer.ggml.cls_token_id"},
       {"mask_token", "tokenizer.ggml.mask_token_id"},
   }};
-  const auto named = [&](std::string_view name) { return str_cat(kSpecialTokenPrefix, name); };
-  const bool are_named = std::any_of(kTokens.begin(), kTokens.end(),
-                                     [&](const auto& token) { return metadata.contains(named(token.first)); });
-  const std::vector<std::string>* tokens = metadata.strings("tokenizer.ggml.tokens");
-  const int64_t n_tokens = tokens == nullptr ? 0 : static_cast<int64_t>(tokens->size());
-  Dict variables;
   for (const auto& [name, key] : kTokens) {
-    if (are_named) {
-      if (const auto text = metadata.string(named(name))) variables.set(Value(std::string(name)), Value(*text));
-    } else if (metadata.contains(key) && n_tokens > 0) {
-      const int64_t id = metadata.require_integer(key, 0, n_tokens - 1);
-      variables.set(Value(std::string(name)), Value((*tokens)[static_cast<size_t>(id)]));
+    try {
+      const std::vector<std::string>* tokens = metadata.strings("tokenizer.ggml.tokens");
+      const int64_t id = metadata.integer(key).value_or(-1);
+      const bool is_there = tokens != nullptr && id >= 0 && id < static_cast<int64_t>(tokens->size());
+      if (is_there) source.special_tokens[name] = (*tokens)[static_cast<size_t>(id)];
+    } catch (const Error&) {  // the tokenizer refuses what is of another type
     }
   }
-  return variables;
+  return source;
 }
 
-}  // namespace
-
-std::unique_ptr<ChatTemplate> make_chat_template(const Metadata& metadata) {
-  std::vector<NamedTemplate> templates;
-  const std::string prefix = str_cat(kChatTemplateKey, ".");
-  for (const auto& [key, value] : metadata.values()) {
-    const auto* text = std::get_if<std::string>(&value);
-    if (text != nullptr && text->empty()) continue;  // as good as none
-    if (key == kChatTemplateKey) {
-      templates.emplace_back(std::string(kDefaultName), metadata, key);
-    } else if (key.starts_with(prefix)) {
-      templates.emplace_back(key.substr(prefix.size()), metadata, key);
-    }
+std::unique_ptr<ChatTemplate> make_chat_template(const ChatTemplateSource& source, const Metadata& keys) {
+  std::vector<ParsedTemplate> templates;
+  for (const NamedTemplate& one : source.templates) {
+    if (one.error || !one.text.empty()) templates.emplace_back(one, source.where);  // an empty one is as good as none
   }
   std::string_view built_in;
   if (templates.empty()) {
-    const BuiltInTemplate stand_in = built_in_template(metadata);
+    const BuiltInTemplate stand_in = built_in_template(keys);
     built_in = stand_in.name;
     templates.emplace_back(stand_in);
   }
-  return std::make_unique<JinjaChatTemplate>(std::move(templates), built_in, special_tokens(metadata));
+  Dict special_tokens;
+  for (const auto& [name, text] : source.special_tokens) special_tokens.set(Value(name), Value(text));
+  return std::make_unique<JinjaChatTemplate>(std::move(templates), built_in, std::move(special_tokens));
+}
+
+std::unique_ptr<ChatTemplate> make_chat_template(const Metadata& metadata) {
+  return make_chat_template(gguf_chat_templates(metadata), metadata);
 }
 
 std::string ChatTemplate::render(const std::vector<Message>& messages, const ChatOptions& options) const {

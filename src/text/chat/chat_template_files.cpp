@@ -8,7 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "text/files/tokenizer_json.h"
+#include "text/files/json_members.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -62,29 +62,28 @@ Templates templates_in_files(const fs::path& folder) {
   return templates;
 }
 
-void add_special_tokens(const Json& config, Metadata& metadata) {
+void add_special_tokens(const Json& config, std::map<std::string, std::string>& tokens) {
   for (const char* name :
        {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
     const Json* value = find_member(config, name);
-    if (value == nullptr) continue;
-    const std::string text = value->is_string() ? value->get<std::string>() : text_of(*value, "content");
-    metadata.add(str_cat(kSpecialTokenPrefix, name), text);
+    if (value != nullptr) tokens[name] = value->is_string() ? value->get<std::string>() : text_of(*value, "content");
   }
 }
 
 }  // namespace
 
-void add_hf_chat_templates(const fs::path& folder, Metadata& metadata) {
+ChatTemplateSource read_hf_chat_templates(const fs::path& folder) {
+  ChatTemplateSource source;
+  source.where = path_text(folder);
   const auto config = read_json(folder / "tokenizer_config.json");
-  if (config) add_special_tokens(*config, metadata);
+  if (config) add_special_tokens(*config, source.special_tokens);
   Templates templates = templates_in_files(folder);
-  if (templates.empty() && config) templates = templates_in(*config);
+  if (!templates.contains("default") && config) templates.merge(templates_in(*config));
   if (templates.empty()) {
     if (const auto json = read_json(folder / "chat_template.json")) templates = templates_in(*json);
   }
-  for (const auto& [name, text] : templates) {
-    metadata.add(name == "default" ? kChatTemplateKey : str_cat(kChatTemplateKey, ".", name), text);
-  }
+  for (auto& [name, text] : templates) source.templates.push_back({name, std::move(text), std::nullopt});
+  return source;
 }
 
 }  // namespace emelex

@@ -20,31 +20,30 @@ constexpr std::string_view kCharsmapKey = "tokenizer.ggml.precompiled_charsmap";
 // How much worse than the worst token a character is that has none.
 constexpr float kUnknownPenalty = 10;
 
-std::vector<float> read_scores(const Metadata& metadata, const Vocabulary& vocabulary) {
-  const auto numbers = metadata.numbers(kScoresKey);
+std::vector<float> read_scores(const TokenizerSource& source, const Vocabulary& vocabulary) {
+  const auto numbers = source.keys().numbers(kScoresKey);
   const auto n = static_cast<size_t>(vocabulary.size());
   if (!numbers || numbers->size() != n) {
     throw Error(ErrorCode::corrupt_file,
                 str_cat("[tokenizer] expected ", kScoresKey, " to have ", n, " numbers, one for each token, got ",
-                        numbers ? numbers->size() : 0, " in ", tokenizer_source(metadata)));
+                        numbers ? numbers->size() : 0, " in ", source.where()));
   }
   std::vector<float> scores(numbers->begin(), numbers->end());
   const auto bad = std::find_if(scores.begin(), scores.end(), [](float score) { return !std::isfinite(score); });
   if (bad != scores.end()) {
-    throw Error(ErrorCode::corrupt_file,
-                str_cat("[tokenizer] expected ", kScoresKey, " to be finite, got ", *bad, " for token ",
-                        bad - scores.begin(), " in ", tokenizer_source(metadata)));
+    throw Error(ErrorCode::corrupt_file, str_cat("[tokenizer] expected ", kScoresKey, " to be finite, got ", *bad,
+                                                 " for token ", bad - scores.begin(), " in ", source.where()));
   }
   return scores;
 }
 
-std::shared_ptr<const Charsmap> read_charsmap(const Metadata& metadata) {
-  const auto bytes = metadata.integers(kCharsmapKey);
+std::shared_ptr<const Charsmap> read_charsmap(const TokenizerSource& source) {
+  const auto bytes = source.keys().integers(kCharsmapKey);
   if (!bytes || bytes->empty()) return nullptr;
   std::string blob;
   blob.reserve(bytes->size());
   for (const int64_t byte : *bytes) blob.push_back(static_cast<char>(byte));
-  return std::make_shared<const Charsmap>(blob, tokenizer_source(metadata));
+  return std::make_shared<const Charsmap>(blob, source.where());
 }
 
 // The order in which tokens are merged: higher scores first, equal scores together.
@@ -69,14 +68,14 @@ float user_defined_score(size_t bytes) { return static_cast<float>(0.1 * (static
 // own, `original` tells which to follow.
 class Builder {
  public:
-  explicit Builder(const Metadata& metadata)
-      : metadata_(metadata),
-        original_(metadata.boolean(kSentencePieceKey).value_or(false)),
-        is_unigram_(metadata.require_string("tokenizer.ggml.model") == "t5") {}
+  explicit Builder(const TokenizerSource& source)
+      : source_(source),
+        original_(source.is_sentencepiece),
+        is_unigram_(source.keys().require_string("tokenizer.ggml.model") == "t5") {}
 
   Pipeline build() {
-    parts_.vocabulary = read_gguf_vocabulary(metadata_, Vocabulary::Alphabet::characters);
-    scores_ = read_scores(metadata_, *parts_.vocabulary);
+    parts_.vocabulary = read_gguf_vocabulary(source_, Vocabulary::Alphabet::characters);
+    scores_ = read_scores(source_, *parts_.vocabulary);
     find_added_tokens();
     parts_.normalizer = make_sentencepiece_normalizer(normalizer_options());
     if (is_unigram_) {
@@ -91,12 +90,12 @@ class Builder {
     }
     using Kind = Decoder::Step::Kind;
     parts_.decoder = Decoder({{Kind::replace, kSpaceMark, " "}, {Kind::byte_fallback, "", ""}}, first_token());
-    read_gguf_ends(metadata_, !is_unigram_, parts_);
+    read_gguf_ends(source_, !is_unigram_, parts_);
     return std::move(parts_);
   }
 
  private:
-  bool flag(std::string_view key, bool otherwise) const { return metadata_.boolean(key).value_or(otherwise); }
+  bool flag(std::string_view key, bool otherwise) const { return source_.keys().boolean(key).value_or(otherwise); }
   bool adds_space() const { return flag("tokenizer.ggml.add_space_prefix", true); }
   bool removes_spaces() const { return flag("tokenizer.ggml.remove_extra_whitespaces", false); }
 
@@ -105,7 +104,7 @@ class Builder {
   void find_added_tokens() {
     std::vector<AddedToken> in_text;
     std::vector<AddedToken> in_normalized;
-    for (AddedToken& token : special_tokens_of(*parts_.vocabulary, metadata_)) {
+    for (AddedToken& token : special_tokens_of(*parts_.vocabulary, source_)) {
       if (token.control || !original_) {
         in_text.push_back(std::move(token));
       } else {
@@ -120,11 +119,11 @@ class Builder {
   SentencePieceOptions normalizer_options() const {
     using Prefix = SentencePieceOptions::Prefix;
     SentencePieceOptions options;
-    options.charsmap = read_charsmap(metadata_);
+    options.charsmap = read_charsmap(source_);
     options.verbatim = verbatim_;
     options.prefix = !adds_space() ? Prefix::never : original_ ? Prefix::after_control : Prefix::after_token;
     options.remove_extra_spaces = removes_spaces();
-    options.space_is_suffix = flag(kSpaceIsSuffixKey, false);
+    options.space_is_suffix = source_.space_is_suffix;
     return options;
   }
 
@@ -143,7 +142,8 @@ class Builder {
   UnknownRule unknown_rule() const {
     UnknownRule rule;
     rule.fuse = true;
-    rule.unknown = read_gguf_id(metadata_, "tokenizer.ggml.unknown_token_id", *parts_.vocabulary);
+    const int64_t unknown = read_gguf_id(source_.keys(), "tokenizer.ggml.unknown_token_id");
+    if (unknown >= 0 && unknown < parts_.vocabulary->size()) rule.unknown = static_cast<TokenId>(unknown);
     for (TokenId id = 0; rule.unknown < 0 && id < parts_.vocabulary->size(); ++id) {
       if (parts_.vocabulary->type(id) == TokenType::unknown) rule.unknown = id;
     }
@@ -178,7 +178,7 @@ class Builder {
                                      Unigram::Options{unknown_rule(), original_});
   }
 
-  const Metadata& metadata_;
+  const TokenizerSource& source_;
   bool original_;
   bool is_unigram_;
   std::vector<float> scores_;
@@ -188,6 +188,6 @@ class Builder {
 
 }  // namespace
 
-Pipeline make_gguf_sentencepiece(const Metadata& metadata) { return Builder(metadata).build(); }
+Pipeline make_gguf_sentencepiece(const TokenizerSource& source) { return Builder(source).build(); }
 
 }  // namespace emelex

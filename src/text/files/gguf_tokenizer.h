@@ -2,8 +2,8 @@
 
 #include <string_view>
 
+#include "text/files/tokenizer_source.h"
 #include "text/pipeline/pipeline.h"
-#include "weights/metadata.h"
 
 namespace emelex {
 
@@ -11,24 +11,20 @@ namespace emelex {
 // throws Error: unsupported for a rule that emelex does not have, corrupt_file for a vocabulary that is missing or
 // contradicts itself. Either names the key and the file. https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
-Pipeline make_gguf_bpe(const Metadata& metadata);            // "gpt2", "gemma4": byte-pair encoding by merges
-Pipeline make_gguf_sentencepiece(const Metadata& metadata);  // "llama", "t5": sentencepiece's BPE and unigram
-Pipeline make_gguf_wordpiece(const Metadata& metadata);      // "bert"
+Pipeline make_gguf_bpe(const TokenizerSource& source);            // "gpt2", "gemma4": byte-pair encoding by merges
+Pipeline make_gguf_sentencepiece(const TokenizerSource& source);  // "llama", "t5": sentencepiece's BPE and unigram
+Pipeline make_gguf_wordpiece(const TokenizerSource& source);      // "bert"
 
-// Keys of emelex's own, for files that are no GGUF but are read into the same keys.
-inline constexpr const char* kSentencePieceKey = "emelex.sentencepiece";    // true: the rules are sentencepiece's own
-inline constexpr const char* kSpaceIsSuffixKey = "emelex.space_is_suffix";  // of sentencepiece's
-inline constexpr const char* kRanksAreIdsKey = "emelex.ranks_are_ids";      // true: merges go by the order of the ids
-inline constexpr const char* kPatternKey = "emelex.split_pattern";          // in place of tokenizer.ggml.pre
-
-inline constexpr const char* kOnlyAddedKey = "emelex.only_added_ids";      // of tokens that the model itself lacks
-inline constexpr const char* kTokenizerFileKey = "emelex.tokenizer_file";  // that was read, for messages
+// What a GGUF file's keys say of its tokenizer; the keys stay where they are. Never throws: see
+// TokenizerSource::problem.
+TokenizerSource gguf_tokenizer_source(std::shared_ptr<const Metadata> keys);
 
 // What the three have in common.
-std::string tokenizer_source(const Metadata& metadata);
-std::unique_ptr<const Vocabulary> read_gguf_vocabulary(const Metadata& metadata, Vocabulary::Alphabet alphabet);
-TokenId read_gguf_id(const Metadata& metadata, std::string_view key, const Vocabulary& vocabulary);
-std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary, const Metadata& metadata);
-void read_gguf_ends(const Metadata& metadata, bool adds_bos, Pipeline& parts);
+std::unique_ptr<const Vocabulary> read_gguf_vocabulary(const TokenizerSource& source, Vocabulary::Alphabet alphabet);
+int64_t read_gguf_id(const Metadata& metadata, std::string_view key);  // any number; -1: no such key
+// -1 for an id beyond the vocabulary too, with a line in parts.warnings.
+TokenId read_gguf_id(const TokenizerSource& source, std::string_view key, Pipeline& parts);
+std::vector<AddedToken> special_tokens_of(const Vocabulary& vocabulary, const TokenizerSource& source);
+void read_gguf_ends(const TokenizerSource& source, bool adds_bos, Pipeline& parts);
 
 }  // namespace emelex

@@ -1,14 +1,14 @@
 #include "text/files/hf_tokenizer.h"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "text/chat/chat_template_files.h"
+#include "text/files/generation_config.h"
+#include "text/files/json_members.h"
 #include "text/files/tokenizer_files.h"
-#include "text/files/tokenizer_json.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -17,6 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr JsonLimits kConfigLimits{16 << 20, 32, 1'000'000};
+constexpr const char* kBosKey = "tokenizer.ggml.bos_token_id";
+constexpr const char* kEosKey = "tokenizer.ggml.eos_token_id";
+constexpr const char* kAddsBosKey = "tokenizer.ggml.add_bos_token";
 
 Json read_config(const fs::path& path) {
   Json config = parse_json(read_text(path), kConfigLimits, "tokenizer", path_text(path));
@@ -34,50 +37,54 @@ std::string token_text(const Json& config, std::string_view key) {
   return value->is_string() ? value->get<std::string>() : text_of(*value, "content");
 }
 
-// The ids of tokens that tokenizer_config.json names, where config.json gave none.
-void add_special_ids(const Json& config, Metadata& metadata) {
-  const std::vector<std::string>* tokens = metadata.strings("tokenizer.ggml.tokens");
-  constexpr std::pair<const char*, const char*> kTokens[] = {{"bos_token", "tokenizer.ggml.bos_token_id"},
-                                                             {"eos_token", "tokenizer.ggml.eos_token_id"},
+// The ids of tokens that tokenizer_config.json names. Where config.json gave one, that stays, but its eos_token ends a
+// turn as well.
+void add_special_ids(const Json& config, TokenizerSource& source) {
+  const std::vector<std::string>* tokens = source.own.strings("tokenizer.ggml.tokens");
+  constexpr std::pair<const char*, const char*> kTokens[] = {{"bos_token", kBosKey},
+                                                             {"eos_token", kEosKey},
                                                              {"unk_token", "tokenizer.ggml.unknown_token_id"},
                                                              {"pad_token", "tokenizer.ggml.padding_token_id"}};
   for (const auto& [name, key] : kTokens) {
     const std::string text = token_text(config, name);
     const auto at = std::find(tokens->begin(), tokens->end(), text);
-    if (text.empty() || at == tokens->end() || metadata.contains(key)) continue;
-    metadata.add(key, static_cast<uint64_t>(at - tokens->begin()), 4);
+    if (text.empty() || at == tokens->end()) continue;
+    const auto id = static_cast<uint64_t>(at - tokens->begin());
+    if (key == kEosKey) source.ends.ids.push_back(static_cast<int64_t>(id));
+    if (!source.own.contains(key)) source.own.add(key, id, 4);
   }
 }
 
 }  // namespace
 
-void add_hf_tokenizer(const fs::path& folder, Metadata& metadata) {
-  const auto architecture = metadata.string("general.architecture").value_or("");
-  const int64_t vocab_size = metadata.integer(str_cat(architecture, ".vocab_size")).value_or(0);
-  add_tokenizer_files(folder, vocab_size, metadata);
+void add_hf_tokenizer(const fs::path& folder, int64_t n_rows, TokenizerSource& source) {
+  const HfTokenIds ids = read_hf_token_ids(folder, source.warnings);
+  Metadata& keys = source.own;
+  if (ids.bos) keys.add(kBosKey, static_cast<uint64_t>(*ids.bos), 4);
+  if (!ids.ends.ids.empty()) keys.add(kEosKey, static_cast<uint64_t>(ids.ends.ids.front()), 4);
+  add_tokenizer_files(folder, n_rows, source);
+  source.ends = ids.ends;
   if (is_there(folder / "tokenizer_config.json")) {
     const Json config = read_config(folder / "tokenizer_config.json");
-    add_special_ids(config, metadata);
+    add_special_ids(config, source);
     if (const Json* adds = find_member(config, "add_bos_token");
-        adds != nullptr && adds->is_boolean() && !metadata.contains("tokenizer.ggml.add_bos_token")) {
-      metadata.add("tokenizer.ggml.add_bos_token", adds->get<bool>());
+        adds != nullptr && adds->is_boolean() && !keys.contains(kAddsBosKey)) {
+      keys.add(kAddsBosKey, adds->get<bool>());
     }
   }
-  add_hf_chat_templates(folder, metadata);
+  if (const auto eos = keys.integer(kEosKey)) source.ends.ids.push_back(*eos);
 }
 
-std::shared_ptr<const Weights> open_model(const fs::path& path) {
-  auto weights = open_weights(path);
-  if (!is_there(weights->path() / "config.json")) return weights;  // a GGUF file has all in it
-  Metadata metadata = weights->metadata();
+TokenizerSource read_hf_tokenizer(const fs::path& folder, int64_t n_rows) {
+  TokenizerSource source(path_text(folder));
   try {
-    Metadata with_tokenizer = metadata;
-    add_hf_tokenizer(weights->path(), with_tokenizer);
-    metadata = std::move(with_tokenizer);
+    add_hf_tokenizer(folder, n_rows, source);
+    return source;
   } catch (const Error& error) {
-    metadata.add(kTokenizerProblemKey, std::string(error.what()));
+    TokenizerSource none(path_text(folder));
+    none.problem = error;
+    return none;
   }
-  return std::make_shared<const Weights>(weights->with_metadata(std::move(metadata)));
 }
 
 }  // namespace emelex

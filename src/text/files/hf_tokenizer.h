@@ -1,21 +1,18 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
-#include "weights/metadata.h"
-#include "weights/weights.h"
+#include "text/files/tokenizer_source.h"
 
 namespace emelex {
 
-// open_weights, with the tokenizer and chat template of a Hugging Face folder among the metadata, under GGUF's keys: so
-// that all that follows sees one kind of model. A tokenizer that emelex has no reader for is no error here: its reason
-// stands under kTokenizerProblemKey, and make_tokenizer throws it.
-std::shared_ptr<const Weights> open_model(const std::filesystem::path& path);
+// Adds what the tokenizer's file (see tokenizer_files.h), tokenizer_config.json, config.json and generation_config.json
+// of a Hugging Face folder say. `n_rows`: of the model's embedding, whose rows are the ids that there are; 0: not
+// known. Throws Error: corrupt_file or unsupported, naming the file.
+void add_hf_tokenizer(const std::filesystem::path& folder, int64_t n_rows, TokenizerSource& source);
 
-inline constexpr const char* kTokenizerProblemKey = "emelex.tokenizer_problem";
-
-// Adds what the tokenizer's file (see tokenizer_files.h), tokenizer_config.json and chat_template.jinja of that folder
-// say to the metadata of its config.json. Throws Error: corrupt_file or unsupported, naming the file.
-void add_hf_tokenizer(const std::filesystem::path& folder, Metadata& metadata);
+// The same; what it throws becomes the source's problem.
+TokenizerSource read_hf_tokenizer(const std::filesystem::path& folder, int64_t n_rows);
 
 }  // namespace emelex

@@ -13,6 +13,7 @@
 #include "text/chat/chat_template_files.h"
 #include "text/files/hf_tokenizer.h"
 #include "text/files/tokenizer_factory.h"
+#include "text/files/tokenizer_files.h"
 #include "weights/safetensors/hf_config.h"
 #include "weights/weights.h"
 
@@ -31,42 +32,35 @@ fs::path text_folder(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// What config.json says, as far as it is needed here: a folder needs none, and may be of a model that emelex can't run.
-Metadata config_of(const fs::path& folder) {
+// The rows of the embedding, as far as config.json tells: a folder needs none, and may be of a model that emelex can't
+// run.
+int64_t embedding_rows(const fs::path& folder) {
   const fs::path path = folder / "config.json";
-  if (is_there(path)) {
-    try {
-      return read_hf_config(read_text(path), path_text(path), path_text(folder.filename())).metadata;
-    } catch (const Error&) {
-    }
+  if (!is_there(path)) return 0;
+  try {
+    const HfConfig config = read_hf_config(read_text(path), path_text(path), path_text(folder.filename()));
+    return config.metadata.integer(str_cat(config.family->architecture, ".vocab_size")).value_or(0);
+  } catch (const Error&) {
+    return 0;
   }
-  Metadata metadata(path_text(folder));
-  metadata.add("general.architecture", std::string("unknown"));
-  return metadata;
 }
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& path) {
   const fs::path folder = text_folder(path);
-  if (folder.empty()) return make_tokenizer(open_weights(path)->metadata());
-  Metadata metadata = config_of(folder);
-  add_hf_tokenizer(folder, metadata);
-  return make_tokenizer(metadata);
+  if (folder.empty()) return make_tokenizer(*metadata_of(path));
+  TokenizerSource source(path_text(folder));
+  add_hf_tokenizer(folder, embedding_rows(folder), source);
+  return make_tokenizer(source);
 }
 
 std::unique_ptr<ChatTemplate> load_chat_template(const fs::path& path) {
   const fs::path folder = text_folder(path);
-  if (folder.empty()) return make_chat_template(open_weights(path)->metadata());
-  Metadata with_tokenizer = config_of(folder);
-  Metadata metadata = with_tokenizer;
-  try {
-    add_hf_tokenizer(folder, with_tokenizer);
-    metadata = std::move(with_tokenizer);
-  } catch (const Error&) {
-    add_hf_chat_templates(folder, metadata);  // which a tokenizer that emelex can't read does not hinder
-  }
-  return make_chat_template(metadata);
+  if (folder.empty()) return make_chat_template(*metadata_of(path));
+  // A tokenizer that emelex can't read is no hindrance: it only chooses among the built-in templates.
+  const TokenizerSource tokenizer = read_hf_tokenizer(folder, embedding_rows(folder));
+  return make_chat_template(read_hf_chat_templates(folder), tokenizer.keys());
 }
 
 }  // namespace emelex

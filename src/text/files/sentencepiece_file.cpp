@@ -52,9 +52,11 @@ class File {
     }
   }
 
-  void add_to(Metadata& metadata) && {
-    metadata.add(kTokenizerFileKey, source_);
-    metadata.add(kSentencePieceKey, true);
+  void add_to(TokenizerSource& source) && {
+    Metadata& metadata = source.own;
+    source.file = source_;
+    source.is_sentencepiece = true;
+    source.space_is_suffix = suffix_;
     metadata.add("tokenizer.ggml.model", std::string(model_type_ == kBpe ? "llama" : "t5"));
     add_id(kUnknownId, "tokenizer.ggml.unknown_token_id", metadata);
     add_id(kBosId, "tokenizer.ggml.bos_token_id", metadata);
@@ -65,7 +67,6 @@ class File {
     metadata.add("tokenizer.ggml.token_type", std::move(types_), 4);
     metadata.add("tokenizer.ggml.add_space_prefix", dummy_prefix_);
     metadata.add("tokenizer.ggml.remove_extra_whitespaces", remove_extra_);
-    if (suffix_) metadata.add(kSpaceIsSuffixKey, true);
     if (charsmap_.empty()) return;
     std::vector<int64_t> bytes;
     bytes.reserve(charsmap_.size());
@@ -146,10 +147,10 @@ bool is_sentencepiece(std::span<const std::byte> bytes) {
   return !bytes.empty() && bytes.front() == kFirstField;
 }
 
-void add_sentencepiece(std::span<const std::byte> bytes, const std::string& source, Metadata& metadata) {
-  File file(source);
-  file.read(bytes);
-  std::move(file).add_to(metadata);
+void add_sentencepiece(std::span<const std::byte> bytes, const std::string& file, TokenizerSource& source) {
+  File model(file);
+  model.read(bytes);
+  std::move(model).add_to(source);
 }
 
 }  // namespace emelex

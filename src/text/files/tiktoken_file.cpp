@@ -52,13 +52,14 @@ class Tokens {
   size_t size() const { return names_.size(); }
 
   // Names nothing has so far; ids that were left out are the file's mistake.
-  void add_to(Metadata& metadata) && {
+  void add_to(TokenizerSource& source) && {
     const auto gap = std::find(kinds_.begin(), kinds_.end(), kUnused);
     if (gap != kinds_.end()) {
       fail(ErrorCode::corrupt_file, "a token for each id", str_cat("none for ", gap - kinds_.begin()), source_);
     }
-    metadata.add(kTokenizerFileKey, source_);
-    metadata.add(kRanksAreIdsKey, true);
+    Metadata& metadata = source.own;
+    source.file = source_;
+    source.ranks_are_ids = true;
     metadata.add("tokenizer.ggml.model", std::string("gpt2"));
     metadata.add("tokenizer.ggml.tokens", std::move(names_));
     metadata.add("tokenizer.ggml.token_type", std::move(kinds_), 4);
@@ -221,48 +222,48 @@ void put_tekken_specials(const Json& root, size_t count, const std::string& sour
 
 }  // namespace
 
-void add_tiktoken(std::string_view text, const std::string& source, Metadata& metadata) {
+void add_tiktoken(std::string_view text, const std::string& file, TokenizerSource& source) {
   constexpr size_t kMostNames = 4096;  // of control tokens, which the file does not list
   constexpr size_t kLeastLine = 5;     // bytes of "YQ 0" and its end
-  Tokens tokens(text.size() / kLeastLine + kMostNames, source);
-  read_lines(text, source, tokens);
-  const Family& family = family_of(tokens.size(), source);
+  Tokens tokens(text.size() / kLeastLine + kMostNames, file);
+  read_lines(text, file, tokens);
+  const Family& family = family_of(tokens.size(), file);
   size_t id = tokens.size();
   for (std::string& name : family.names()) {
-    if (family.bos != nullptr && name == family.bos) add_id(metadata, "tokenizer.ggml.bos_token_id", id);
-    if (name == family.eos) add_id(metadata, "tokenizer.ggml.eos_token_id", id);
+    if (family.bos != nullptr && name == family.bos) add_id(source.own, "tokenizer.ggml.bos_token_id", id);
+    if (name == family.eos) add_id(source.own, "tokenizer.ggml.eos_token_id", id);
     tokens.put(id++, std::move(name), kControl);
   }
-  metadata.add("tokenizer.ggml.pre", std::string(family.pre));
-  std::move(tokens).add_to(metadata);
+  source.own.add("tokenizer.ggml.pre", std::string(family.pre));
+  std::move(tokens).add_to(source);
 }
 
-void add_tekken(std::string_view text, const std::string& source, Metadata& metadata) {
-  const Json root = parse_json(text, kTekkenLimits, "tokenizer", source);
+void add_tekken(std::string_view text, const std::string& file, TokenizerSource& source) {
+  const Json root = parse_json(text, kTekkenLimits, "tokenizer", file);
   const Json* config = find_member(root, "config");
   const Json* vocabulary = find_member(root, "vocab");
   if (config == nullptr || vocabulary == nullptr || !vocabulary->is_array()) {
-    fail(ErrorCode::corrupt_file, "config and a list vocab", "none", source);
+    fail(ErrorCode::corrupt_file, "config and a list vocab", "none", file);
   }
-  const size_t size = count_of(*config, "default_vocab_size", kMostTokens, source);
-  const size_t n_special = count_of(*config, "default_num_special_tokens", kMostSpecialTokens, source);
+  const size_t size = count_of(*config, "default_vocab_size", kMostTokens, file);
+  const size_t n_special = count_of(*config, "default_num_special_tokens", kMostSpecialTokens, file);
   const std::string pattern = text_of(*config, "pattern");
-  if (pattern.empty()) fail(ErrorCode::corrupt_file, "config.pattern", "none", source);
-  Tokens tokens(n_special + vocabulary->size(), source);
-  put_tekken_specials(root, std::min(n_special, size), source, tokens);
+  if (pattern.empty()) fail(ErrorCode::corrupt_file, "config.pattern", "none", file);
+  Tokens tokens(n_special + vocabulary->size(), file);
+  put_tekken_specials(root, std::min(n_special, size), file, tokens);
   for (const Json& token : *vocabulary) {
     const Json* rank = find_member(token, "rank");
-    if (rank == nullptr || !rank->is_number_unsigned()) fail(ErrorCode::corrupt_file, "ranks in vocab", "none", source);
+    if (rank == nullptr || !rank->is_number_unsigned()) fail(ErrorCode::corrupt_file, "ranks in vocab", "none", file);
     const auto at = rank->get<uint64_t>();
     if (at >= size || at + n_special >= size) continue;  // the file has more than the model
     tokens.put_bytes(static_cast<size_t>(at) + n_special, text_of(token, "token_bytes"));
   }
-  metadata.add(kPatternKey, pattern);
-  add_id(metadata, "tokenizer.ggml.unknown_token_id", 0);
-  add_id(metadata, "tokenizer.ggml.bos_token_id", 1);
-  add_id(metadata, "tokenizer.ggml.eos_token_id", 2);
-  if (!metadata.contains("tokenizer.ggml.add_bos_token")) metadata.add("tokenizer.ggml.add_bos_token", true);
-  std::move(tokens).add_to(metadata);
+  source.split_pattern = pattern;
+  add_id(source.own, "tokenizer.ggml.unknown_token_id", 0);
+  add_id(source.own, "tokenizer.ggml.bos_token_id", 1);
+  add_id(source.own, "tokenizer.ggml.eos_token_id", 2);
+  if (!source.own.contains("tokenizer.ggml.add_bos_token")) source.own.add("tokenizer.ggml.add_bos_token", true);
+  std::move(tokens).add_to(source);
 }
 
 }  // namespace emelex

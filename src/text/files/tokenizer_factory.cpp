@@ -7,14 +7,13 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/files/gguf_tokenizer.h"
-#include "text/files/hf_tokenizer.h"
 #include "text/files/tokenizer_json.h"
 #include "text/pipeline/pipeline_tokenizer.h"
 
 namespace emelex {
 namespace {
 
-using Maker = Pipeline (*)(const Metadata&);
+using Maker = Pipeline (*)(const TokenizerSource&);
 
 struct Kind {
   std::string_view name;  // of tokenizer.ggml.model
@@ -28,17 +27,23 @@ constexpr std::array kKinds = {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata) {
-  if (const auto problem = metadata.string(kTokenizerProblemKey)) throw Error(ErrorCode::unsupported, *problem);
-  if (metadata.contains(kTokenizerJsonKey)) return std::make_unique<PipelineTokenizer>(make_json_tokenizer(metadata));
-  const std::string name = metadata.require_string("tokenizer.ggml.model");
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerSource& source) {
+  if (source.problem) throw Error(*source.problem);
+  if (source.json != nullptr) return std::make_unique<PipelineTokenizer>(make_json_tokenizer(source));
+  const std::string name = source.keys().require_string("tokenizer.ggml.model");
   std::string known;
   for (const Kind& kind : kKinds) {
-    if (kind.name == name) return std::make_unique<PipelineTokenizer>(kind.make(metadata));
+    if (kind.name == name) return std::make_unique<PipelineTokenizer>(kind.make(source));
     known += str_cat(known.empty() ? "" : ", ", kind.name);
   }
   throw Error(ErrorCode::unsupported, str_cat("[tokenizer] expected tokenizer.ggml.model to be one of (", known,
-                                              "), got '", name, "' in ", metadata.source()));
+                                              "), got ", quote_bytes(name), " in ", source.where()));
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const Metadata& metadata) {
+  // The source is used here alone, so it need not own the metadata.
+  const std::shared_ptr<const Metadata> not_owned(std::shared_ptr<const void>(), &metadata);
+  return make_tokenizer(gguf_tokenizer_source(not_owned));
 }
 
 }  // namespace emelex

@@ -18,16 +18,14 @@
 namespace emelex {
 namespace {
 
-constexpr JsonLimits kRestLimits{128 << 20, 32, 8'000'000};
 constexpr double kUnknownPenalty = 10;  // how much worse than the worst token a character is that has none
 
 class Builder {
  public:
-  explicit Builder(const Metadata& metadata)
-      : metadata_(metadata),
-        parts_of_json_(tokenizer_source(metadata)),
-        root_(parse_json(metadata.require_string(kTokenizerJsonKey), kRestLimits, "tokenizer",
-                         tokenizer_source(metadata))),
+  explicit Builder(const TokenizerSource& source)
+      : source_(source),
+        parts_of_json_(source.where()),
+        root_(source.json->rest),
         model_(*find_member(root_, "model")) {}
 
   Pipeline build() {
@@ -36,14 +34,14 @@ class Builder {
     const auto cuts = steps_of(root_, "pre_tokenizer", "pretokenizers");
     bytes_last_ = type == "BPE" && is_byte_level_last(normalizers, cuts);
     using Alphabet = Vocabulary::Alphabet;
-    parts_.vocabulary = read_gguf_vocabulary(metadata_, bytes_last_ ? Alphabet::bytes : Alphabet::characters);
+    parts_.vocabulary = read_gguf_vocabulary(source_, bytes_last_ ? Alphabet::bytes : Alphabet::characters);
     parts_.normalizer = parts_of_json_.normalizer(normalizers);
     parts_.pre_tokenizer = make_cuts(cuts);
     add_tokens();
     parts_.model = make_model(type);
     if (!bytes_last_) parts_.decoder = parts_of_json_.decoder(steps_of(root_, "decoder", "decoders"));
     find_invalid_bytes(normalizers, cuts);
-    read_gguf_ends(metadata_, false, parts_);
+    read_gguf_ends(source_, false, parts_);
     return std::move(parts_);
   }
 
@@ -67,7 +65,7 @@ class Builder {
 
   // A rule that GGUF knows does the same in one pass where it can.
   PreTokenizerPtr make_cuts(const std::vector<const Json*>& cuts) const {
-    const auto name = metadata_.string("tokenizer.ggml.pre");
+    const auto name = source_.keys().string("tokenizer.ggml.pre");
     const PreTokenizerRule* rule = name && bytes_last_ ? find_pre_tokenizer_rule(*name) : nullptr;
     if (rule != nullptr) return make_pre_tokenizer(*rule);
     return parts_of_json_.pre_tokenizer(cuts, bytes_last_);
@@ -152,7 +150,7 @@ class Builder {
     Bpe::Options options{.whole_words = flag_of(model_, "ignore_merges", false), .unknown = unknown_rule()};
     if (!bytes_last_ && !options.whole_words) cut_at_marks();
     return std::make_unique<Bpe>(*parts_.vocabulary, merges(), std::move(options),
-                                 TokenSource{"model.merges", tokenizer_source(metadata_)});
+                                 TokenSource{"model.merges", source_.where()});
   }
 
   // Where words may be long, as texts are in models made of sentencepiece's.
@@ -167,11 +165,10 @@ class Builder {
 
   std::vector<Bpe::MergeNames> merges() const {
     std::vector<Bpe::MergeNames> merges;
-    if (const auto* names = metadata_.strings(kMergeNamesKey)) {
-      for (size_t i = 0; i + 1 < names->size(); i += 2) merges.push_back({(*names)[i], (*names)[i + 1]});
-      return merges;
-    }
-    const auto* lines = metadata_.strings("tokenizer.ggml.merges");
+    const std::vector<std::string>& names = source_.merge_names;
+    for (size_t i = 0; i + 1 < names.size(); i += 2) merges.push_back({names[i], names[i + 1]});
+    if (!names.empty()) return merges;
+    const auto* lines = source_.keys().strings("tokenizer.ggml.merges");
     if (lines == nullptr) parts_of_json_.fail_corrupt("model.merges", "none");
     merges.reserve(lines->size());
     for (const std::string_view line : *lines) {
@@ -182,7 +179,7 @@ class Builder {
   }
 
   std::unique_ptr<const TokenModel> make_unigram() const {
-    const auto numbers = metadata_.numbers("tokenizer.ggml.scores");
+    const auto numbers = source_.keys().numbers("tokenizer.ggml.scores");
     if (!numbers) parts_of_json_.fail_corrupt("model.vocab to have names with scores", "none");
     std::vector<double> scores = *numbers;
     const size_t n = scores.size();
@@ -219,9 +216,9 @@ class Builder {
     return std::make_unique<WordPiece>(*parts_.vocabulary, options);
   }
 
-  const Metadata& metadata_;
+  const TokenizerSource& source_;
   JsonParts parts_of_json_;
-  Json root_;
+  const Json& root_;
   const Json& model_;
   bool bytes_last_ = false;
   Pipeline parts_;
@@ -229,6 +226,6 @@ class Builder {
 
 }  // namespace
 
-Pipeline make_json_tokenizer(const Metadata& metadata) { return Builder(metadata).build(); }
+Pipeline make_json_tokenizer(const TokenizerSource& source) { return Builder(source).build(); }
 
 }  // namespace emelex

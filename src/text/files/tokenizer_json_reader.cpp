@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <limits>
+#include <set>
+#include <unordered_map>
 
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -13,6 +15,7 @@ namespace {
 // The largest vocabularies have 262,144 tokens and 514,906 merges of two names each, in 35 MB.
 constexpr JsonLimits kLimits{128 << 20, 32, 8'000'000};
 constexpr int64_t kMostTokens = int64_t{1} << 24;
+constexpr size_t kMostWarnings = 4;  // of one kind
 
 // tokenizer.ggml.token_type, as llama.cpp numbers them.
 enum TokenKind : int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
@@ -138,6 +141,7 @@ class Builder final : public JsonBuilder {
   }
 
   bool add_line(const std::string& line) {
+    if (line.starts_with("#version")) return true;  // the first line of a merges.txt
     const size_t space = line.find(' ');
     const bool is_two = space != std::string::npos && space > 0 && space + 1 < line.size();
     if (!is_two || line.find(' ', space + 1) != std::string::npos) {
@@ -165,30 +169,26 @@ class Builder final : public JsonBuilder {
 // The vocabulary as arrays, by id.
 class Tokens {
  public:
-  explicit Tokens(std::string source) : source_(std::move(source)) {}
+  // `n_rows`: of the embedding; ids from there on are left out. 0: not known.
+  Tokens(std::string source, int64_t n_rows)
+      : source_(std::move(source)), n_rows_(static_cast<uint64_t>(std::clamp<int64_t>(n_rows, 0, kMostTokens))) {}
 
-  void read(TokenizerJson& json, int64_t least_size) {
-    const Json* added = find_member(json.rest, "added_tokens");
-    if (added != nullptr && !added->is_array()) added = nullptr;
+  void read(TokenizerJson& json) {
+    Json none = Json::array();
+    Json* list = json.rest.contains("added_tokens") ? &json.rest["added_tokens"] : &none;
+    if (!list->is_array()) list = &none;
     // Files leave ids out, but one large id shall not take memory for all below it.
     constexpr uint64_t kMostLeftOut = 1U << 16U;
-    const uint64_t n = json.names.size() + (added == nullptr ? 0 : added->size());
-    const auto n_rows = static_cast<uint64_t>(std::clamp<int64_t>(least_size, 0, kMostTokens));
-    most_ = std::min<uint64_t>(std::max(n * 2 + kMostLeftOut, n_rows), kMostTokens);
+    const uint64_t n = json.names.size() + list->size();
+    most_ = std::min<uint64_t>(std::max(n * 2 + kMostLeftOut, n_rows_), kMostTokens);
     for (size_t i = 0; i < json.names.size(); ++i) {
       put(json.ids.empty() ? i : json.ids[i], std::move(json.names[i]), kNormal);
     }
-    if (added != nullptr) {
-      for (const Json& token : *added) {
-        const Json* id = find_member(token, "id");
-        if (id == nullptr || !id->is_number_unsigned()) fail("an id for each of added_tokens", "none");
-        const auto at = id->get<uint64_t>();
-        if (at >= names_.size() || kinds_[at] == kUnused) only_added_.push_back(static_cast<int64_t>(at));
-        put(at, text_of(token, "content"), flag_of(token, "special", false) ? kControl : kUserDefined);
-      }
-    }
+    n_vocabulary_ = names_.size();
+    add_tokens(*list);
     // Rows of the embedding that have no token get one that no text has, as in GGUF files.
-    const auto size = std::max(names_.size(), static_cast<size_t>(n_rows));
+    const size_t size = n_rows_ > 0 ? static_cast<size_t>(n_rows_) : names_.size();
+    cut_at(size, *list);
     names_.resize(size);
     kinds_.resize(size, kUnused);
     for (size_t i = 0; i < size; ++i) {
@@ -198,9 +198,70 @@ class Tokens {
 
   std::vector<std::string>& names() { return names_; }
   std::vector<int64_t>& kinds() { return kinds_; }
-  std::vector<int64_t>& only_added() { return only_added_; }
+  std::vector<TokenId>& only_added() { return only_added_; }
+  // Tokens that no merge may make: the embedding has no row for them, or they are special.
+  const std::set<std::string>& cut() const { return cut_; }
+  std::vector<std::string>& warnings() { return warnings_; }
 
  private:
+  // Hugging Face's tokenizers goes by the texts of added tokens. The id that a file gives for one counts here unless
+  // the vocabulary contradicts it. `list` keeps those that are taken, under their ids.
+  void add_tokens(Json& list) {
+    Json taken = Json::array();
+    for (Json& token : list) {
+      const Json* id = find_member(token, "id");
+      if (id == nullptr || !id->is_number_unsigned()) fail("an id for each of added_tokens", "none");
+      const std::string text = text_of(token, "content");
+      if (text.empty()) continue;
+      const uint64_t at = id_of(text, id->get<uint64_t>());
+      // No merge makes a special token: text that looks like one becomes its parts.
+      const bool was_ordinary = at != id->get<uint64_t>() && at < n_vocabulary_;
+      if (was_ordinary && flag_of(token, "special", false)) cut_.insert(text);
+      const bool is_only_added = at >= kinds_.size() || kinds_[at] == kUnused;
+      if (is_only_added) only_added_.push_back(static_cast<TokenId>(at));
+      put(at, text, flag_of(token, "special", false) ? kControl : kUserDefined);
+      if (!ids_.empty()) ids_[text] = at;
+      token["id"] = at;
+      taken.push_back(std::move(token));
+    }
+    list = std::move(taken);
+  }
+
+  uint64_t id_of(const std::string& text, uint64_t given) {
+    if (given >= most_) fail(str_cat("token ids below ", most_), str_cat(given));
+    const bool is_free = given >= kinds_.size() || kinds_[given] == kUnused;
+    if (!is_free && names_[given] == text) return given;
+    if (ids_.empty()) {
+      for (size_t i = 0; i < names_.size(); ++i) {
+        if (kinds_[i] != kUnused) ids_.emplace(names_[i], i);
+      }
+    }
+    const auto known = ids_.find(text);
+    const uint64_t id = known != ids_.end() ? known->second : is_free ? given : names_.size();
+    if (id != given && n_renumbered_++ < kMostWarnings) {
+      warnings_.push_back(str_cat("added token ", quote_bytes(text), " has the id ", id, " and not ", given,
+                                  ", which the vocabulary contradicts (", source_, ")"));
+    }
+    return id;
+  }
+
+  // Leaves out what has an id of `size` or more.
+  void cut_at(size_t size, Json& list) {
+    if (names_.size() <= size) return;
+    const size_t n = names_.size() - size;
+    for (size_t i = size; i < names_.size(); ++i) {
+      if (kinds_[i] != kUnused && i < n_vocabulary_) cut_.insert(names_[i]);
+    }
+    Json kept = Json::array();
+    for (Json& token : list) {
+      if (token["id"].get<uint64_t>() < size) kept.push_back(std::move(token));
+    }
+    list = std::move(kept);
+    std::erase_if(only_added_, [size](TokenId id) { return static_cast<size_t>(id) >= size; });
+    warnings_.push_back(str_cat("the tokenizer has ", n, " ids from ", size, " on, which the model's embedding of ",
+                                size, " rows lacks; they are left out (", source_, ")"));
+  }
+
   void put(uint64_t id, std::string name, TokenKind kind) {
     if (id >= most_) fail(str_cat("token ids below ", most_), str_cat(id));
     const auto at = static_cast<size_t>(id);
@@ -220,11 +281,31 @@ class Tokens {
   }
 
   std::string source_;
+  uint64_t n_rows_;
   uint64_t most_ = 0;  // ids
+  size_t n_vocabulary_ = 0;
   std::vector<std::string> names_;
   std::vector<int64_t> kinds_;
-  std::vector<int64_t> only_added_;  // ids that model.vocab lacks
+  std::unordered_map<std::string, uint64_t> ids_;  // of names_; empty until it is needed
+  std::vector<TokenId> only_added_;                // ids that model.vocab lacks
+  std::set<std::string> cut_;
+  std::vector<std::string> warnings_;
+  size_t n_renumbered_ = 0;
 };
+
+// The merges that make only tokens which the model has; names are left and right in turn.
+void leave_out(const std::set<std::string>& cut, std::vector<std::string>& merges) {
+  if (cut.empty()) return;
+  std::vector<std::string> kept;
+  for (size_t i = 0; i + 1 < merges.size(); i += 2) {
+    const std::string& left = merges[i];
+    const std::string& right = merges[i + 1];
+    if (cut.contains(left) || cut.contains(right) || cut.contains(left + right)) continue;
+    kept.push_back(left);
+    kept.push_back(right);
+  }
+  merges = std::move(kept);
+}
 
 // What the file does as GGUF's rules say it, if they can.
 std::string_view gguf_rule_of(const Json& root) {
@@ -253,10 +334,10 @@ std::string_view gguf_rule_of(const Json& root) {
   return pre_tokenizer_named_by(parts);
 }
 
-void add_merges(std::vector<std::string> names, Metadata& metadata) {
+void add_merges(std::vector<std::string> names, TokenizerSource& source) {
   const auto has_space = [](const std::string& name) { return name.find(' ') != std::string::npos; };
   if (std::any_of(names.begin(), names.end(), has_space)) {
-    metadata.add(kMergeNamesKey, std::move(names));
+    source.merge_names = std::move(names);
     return;
   }
   std::vector<std::string> lines;
@@ -267,7 +348,7 @@ void add_merges(std::vector<std::string> names, Metadata& metadata) {
     line += ' ';
     line += names[i + 1];
   }
-  metadata.add("tokenizer.ggml.merges", std::move(lines));
+  source.own.add("tokenizer.ggml.merges", std::move(lines));
 }
 
 // Whether the post-processor puts a token before a text, and which; nothing when it doesn't say.
@@ -291,33 +372,6 @@ std::optional<std::string> first_token_of(const Json& root) {
 
 }  // namespace
 
-const Json* find_member(const Json& object, std::string_view key) {
-  if (!object.is_object()) return nullptr;
-  const auto at = object.find(key);
-  return at == object.end() || at->is_null() ? nullptr : &*at;
-}
-
-bool flag_of(const Json& object, std::string_view key, bool otherwise) {
-  const Json* value = find_member(object, key);
-  return value != nullptr && value->is_boolean() ? value->get<bool>() : otherwise;
-}
-
-std::string text_of(const Json& object, std::string_view key) {
-  const Json* value = find_member(object, key);
-  return value != nullptr && value->is_string() ? value->get<std::string>() : "";
-}
-
-std::vector<const Json*> steps_of(const Json& root, std::string_view part, std::string_view list) {
-  std::vector<const Json*> steps;
-  const auto add = [&](const auto& self, const Json& step) -> void {
-    const Json* members = text_of(step, "type") == "Sequence" ? find_member(step, list) : nullptr;
-    if (members == nullptr || !members->is_array()) return steps.push_back(&step);
-    for (const Json& member : *members) self(self, member);
-  };
-  if (const Json* first = find_member(root, part)) add(add, *first);
-  return steps;
-}
-
 TokenizerJson read_tokenizer_json(std::string_view text, const std::string& source) {
   TokenizerJson json;
   json.source = source;
@@ -334,11 +388,14 @@ TokenizerJson read_tokenizer_json(std::string_view text, const std::string& sour
   return json;
 }
 
-void add_tokenizer_json(TokenizerJson json, int64_t least_size, Metadata& metadata) {
-  Tokens tokens(json.source);
-  metadata.add(kTokenizerFileKey, json.source);
-  tokens.read(json, least_size);
-  if (json.has_merges) add_merges(std::move(json.merges), metadata);
+void add_tokenizer_json(TokenizerJson json, int64_t n_rows, TokenizerSource& source) {
+  Metadata& metadata = source.own;
+  Tokens tokens(json.source, n_rows);
+  source.file = json.source;
+  tokens.read(json);
+  leave_out(tokens.cut(), json.merges);
+  for (std::string& warning : tokens.warnings()) source.warnings.push_back(std::move(warning));
+  if (json.has_merges) add_merges(std::move(json.merges), source);
   if (!json.scores.empty()) {
     json.scores.resize(tokens.names().size(), std::numeric_limits<double>::quiet_NaN());
     metadata.add("tokenizer.ggml.scores", std::move(json.scores), 4);
@@ -357,8 +414,8 @@ void add_tokenizer_json(TokenizerJson json, int64_t least_size, Metadata& metada
   }
   metadata.add("tokenizer.ggml.tokens", std::move(tokens.names()));
   metadata.add("tokenizer.ggml.token_type", std::move(tokens.kinds()), 4);
-  metadata.add(kOnlyAddedKey, std::move(tokens.only_added()), 4);
-  metadata.add(kTokenizerJsonKey, json.rest.dump(-1, ' ', false, Json::error_handler_t::replace));
+  source.only_added = std::move(tokens.only_added());
+  source.json = std::make_shared<const TokenizerJson>(std::move(json));
 }
 
 }  // namespace emelex

@@ -156,6 +156,7 @@ void Bpe::encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch&
 template <class Pairs>
 void Bpe::merge(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const {
   if (word.size() > kShortWord || options_.parts_unused) return merge_long<Pairs>(word, ids, scratch);
+  scratch.steps += word.size() * word.size();  // at most
   merge_short<Pairs>(word, ids);
 }
 
@@ -278,7 +279,9 @@ void Bpe::merge_long(std::string_view word, std::vector<TokenId>& out, ModelScra
   for (int32_t i = 0; i < static_cast<int32_t>(symbols.size()); ++i) look_up(i);
   std::make_heap(queue.begin(), queue.end(), std::greater<>());
 
+  scratch.steps += symbols.size();
   while (!queue.empty()) {
+    ++scratch.steps;
     std::pop_heap(queue.begin(), queue.end(), std::greater<>());
     const auto i = static_cast<int32_t>(queue.back() & UINT32_MAX);
     const auto rank = static_cast<uint32_t>(queue.back() >> 32U);

@@ -28,6 +28,9 @@ struct ModelScratch {
     TokenId id;
   };
   std::vector<Node> nodes;  // one for each place
+
+  // Work done so far, by which tests see that it grows in proportion to a text.
+  uint64_t steps = 0;
 };
 
 // How a word becomes tokens. Immutable; safe to use from any thread.

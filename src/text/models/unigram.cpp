@@ -50,6 +50,7 @@ void Unigram::encode(std::string_view word, std::vector<TokenId>& ids, ModelScra
   nodes.assign(word.size() + 1, {0, kNotReached, kUnknown});
   nodes[0].begin = 0;
   const auto reach = [&](size_t begin, size_t end, TokenId id, double score) {
+    ++scratch.steps;
     double total = score + nodes[begin].score;
     if (options_.single_precision) total = static_cast<float>(total);
     ModelScratch::Node& node = nodes[end];

@@ -30,10 +30,11 @@ WordPiece::Piece WordPiece::longest(std::string_view prefix, std::string_view re
   return {-1, 0};
 }
 
-void WordPiece::encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch& /*scratch*/) const {
+void WordPiece::encode(std::string_view word, std::vector<TokenId>& ids, ModelScratch& scratch) const {
   const size_t before = ids.size();
   bool known = utf8_length(word) <= options_.most_characters;
   for (size_t at = 0; known && at < word.size();) {
+    scratch.steps += std::min(vocabulary_.longest(), kMostPieceBytes);  // at most
     const Piece piece = longest(at == 0 ? options_.first_prefix : options_.next_prefix, word.substr(at));
     known = piece.id >= 0;
     if (known) ids.push_back(piece.id);

@@ -33,7 +33,8 @@ struct Pipeline {
   TokenId bos = -1;
   TokenId eos = -1;
   bool adds_bos = false;
-  std::vector<TokenId> ends;  // that end a generation, beside eos and what is known by its name
+  std::vector<TokenId> ends;          // tokens that end a generation
+  std::vector<std::string> warnings;  // what was left out of the files and why, a line each
 };
 
 }  // namespace emelex

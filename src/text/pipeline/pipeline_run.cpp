@@ -166,6 +166,7 @@ void PipelineRun::encode_words(const Words& words) {
 }
 
 void PipelineRun::encode_word(std::string_view word) {
+  scratch_.steps += 1 + word.size();
   if (!cache_.enabled() || word.size() > kLongestCachedWord) return parts_.model->encode(word, ids_, scratch_);
   WordCache::Entry& entry = cache_.entry_of(word);
   if (entry.word != nullptr && std::string_view(entry.word, entry.size) == word) {

@@ -41,6 +41,9 @@ class PipelineRun {
 
   std::vector<TokenId> encode();
 
+  // Work that encode() did: the model's steps and the words' bytes.
+  uint64_t steps() const { return scratch_.steps; }
+
  private:
   // A stretch between added tokens.
   struct Gap {

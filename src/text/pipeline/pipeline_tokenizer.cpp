@@ -8,12 +8,7 @@
 namespace emelex {
 PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
     : parts_(std::move(pipeline)), ends_(static_cast<size_t>(parts_.vocabulary->size())) {
-  if (parts_.eos >= 0) ends_[static_cast<size_t>(parts_.eos)] = true;
   for (const TokenId id : parts_.ends) ends_[static_cast<size_t>(id)] = true;
-  for (TokenId id = 0; id < vocab_size(); ++id) {
-    if (parts_.vocabulary->type(id) != TokenType::control) continue;
-    if (ends_turn(parts_.vocabulary->text(id))) ends_[static_cast<size_t>(id)] = true;
-  }
 }
 
 std::vector<TokenId> PipelineTokenizer::encode(std::string_view text, SpecialTokens special) const {
@@ -40,7 +35,8 @@ std::vector<TokenId> PipelineTokenizer::encode_segments(std::span<const Segment>
 
 bool PipelineTokenizer::is_hidden(TokenId id) const {
   const TokenType type = parts_.vocabulary->type(id);
-  return type == TokenType::control || type == TokenType::unknown;
+  if (type == TokenType::control) return !marks_reasoning(parts_.vocabulary->text(id));
+  return type == TokenType::unknown;
 }
 
 std::string PipelineTokenizer::decode(TokenId id, bool show_special, bool is_first) const {

@@ -24,6 +24,7 @@ class PipelineTokenizer final : public Tokenizer {
   TokenId eos() const override { return parts_.eos; }
   bool adds_bos() const override { return parts_.adds_bos; }
   bool is_end(TokenId id) const override;
+  std::vector<std::string> warnings() const override { return parts_.warnings; }
 
  private:
   bool is_hidden(TokenId id) const;

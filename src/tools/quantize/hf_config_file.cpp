@@ -110,7 +110,7 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
   if (window > 0) config["sliding_window"] = window;
   for (const char* name : {"bos", "eos"}) {
     const auto id = metadata.integer(str_cat("tokenizer.ggml.", name, "_token_id"));
-    if (id) config[str_cat(name, "_token_id")] = *id;
+    if (id && *id >= 0 && *id < table->rows()) config[str_cat(name, "_token_id")] = *id;
   }
   return config.dump(2) + "\n";
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "model_files/model_files.h"
 #include "weights/metadata.h"
 #include "weights/weights.h"
 
@@ -15,5 +16,8 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype);
 // tokenizer.json and tokenizer_config.json, for byte-level BPE. Throws Error(unsupported) for other tokenizers.
 std::string hf_tokenizer_json(const Metadata& metadata);
 std::string hf_tokenizer_config_json(const Metadata& metadata);
+
+// generation_config.json: the tokens that end a turn, and how the makers recommend to sample.
+std::string hf_generation_config_json(const ModelFiles& files);
 
 }  // namespace emelex

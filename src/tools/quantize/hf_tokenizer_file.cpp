@@ -3,6 +3,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/files/gguf_rules.h"
+#include "text/files/tokenizer_factory.h"
 #include "tools/quantize/hf_files.h"
 
 namespace emelex {
@@ -139,6 +140,27 @@ std::string hf_tokenizer_config_json(const Metadata& metadata) {
     if (const std::string token = token_name(metadata, key); !token.empty()) config[name] = token;
   }
   if (const auto source = metadata.string("tokenizer.chat_template")) config["chat_template"] = *source;
+  return dump(config, metadata);
+}
+
+std::string hf_generation_config_json(const ModelFiles& files) {
+  const Metadata& metadata = files.weights->metadata();
+  Json config = Json::object();
+  const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(files.tokenizer);
+  if (tokenizer->bos() >= 0) config["bos_token_id"] = tokenizer->bos();
+  Json ends = Json::array();
+  if (tokenizer->eos() >= 0) ends.push_back(tokenizer->eos());
+  for (TokenId id = 0; id < tokenizer->vocab_size(); ++id) {
+    if (tokenizer->is_end(id) && id != tokenizer->eos()) ends.push_back(id);
+  }
+  if (!ends.empty()) config["eos_token_id"] = std::move(ends);
+  const SamplingDefaults& sampling = files.sampling;
+  if (sampling.temperature) config["do_sample"] = *sampling.temperature > 0;
+  if (sampling.temperature && *sampling.temperature > 0) config["temperature"] = *sampling.temperature;
+  if (sampling.top_k) config["top_k"] = *sampling.top_k;
+  if (sampling.top_p) config["top_p"] = *sampling.top_p;
+  if (sampling.min_p) config["min_p"] = *sampling.min_p;
+  if (sampling.repeat_penalty) config["repetition_penalty"] = *sampling.repeat_penalty;
   return dump(config, metadata);
 }
 

@@ -11,14 +11,15 @@
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "model_files/model_files.h"
 #include "quant/mlx_quants.h"
 #include "quant/quantize.h"
-#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/hf_files.h"
 #include "tools/quantize/mlx_modules.h"
 #include "tools/quantize/quantize_model.h"
 #include "tools/quantize/row_workers.h"
+#include "tools/quantize/whole_model.h"
 #include "weights/safetensors/hf_families.h"
 #include "weights/safetensors/safetensors_writer.h"
 
@@ -88,14 +89,15 @@ class DurableFolder {
 
 class MlxFolderOutput {
  public:
-  MlxFolderOutput(const Weights& weights, const MlxTarget& target, const QuantizeOptions& options)
-      : weights_(weights),
+  MlxFolderOutput(const ModelFiles& files, const MlxTarget& target, const QuantizeOptions& options)
+      : files_(files),
+        weights_(*files.weights),
         options_(options),
-        from_folder_(is_there(weights.path() / "config.json")),
-        plain_type_(choose_plain_type(weights)),
+        from_folder_(is_there(weights_.path() / "config.json")),
+        plain_type_(choose_plain_type(weights_)),
         format_(check_format({MlxMode::affine, target.bits, target.group_size, plain_type_})),
         config_(read_config()),
-        modules_(weights, family(), format_),
+        modules_(weights_, family(), format_),
         workers_(options.threads) {
     if (!options.requantize) refuse_rounded();
     declare_shards();
@@ -333,6 +335,7 @@ class MlxFolderOutput {
     }
     write_text(folder / "tokenizer.json", hf_tokenizer_json(weights_.metadata()));
     write_text(folder / "tokenizer_config.json", hf_tokenizer_config_json(weights_.metadata()));
+    write_text(folder / "generation_config.json", hf_generation_config_json(files_));
   }
 
   std::string config_json() const {
@@ -358,6 +361,7 @@ class MlxFolderOutput {
     return OrderedJson{{"metadata", {{"total_size", total_}}}, {"weight_map", std::move(map)}}.dump(1) + "\n";
   }
 
+  const ModelFiles& files_;
   const Weights& weights_;
   const QuantizeOptions& options_;
   bool from_folder_;
@@ -380,9 +384,10 @@ class MlxFolderOutput {
 
 QuantizeReport quantize_to_mlx(const fs::path& model, const fs::path& output, const MlxTarget& target,
                                const QuantizeOptions& options) {
-  const std::shared_ptr<const Weights> weights = open_model(model);
-  check_not_input(*weights, output);
-  MlxFolderOutput folder(*weights, target, options);
+  const ModelFiles files = open_model(model);
+  check_not_input(*files.weights, output);
+  options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+  MlxFolderOutput folder(files, target, options);
   QuantizeReport report = folder.write(output);
   report.output = output;
   return report;

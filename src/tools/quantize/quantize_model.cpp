@@ -7,13 +7,14 @@
 #include "base/durable_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "model_files/model_files.h"
 #include "quant/quantize.h"
-#include "text/files/gguf_tokenizer.h"
-#include "text/files/hf_tokenizer.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/mixture.h"
 #include "tools/quantize/row_source.h"
 #include "tools/quantize/row_workers.h"
+#include "tools/quantize/sentencepiece_keys.h"
+#include "tools/quantize/whole_model.h"
 #include "weights/gguf/gguf_writer.h"
 #include "weights/weights.h"
 
@@ -41,32 +42,32 @@ void refuse_rounded(const std::vector<PlannedTensor>& plan) {
 }
 
 // What a tokenizer's own file says beyond GGUF's keys would be lost without a word.
-void refuse_tokenizer_without_gguf_name(const Metadata& metadata) {
-  const auto model = metadata.string("tokenizer.ggml.model");
-  const bool said = model && !metadata.contains(kPatternKey) && !metadata.contains(kRanksAreIdsKey) &&
-                    (*model != "gpt2" || metadata.contains("tokenizer.ggml.merges"));
-  if (said || !metadata.contains(kTokenizerFileKey)) return;
+void refuse_tokenizer_without_gguf_name(const TokenizerSource& source) {
+  const auto model = source.keys().string("tokenizer.ggml.model");
+  const bool said = model && !source.split_pattern && !source.ranks_are_ids &&
+                    (*model != "gpt2" || source.keys().contains("tokenizer.ggml.merges"));
+  if (said || source.shared != nullptr) return;
   throw Error(ErrorCode::unsupported,
-              str_cat("[quantize] expected a tokenizer that GGUF has a name for, got that of ",
-                      tokenizer_source(metadata), "; --mlx writes a folder with the tokenizer's own files"));
+              str_cat("[quantize] expected a tokenizer that GGUF has a name for, got that of ", source.where(),
+                      "; --mlx writes a folder with the tokenizer's own files"));
 }
 
 // GGUF's metadata: the model's own, but what is about its files.
-void add_metadata(GgufWriter& file, const Weights& weights, const Mixture& mixture) {
-  const Metadata& metadata = weights.metadata();
-  if (const auto problem = metadata.string(kTokenizerProblemKey)) throw Error(ErrorCode::unsupported, *problem);
-  refuse_tokenizer_without_gguf_name(metadata);
+void add_metadata(GgufWriter& file, const ModelFiles& files, const Mixture& mixture) {
+  if (files.tokenizer.problem) throw Error(*files.tokenizer.problem);
+  const auto pieces = sentencepiece_keys(files.tokenizer);
+  if (!pieces) refuse_tokenizer_without_gguf_name(files.tokenizer);
+  const std::shared_ptr<const Metadata> all = gguf_metadata(files);
+  const Metadata& metadata = *all;
+  if (pieces) {
+    for (const auto& [key, value] : pieces->values()) file.add_value(key, value, pieces->width(key));
+  }
   for (const auto& [key, value] : metadata.values()) {
     if (key == "general.alignment" || key == "general.file_type" || key == "general.quantization_version" ||
-        key.starts_with("split.") || key.starts_with("emelex.")) {
+        key.starts_with("split.") || (pieces && (pieces->contains(key) || key == "tokenizer.ggml.merges"))) {
       continue;
     }
     file.add_value(key, value, metadata.width(key));
-  }
-  // A second token that ends a text has a key of its own.
-  const auto ends = metadata.integers("emelex.eos_token_ids");
-  if (ends && ends->size() > 1 && !metadata.contains("tokenizer.ggml.eot_token_id")) {
-    file.add("tokenizer.ggml.eot_token_id", static_cast<uint32_t>((*ends)[1]));
   }
   file.add("general.file_type", static_cast<uint32_t>(mixture.file_type));
   file.add("general.quantization_version", kQuantizationVersion);
@@ -74,15 +75,15 @@ void add_metadata(GgufWriter& file, const Weights& weights, const Mixture& mixtu
 
 class GgufOutput {
  public:
-  GgufOutput(const Weights& weights, const std::filesystem::path& output, const Mixture& mixture,
+  GgufOutput(const ModelFiles& files, const std::filesystem::path& output, const Mixture& mixture,
              const QuantizeOptions& options)
       : options_(options),
-        orders_(weights, gguf_rope_pairs(weights)),
-        plan_(plan_tensors(mixture, weights, !is_gguf(weights))),
+        orders_(*files.weights, gguf_rope_pairs(*files.weights)),
+        plan_(plan_tensors(mixture, *files.weights, !is_gguf(*files.weights))),
         workers_(options.threads),
         output_(output) {
     if (!options.requantize) refuse_rounded(plan_);
-    add_metadata(writer_, weights, mixture);
+    add_metadata(writer_, files, mixture);
     for (const PlannedTensor& planned : plan_) {
       writer_.declare_tensor(planned.tensor->name, planned.type, planned.tensor->shape);
     }
@@ -184,9 +185,11 @@ std::vector<std::pair<std::string_view, std::string_view>> quantization_names() 
 QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
                                 std::string_view mixture, const QuantizeOptions& options) {
   const Mixture& chosen = require_mixture(mixture);
-  const std::shared_ptr<const Weights> weights = open_model(model);
-  check_not_input(*weights, output);
-  GgufOutput gguf(*weights, output, chosen, options);
+  const ModelFiles files = open_model(model);
+  check_not_input(*files.weights, output);
+  // A GGUF file's tensors are written as they come, whatever its architecture.
+  is_gguf(*files.weights) || options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+  GgufOutput gguf(files, output, chosen, options);
   QuantizeReport report = gguf.write();
   report.output = output;
   return report;

@@ -21,6 +21,7 @@ struct QuantizeProgress {
 struct QuantizeOptions {
   int threads = 0;          // 0: one per physical core
   bool requantize = false;  // take weights that are rounded already
+  bool partial = false;     // take a model that lacks tensors, as tests of single tensors do
   std::function<void(const QuantizeProgress&)> progress;
   const std::atomic<bool>* cancel = nullptr;  // set to true: ends with Error(cancelled)
 };

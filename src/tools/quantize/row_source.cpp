@@ -61,7 +61,7 @@ std::optional<RopePairs> gguf_rope_pairs(const Weights& weights) {
 
 RowOrders::RowOrders(const Weights& weights, std::optional<RopePairs> wanted) {
   const Metadata& metadata = weights.metadata();
-  if (!wanted || rope_pairs(metadata) == *wanted) return;
+  if (!wanted || rope_pairs(weights) == *wanted) return;
   order_ = *wanted == RopePairs::neighbours ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
   const std::string architecture = metadata.require_string("general.architecture");
   heads_ = metadata.require_integer(str_cat(architecture, ".attention.head_count"), 1, 1 << 20);

@@ -23,8 +23,9 @@ constexpr uint64_t kMostNameBytes = 256;          // ggml's limit is 63
 constexpr uint64_t kMostStringBytes = 16 << 20;   // chat templates, the longest strings, stay below 1 MB
 constexpr uint64_t kMostArrayLength = 16 << 20;   // the largest vocabularies have 262,144 tokens, and 514,906 merges
 constexpr uint64_t kMostHeaderBytes = 256 << 20;  // 262,144 tokens take 20 MB; in memory it grows up to eightfold
-constexpr int64_t kLeastAlignment = 8;            // the format's own: so that no number lies across its natural border
-constexpr int64_t kMostAlignment = 1 << 20;       // nobody aligns to more than a large page's part
+constexpr std::string_view kPrivatePrefix = "emelex.";
+constexpr int64_t kLeastAlignment = 8;       // the format's own: so that no number lies across its natural border
+constexpr int64_t kMostAlignment = 1 << 20;  // nobody aligns to more than a large page's part
 
 struct TensorInfo {
   std::string name;
@@ -129,6 +130,10 @@ bool GgufReader::boolean() {
 void GgufReader::read_metadata() {
   for (uint64_t i = 0; i < n_keys_; ++i) {
     std::string key = string(kMostKeyBytes, "a metadata key");
+    // Keys that emelex adds for itself when it reads other formats. From a file they would be believed unchecked.
+    if (key.starts_with(kPrivatePrefix)) {
+      fail(ErrorCode::unsupported, str_cat("no key that begins with ", kPrivatePrefix), quote_bytes(key));
+    }
     const auto type = reader_.read<uint32_t>("the type of a metadata value");
     element_type_ = type;  // unless it is an array
     Metadata::Value read = value(type, key);

@@ -89,7 +89,7 @@ void ConfigReader::find_text_part() {
   const auto part = root_.object("text_config");
   if (!part) root_.fail(ErrorCode::corrupt_file, "text_config", "an object", "nothing");
   text_ = *part;
-  config_.metadata.add("emelex.text_part_of", std::string(config_.family->model_type));
+  config_.facts.text_part_of = config_.family->model_type;
 }
 
 // transformers has two names for each of these.
@@ -183,7 +183,6 @@ void ConfigReader::read_token_ids() {
   }
   if (ids.empty()) return;
   add_token_id("tokenizer.ggml.eos_token_id", ids.front());
-  config_.metadata.add("emelex.eos_token_ids", std::move(ids));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "weights/format_facts.h"
 #include "weights/key_state.h"
 #include "weights/metadata.h"
 #include "weights/safetensors/hf_families.h"
@@ -15,12 +16,8 @@ namespace emelex {
 // What a Hugging Face folder's config.json says, in the terms of a GGUF file, so that models see one kind of metadata.
 struct HfConfig {
   const HfFamily* family = nullptr;
-  // GGUF's keys, and four of ours:
-  //   emelex.rope.interleaved   false: RoPE's pairs are value i of each half of a head; true: they are neighbours
-  //   emelex.rope.whole_bounds  of YaRN: between which frequencies it blends is rounded to whole numbers
-  //   emelex.text_part_of       the model_type of one that reads pictures, too, of which this is the text part
-  //   emelex.eos_token_ids      all of them, where config.json lists several
-  Metadata metadata;
+  Metadata metadata;   // under GGUF's keys
+  FormatFacts facts;   // what GGUF has no key for
   bool tied = false;   // the output is the embedding
   std::string biases;  // modules that have one, as HfBiases has them
   HfQuantization quantization;

@@ -52,7 +52,7 @@ void RopeReader::read(int64_t head_dim) {
   const Json object = is_nested() ? nested("full_attention") : flat();
   const ConfigObject rope = root_.inner(object, is_nested() ? "rope_parameters.full_attention" : name_);
   read_theta_and_size(rope, head_dim);
-  config_.metadata.add("emelex.rope.interleaved", config_.family->rope_pairs == RopePairs::neighbours);
+  config_.facts.rope_pairs = config_.family->rope_pairs;
   if (is_nested()) read_sliding();
   read_scaling(rope);
 }
@@ -186,7 +186,7 @@ double yarn_scale(double factor, double scale) { return factor > 1.0 ? 0.1 * sca
 void RopeReader::read_yarn(const ConfigObject& rope) {
   // transformers looks for it beside the objects of a nested form, where no file has it.
   const bool truncate = rope.boolean("truncate").value_or(true);
-  config_.metadata.add("emelex.rope.whole_bounds", is_nested() || truncate);
+  config_.facts.yarn_whole_bounds = is_nested() || truncate;
   const double context = original_context(rope);
   if (!rope.contains("factor")) (void)rope.require_positive("factor");  // null stands for the contexts' ratio
   const double factor = rope.positive("factor").value_or(longest_context() / context);

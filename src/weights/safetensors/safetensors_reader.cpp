@@ -266,7 +266,7 @@ std::shared_ptr<const Weights> Assembler::weights() && {
          "neither (a model without its output, as an embedding model is)", config_path_);
   }
   return std::make_shared<const Weights>(folder_, std::move(config_.metadata), std::move(tensors_),
-                                         std::move(unreadable_), std::move(files_));
+                                         std::move(unreadable_), std::move(files_), std::move(config_.facts));
 }
 
 std::string_view text_of(const MappedFile& file) {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "weights/rope_pairs.h"
+
+namespace emelex {
+
+// What a folder's config.json says and GGUF has no key for. These are typed and not metadata keys, so that no file can
+// forge them. A GGUF file leaves all of them at their defaults.
+struct FormatFacts {
+  std::optional<RopePairs> rope_pairs;  // how RoPE pairs the values of a head; none: as the architecture's GGUF files
+  bool yarn_whole_bounds = true;        // YaRN rounds the bounds of the frequencies that it blends to whole numbers
+  std::string text_part_of;             // model_type of a model that also reads pictures; empty: text alone
+};
+
+}  // namespace emelex
