@@ -36,6 +36,10 @@ int64_t estimate_work(const ModelConfig& config, int chunk) {
   return kProgramBytes + 4 * (kLayersAhead * chunk * layer + int64_t{2} * config.vocab_size);
 }
 
+int64_t estimate_cuda_work(const ModelConfig& config, int chunk) {
+  return 4 * (int64_t{chunk} * (int64_t{6} * config.dim + int64_t{4} * config.hidden_dim) + config.vocab_size);
+}
+
 void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, const std::string& name,
                         const std::string& where) {
   if (limit <= 0 || need.with_context(context) <= limit) return;

@@ -22,6 +22,9 @@ struct MemoryNeed {
 // measured, not a promise of MLX's.
 int64_t estimate_work(const ModelConfig& config, int chunk);
 
+// The same for the cuda kernels, which reuse a layer's memory in the next.
+int64_t estimate_cuda_work(const ModelConfig& config, int chunk);
+
 // Throws Error(out_of_memory) with all numbers when a model with a sequence of `context` tokens would take more than
 // `limit` bytes. `name` is the model's, `where` the limit's: "memory_limit".
 void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, const std::string& name,

@@ -147,9 +147,10 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   // Whether the architecture may have experts is for make_model to say.
   const ModelConfig config = read_model_config(source, Mixtures::some);
   const bool cuda = choice.kernels == KernelRoute::cuda;
-  const MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights),
-                        kv_shape(config, options.kv_type, choice).bytes_per_token(),
-                        estimate_work(config, prefill_chunk_)};
+  KvShape shape = kv_shape(config, options.kv_type, choice);
+  if (cuda) shape.head_dim = cuda::cached_head_dim(shape.head_dim);
+  const MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights), shape.bytes_per_token(),
+                        cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_)};
   const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);
   const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
   check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),

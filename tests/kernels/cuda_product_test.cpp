@@ -120,3 +120,16 @@ TEST_CASE("weights past float16's range are refused by name") {
   const Stored stored(TensorType::f32, 16, 64, 5, 1e5F);
   CHECK_THROWS_WITH_AS(CudaMatrix(context, {&stored.tensor}), doctest::Contains("weights"), emelex::Error);
 }
+
+TEST_CASE("what a matrix takes on a GPU is known without one: tiles of 16 by 64 weights with their scales") {
+  const auto bytes = [](TensorType type, int rows, int columns) {
+    Tensor tensor;
+    tensor.type = type;
+    tensor.shape = {rows, columns};
+    return packed_bytes(tensor);
+  };
+  CHECK(bytes(TensorType::q4_0, 75, 96) == 5 * 2 * (512 + 64));
+  CHECK(bytes(TensorType::q4_k, 16, 256) == 4 * (512 + 128));
+  CHECK(bytes(TensorType::q6_k, 16, 256) == 4 * (1024 + 128));
+  CHECK(bytes(TensorType::iq4_xs, 32, 64) == 2 * 2048);
+}

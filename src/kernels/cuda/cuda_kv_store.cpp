@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_route.h"
 #include "kernels/cuda/source/layouts.h"
 
 namespace emelex::cuda {
@@ -75,7 +76,7 @@ class CudaKvStore : public KvStore, public BlockMap {
   CudaKvStore(CudaContextPtr context, const KvShape& shape)
       : context_(std::move(context)),
         shape_(shape),
-        padded_dim_((shape.head_dim + kDimUnit - 1) / kDimUnit * kDimUnit),
+        padded_dim_(cached_head_dim(shape.head_dim)),
         layer_bytes_(size_t{2} * static_cast<size_t>(shape.n_kv_heads) * kBlockTokens *
                      static_cast<size_t>(padded_dim_) * (shape.dtype == KvDtype::f16 ? 2 : 4)),
         all_(context_->device, layer_bytes_ * count(shape, false)),
@@ -284,6 +285,8 @@ class CudaKvStore : public KvStore, public BlockMap {
 };
 
 }  // namespace
+
+int cached_head_dim(int head_dim) { return (head_dim + kDimUnit - 1) / kDimUnit * kDimUnit; }
 
 std::unique_ptr<KvStore> make_cuda_kv_store(CudaContextPtr context, const KvShape& shape) {
   if (shape.dtype == KvDtype::q8_0) {

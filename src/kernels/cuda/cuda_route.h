@@ -13,8 +13,12 @@ namespace emelex::cuda {
 // that will compute.
 std::unique_ptr<Route> make_cuda_route();
 
-// Bytes that a model's weights take on the GPU, with the driver's context and the largest matrix once more, unpacked.
+// Bytes that a model's weights take on the GPU, with the driver's context and a layer's largest matrices once more,
+// unpacked. An estimate.
 int64_t gpu_bytes(const Weights& weights);
+
+// The values of a head as the GPU's cache has them, padded.
+int cached_head_dim(int head_dim);
 
 // Why make_cuda_route would throw, or nothing. Quick; starts the driver.
 std::string cuda_obstacle();
