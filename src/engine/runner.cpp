@@ -139,7 +139,7 @@ void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOpti
 
 // The blocks that all sessions share; how many sessions there are is the caller's to bound. With a memory limit, those
 // that it leaves room for.
-int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) const {
+int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) {
   constexpr int kMostBlocks = 1 << 24;
   const bool gpu = choice.device == Device::gpu;
   const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
@@ -149,10 +149,16 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   const bool cuda = choice.kernels == KernelRoute::cuda;
   KvShape shape = kv_shape(config, options.kv_type, choice);
   if (cuda) shape.head_dim = cuda::cached_head_dim(shape.head_dim);
-  const MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights), shape.bytes_per_token(),
-                        cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_)};
+  MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights), shape.bytes_per_token(),
+                  cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_)};
   const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);
   const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
+  // Shorter chunks are slower, but take less.
+  while (cuda && options.prefill_chunk == 0 && prefill_chunk_ > kCpuPrefillChunk &&
+         need.with_context(blocks_of_one * kBlockTokens) > limit) {
+    prefill_chunk_ /= 2;
+    need.work = estimate_cuda_work(config, prefill_chunk_);
+  }
   check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),
                      gpu ? "gpu_memory_limit" : "memory_limit");
   if (gpu && !cuda) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later

@@ -48,7 +48,7 @@ class Runner {
   std::span<float> compute(Step step);
   void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const RouteChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
-  int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) const;
+  int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice);
 
   std::unique_ptr<Route> route_;
   std::unique_ptr<Model> model_;
