@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/matrix_size.h"
 
 namespace emelex::cuda {
 namespace {
@@ -76,10 +77,10 @@ int64_t packed_bytes(const Tensor& tensor) {
 CudaMatrix::CudaMatrix(CudaContextPtr context, const std::vector<const Tensor*>& tensors)
     : context_(std::move(context)),
       format_(packed_format(*tensors.front())),
-      columns_(static_cast<int>(tensors.front()->columns())),
+      columns_(matrix_size(*tensors.front()).columns),
       column_tiles_(tiles_of(columns_, TILE_COLUMNS)) {
   for (const Tensor* tensor : tensors) {
-    const auto rows = static_cast<int>(tensor->rows());
+    const int rows = matrix_size(*tensor).rows;
     parts_.push_back({row_tiles_, rows});
     row_tiles_ += tiles_of(rows, TILE_ROWS);
   }

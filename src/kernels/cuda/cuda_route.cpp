@@ -12,6 +12,7 @@
 #include "kernels/cuda/cuda_kv_store.h"
 #include "kernels/cuda/cuda_matrix.h"
 #include "kernels/cuda/step_graphs.h"
+#include "kernels/matrix_size.h"
 
 namespace emelex::cuda {
 namespace {
@@ -169,7 +170,7 @@ class CudaRoute : public Route {
     std::vector<const Tensor*> alike;  // of the last product
     for (size_t i = 0; i < given.size(); ++i) {
       const Tensor& weight = *given[i].weight;
-      rows.push_back(static_cast<int>(weight.rows()));
+      rows.push_back(matrix_size(weight).rows);
       biases.push_back(given[i].bias == nullptr ? std::nullopt : std::optional(uploaded(*context_, *given[i].bias)));
       const bool joins = !alike.empty() && alike.size() < MOST_PARTS && alike.front()->type == weight.type;
       if (!joins) {
