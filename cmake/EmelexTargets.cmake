@@ -1,19 +1,27 @@
-# emelex_add_library(name SOURCES … DEPENDS …): the library of one folder of src/, as emelex::name.
-# A folder sees only the folders it depends on, so linking enforces who may know whom.
+# emelex_add_library(name SOURCES … DEPENDS … [HEADERS std|mlx]): the library of one folder of src/, as emelex::name.
+# A folder sees only the folders it depends on; scripts/lint checks it. HEADERS says which precompiled headers it takes.
 function(emelex_add_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "HEADERS" "SOURCES;DEPENDS" ${ARGN})
   add_library(emelex_${name} STATIC ${ARG_SOURCES})
   add_library(emelex::${name} ALIAS emelex_${name})
   target_include_directories(emelex_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(emelex_${name} PUBLIC ${ARG_DEPENDS})
+  if(NOT ARG_HEADERS)
+    set(ARG_HEADERS std)
+  endif()
+  emelex_precompile(emelex_${name} ${ARG_HEADERS})
 endfunction()
 
 # emelex_add_test(name SOURCES … DEPENDS …): one test program, its cases written with doctest.
 function(emelex_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
-  add_executable(test_${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
+  if(NOT TARGET emelex_test_main) # the same for all, and doctest's own code takes a compiler seconds
+    add_library(emelex_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp)
+  endif()
+  add_executable(test_${name} ${ARG_SOURCES} $<TARGET_OBJECTS:emelex_test_main>)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS})
+  emelex_precompile(test_${name} test)
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()

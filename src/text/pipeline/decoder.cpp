@@ -45,14 +45,14 @@ void apply(const Decoder::Step& step, bool is_first, std::string& text) {
       if (text.starts_with(step.from)) {
         text.erase(0, step.from.size());
       } else {
-        text.insert(0, " ");
+        text.insert(0, 1, ' ');
       }
       break;
     case Kind::clean_up:
       clean_up(text);
       break;
     case Kind::space_before:
-      if (!is_first) text.insert(0, " ");
+      if (!is_first) text.insert(0, 1, ' ');
       break;
   }
 }
