@@ -3,14 +3,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help setup demo build test test-asan test-arm64 test-peers bench bench-micro format lint install clean
+.PHONY: help setup demo build test test-asan test-tsan test-clang test-debug test-arm64 test-peers fuzz bench bench-micro format lint tidy
+.PHONY: install clean
 
 PREFIX ?= /usr/local
 EMELEX := build/release/emelex
 DEMO_NAME := smollm2-135m-instruct:q4_1
 # The demo's registry, so that it leaves nothing outside the checkout but system packages.
 DEMO_MODELS := $(CURDIR)/build/models-root
-WHEEL_CACHE := $(or $(EMELEX_WHEEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/emelex/wheels)
+WHEEL_CACHE := $(or $(EMELEX_WHEEL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/emelex/wheels)/clang
+empty :=
+space := $(empty) $(empty)
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -57,6 +60,35 @@ test-asan: setup test-tools  ## the same with the address and undefined-behaviou
 	@ctest --preset asan-ubsan -LE peers --parallel 2
 	$(call say_skipped,asan-ubsan)
 
+# Where threads meet. Programs of the thread sanitizer want addresses that are not moved about.
+TSAN_TESTS := base hub engine
+test-tsan: setup  ## tests of base, hub and engine with the thread sanitizer
+	@cmake --preset tsan -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset tsan --target $(TSAN_TESTS:%=test_%)
+	@$(shell command -v setarch >/dev/null && echo setarch -R) ctest --preset tsan -R '^($(subst $(space),|,$(TSAN_TESTS)))$$'
+
+SECONDS ?= 60
+FUZZERS ?=
+fuzz:  ## build the fuzzers with clang and run each for SECONDS (60); FUZZERS names some
+	@scripts/setup --ci
+	@cmake --preset fuzz $(CMAKE_ARGS)
+	@cmake --build --preset fuzz --target $(or $(FUZZERS:%=fuzz_%),all_fuzzers)
+	@scripts/fuzz $(SECONDS) $(FUZZERS)
+
+test-clang:  ## build everything with clang and run the tests
+	@scripts/setup --ci
+	@$(MAKE) --no-print-directory test-tools
+	@cmake --preset clang -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset clang
+	@ctest --preset clang -LE peers --parallel 2
+	$(call say_skipped,clang)
+
+test-debug: setup test-tools  ## the same unoptimized
+	@cmake --preset debug -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset debug
+	@ctest --preset debug -LE peers --parallel 2
+	$(call say_skipped,debug)
+
 # Those that emulation leaves quick enough: the models' had not ended after a minute.
 ARM64_TESTS := base quant weights kernels cache
 test-arm64:  ## build for 64-bit Arm and run tests under qemu, the kernels' on three CPUs
@@ -66,10 +98,15 @@ test-arm64:  ## build for 64-bit Arm and run tests under qemu, the kernels' on t
 	@for test in $(ARM64_TESTS); do QEMU_CPU=max ctest --preset aarch64 -R "^$$test$$"; done
 	@for cpu in neoverse-n1 cortex-a72; do echo "-- on $$cpu"; QEMU_CPU=$$cpu ctest --preset aarch64 -R '^kernels$$'; done
 
-# Some peers come as sources and take 10 minutes to build, so their wheels are kept outside the checkout.
+# llama-cpp-python comes as source and takes 10 minutes to build, so wheels are kept outside the checkout. Built by g++ 12
+# it crashes on CPUs with AMX, so clang builds it, and the wheels are in a folder of their own.
+ifneq ($(shell uname -s),Darwin)
+PEERS_COMPILER := CC=clang-14 CXX=clang++-14
+endif
 .venv-peers/emelex-requirements: tests/requirements-peers.txt | setup
+	@scripts/setup --ci
 	@[ -x .venv-peers/bin/python ] || python3 -m venv .venv-peers
-	@if mkdir -p "$(WHEEL_CACHE)" && [ -w "$(WHEEL_CACHE)" ]; then \
+	@export $(PEERS_COMPILER); if mkdir -p "$(WHEEL_CACHE)" && [ -w "$(WHEEL_CACHE)" ]; then \
 	  .venv-peers/bin/python -m pip wheel --quiet --find-links "$(WHEEL_CACHE)" -w "$(WHEEL_CACHE)" \
 	    -r tests/requirements-peers.txt; \
 	  .venv-peers/bin/python -m pip install --quiet --find-links "$(WHEEL_CACHE)" -r tests/requirements-peers.txt; \
@@ -78,10 +115,11 @@ test-arm64:  ## build for 64-bit Arm and run tests under qemu, the kernels' on t
 	fi
 	@touch $@
 
-test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other implementations of the same models
+PEERS ?= .
+test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other implementations; PEERS is a pattern of names
 	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
 	@cmake --build --preset release
-	@ctest --preset release -L peers --parallel 2
+	@ctest --preset release -L peers -R '$(PEERS)' --parallel 2
 	$(call say_skipped,release)
 
 bench: build  ## speed of the demo model on this machine
@@ -97,9 +135,14 @@ format:  ## format the C++ sources
 	@scripts/setup --lint
 	@scripts/format
 
-lint:  ## check the format (scripts/lint --tidy does more)
+lint:  ## check the format, and who includes whom
 	@scripts/setup --lint
 	@scripts/lint
+
+tidy: setup  ## the same, and clang-tidy over all files; slow
+	@scripts/setup --ci
+	@cmake --preset clang -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@scripts/lint --tidy build/clang
 
 install: build  ## install to PREFIX (default /usr/local)
 	@cmake --install build/release --prefix "$(PREFIX)"
