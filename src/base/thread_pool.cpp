@@ -7,6 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "base/strings.h"
+#include "base/threads.h"
+
 #if defined(__linux__)
 #include <sched.h>
 #elif defined(__APPLE__)
@@ -67,12 +70,20 @@ bool ThreadPool::ReadAhead::step() {
 }
 
 ThreadPool::ThreadPool(int n_threads) : shares_(static_cast<size_t>(std::max(1, n_threads))) {
-  for (int worker = 1; worker < n_threads; ++worker) {
-    workers_.emplace_back([this, worker] { work(worker); });
+  try {
+    workers_.reserve(shares_.size() - 1);
+    for (int worker = 1; worker < n_threads; ++worker) {
+      workers_.push_back(start_thread(str_cat("a pool of ", n_threads), [this, worker] { work(worker); }));
+    }
+  } catch (...) {
+    stop();  // those that have started
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_.store(true);

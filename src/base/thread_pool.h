@@ -17,7 +17,7 @@ namespace emelex {
 // must not be called from two threads at once, nor from inside a loop.
 class ThreadPool {
  public:
-  // `n_threads` counts the caller; at least 1.
+  // `n_threads` counts the caller; at least 1. Throws Error(out_of_memory) when a thread can't be started.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -92,6 +92,7 @@ class ThreadPool {
 
   void run(int n, int part_of_rest, Call call, const void* fn);
   void work(int worker);
+  void stop();
   void take_all(int worker);
   int take(Share& share, int worker);
   void call_units(int begin, int end, int worker);

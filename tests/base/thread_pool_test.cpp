@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/expect_error.h"
+#include "base/faults.h"
+
 using emelex::ThreadPool;
 
 namespace {
@@ -121,6 +124,17 @@ TEST_CASE("a pool may go away at any time after its loops") {
     ThreadPool pool(1 + i % 4);
     if (i % 3 != 0) pool.for_each(i, [](int, int) {});
   }
+}
+
+TEST_CASE("a pool whose threads can't all be started is an Error, and ends those that were") {
+  for (int64_t n = 1; n <= 7; ++n) {
+    emelex::faults::arm(emelex::faults::Call::start_thread, n);
+    emelex::expect_error(emelex::ErrorCode::out_of_memory, {"[threads]", "a pool of 8", "fewer threads"},
+                         [] { const ThreadPool pool(8); });
+    emelex::faults::disarm();
+  }
+  ThreadPool pool(8);
+  CHECK(count_calls(pool, 100) == std::vector<int>(100, 1));
 }
 
 TEST_CASE("this machine has a core") { CHECK(emelex::physical_cores() >= 1); }
