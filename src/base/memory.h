@@ -1,14 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <span>
 #include <vector>
 
 namespace emelex {
 
 // Bytes that this process could take without others being swapped out, as far as the system tells; 0 where it does not.
-// A container's limit counts.
-size_t available_memory();
+// On Linux the limits of its control groups count, of both versions and at all levels, less what is used of them.
+// `root` is where /proc and /sys are; tests have their own.
+size_t available_memory(const std::filesystem::path& root = "/");
 
 // Memory for a few large arrays that live as long as it does, in huge pages where the system has them: a page table
 // walk for every 4 KiB costs a tenth of the bandwidth and more, in a virtual machine up to a third.

@@ -1,6 +1,8 @@
 #include "kernels/cpu/cpu_matrix.h"
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 #include "base/mapped_file.h"
 #include "base/strings.h"
@@ -96,14 +98,20 @@ void pack_matrix(CpuContext& context, CpuMatrix& matrix) {
   const int n_groups = groups_of(context.kernels, matrix);
   const size_t file_bytes = matrix.data.size() + (matrix.parts ? matrix.parts->scales.size() : 0) +
                             (matrix.parts ? matrix.parts->biases.size() : 0);
-  const size_t group_bytes = matrix.pack(args, 0, context.worker_scratch[0].get(matmul_scratch_bytes(matrix.columns)));
-  const size_t bytes = group_bytes * static_cast<size_t>(n_groups);
-  if (static_cast<double>(bytes) > kMostPackedShare * static_cast<double>(file_bytes) || bytes > context.pack_budget) {
-    matrix.pack = nullptr;
-    return;
+  const PackFn pack = std::exchange(matrix.pack, nullptr);  // packed below, or never
+  size_t group_bytes = 0;
+  size_t bytes = 0;
+  std::byte* memory = nullptr;
+  try {
+    group_bytes = pack(args, 0, context.worker_scratch[0].get(matmul_scratch_bytes(matrix.columns)));
+    bytes = group_bytes * static_cast<size_t>(n_groups);
+    if (static_cast<double>(bytes) > kMostPackedShare * static_cast<double>(file_bytes)) return;
+    if (bytes > context.pack_budget) return;
+    memory = context.packed.allocate(bytes).data();
+  } catch (const std::bad_alloc&) {
+    return;  // packing only saves time: without memory the products read the file
   }
   context.pack_budget -= bytes;
-  std::byte* memory = context.packed.allocate(bytes).data();
   // In parts, so that no large matrix is in memory twice.
   const int groups_at_once = static_cast<int>(std::max<size_t>(1, kBytesAtOnce / group_bytes));
   for (int begin = 0; begin < n_groups; begin += groups_at_once) {
@@ -111,7 +119,7 @@ void pack_matrix(CpuContext& context, CpuMatrix& matrix) {
     context.pool.for_each(end - begin, [&](int index, int) {
       // The last group is of the last rows, some of which may be in the one before as well.
       const int row = std::min((begin + index) * group_rows, matrix.rows - group_rows);
-      matrix.pack(args, row, memory + static_cast<size_t>(begin + index) * group_bytes);
+      pack(args, row, memory + static_cast<size_t>(begin + index) * group_bytes);
     });
     const auto group_file_bytes = static_cast<size_t>(group_rows) * matrix.row_bytes;
     const size_t first_byte = static_cast<size_t>(begin) * group_file_bytes;
