@@ -114,12 +114,13 @@ struct ModelInfo {
 using TextCallback = std::function<bool(std::string_view text)>;
 
 // The KV cache of one conversation. It remembers which tokens it holds: a prompt that begins with them computes only
-// the rest. Made by Engine::new_session; must not outlive its engine. One thread at a time.
+// the rest. Made by Engine::new_session; must not outlive its engine. One thread at a time. Its memory is freed once
+// the engine has done the work that it was given before.
 class Session {
  public:
-  virtual ~Session() = default;
-  virtual int length() const = 0;  // tokens held
-  virtual void clear() = 0;
+  virtual ~Session() = default;    // never waits, never fails
+  virtual int length() const = 0;  // tokens held after the last generation
+  virtual void clear() = 0;        // does not wait. Throws Error(out_of_memory)
 };
 
 // A model, loaded. Its methods may be called from any thread; work is done in the order of the calls.
@@ -127,7 +128,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Loads a model from a .gguf file. Throws Error when it can't be read or run; see ErrorCode.
+  // Loads a model: a .gguf file (the first of a split one), or a folder of SafeTensors. Throws Error, and nothing else,
+  // when it can't be read or run; see ErrorCode.
   static std::unique_ptr<Engine> load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   virtual const ModelInfo& info() const = 0;
@@ -149,13 +151,16 @@ class Engine {
   // The ids of a text without a template: a raw completion, with the begin-of-sequence token where the model wants one.
   std::vector<TokenId> raw_prompt(std::string_view text) const;
 
+  // An empty session. Does not wait for the work under way. Throws Error(out_of_memory).
   virtual std::unique_ptr<Session> new_session() = 0;
 
-  // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it,
-  // the session is left holding what was computed. Throws Error(invalid_argument) when the prompt is empty, has an id
-  // out of range, or does not fit in the context (nothing is ever cut off silently), when an option is out of its
-  // range, or when the session is another engine's; Error(corrupt_file) when the weights give no usable logits. What
-  // `on_text` throws comes out of here once the generation has ended.
+  // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it, an
+  // error too, the session is left holding what was computed, and may be used again. Throws Error:
+  //   invalid_argument: the prompt is empty, has an id out of range or does not fit in the context (nothing is ever cut
+  //     off silently), an option is out of its range, or the session is another engine's;
+  //   corrupt_file: the weights give no usable logits;
+  //   out_of_memory, device, internal: the computation failed.
+  // What `on_text` throws comes out of here once the generation has ended.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                                   const TextCallback& on_text) = 0;
 };

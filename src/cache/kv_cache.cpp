@@ -24,22 +24,21 @@ SequenceId KvCache::create() {
 }
 
 SequenceId KvCache::fork(SequenceId id) {
-  const Sequence copy = sequences_.at(id);
+  const Sequence& copy = sequences_.emplace(next_id_, sequences_.at(id)).first->second;
   for (size_t i = 0; i < copy.blocks.size(); ++i) {
     const auto block = static_cast<size_t>(copy.blocks[i]);
     ++references_[block];
     if (static_cast<int>(i) >= copy.past) ++windowed_references_[block];
   }
-  sequences_[next_id_] = copy;
   return next_id_++;
 }
 
-void KvCache::release(SequenceId id) {
+void KvCache::release(SequenceId id) noexcept {
   trim(id, 0);
   sequences_.erase(id);
 }
 
-int KvCache::trim(SequenceId id, int length) {
+int KvCache::trim(SequenceId id, int length) noexcept {
   Sequence& s = sequences_.at(id);
   if (length >= s.length) return s.length;
   if (first_seen_block(length, window_) < s.past) length = 0;
@@ -71,18 +70,30 @@ StepSequence KvCache::extend(SequenceId id, int first, int count) {
     throw Error(ErrorCode::out_of_memory, str_cat("[cache] the KV cache has room for ", std::max(room, 0),
                                                   " more tokens, and ", count, " are needed"));
   }
-  make_free(needed);  // the one thing that can fail, before anything is changed
-  if (copies) {
-    const int32_t shared = s.blocks.back();
-    const int32_t own = take_block();
-    store_->copy_block(shared, own, s.length % kBlockTokens);
-    drop_block(shared, true);
-    s.blocks.back() = own;
-  }
-  while (static_cast<int>(s.blocks.size()) < blocks_for(s.length + count)) s.blocks.push_back(take_block());
-  StepSequence entry{first, count, s.length, s.blocks};
+  // All that needs memory comes before the sequence is changed.
+  const auto n_blocks = static_cast<size_t>(blocks_for(s.length + count));
+  StepSequence entry{first, count, s.length, {}};
+  entry.blocks.reserve(std::max(n_blocks, s.blocks.size()));
+  s.blocks.reserve(n_blocks);
+  make_free(needed);
+  if (copies) copy_last_block(s);
+  while (s.blocks.size() < n_blocks) s.blocks.push_back(take_block());
+  entry.blocks = s.blocks;
   s.length += count;
   return entry;
+}
+
+void KvCache::copy_last_block(Sequence& s) {
+  const int32_t shared = s.blocks.back();
+  const int32_t own = take_block();
+  try {
+    store_->copy_block(shared, own, s.length % kBlockTokens);
+  } catch (...) {
+    drop_block(own, true);
+    throw;
+  }
+  drop_block(shared, true);
+  s.blocks.back() = own;
 }
 
 void KvCache::make_free(int count) {
@@ -90,10 +101,14 @@ void KvCache::make_free(int count) {
                               static_cast<int>(references_.size()));
   if (count <= 0) return;
   try {
+    // So that dropping a block needs no memory.
+    references_.reserve(static_cast<size_t>(blocks));
+    windowed_references_.reserve(static_cast<size_t>(blocks));
+    free_.reserve(static_cast<size_t>(blocks));
     store_->grow(blocks, n_windowed_ + count);
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory,
-                str_cat("[cache] no memory for a KV cache of ", blocks * kBlockTokens, " tokens"));
+                str_cat("[cache] no memory for a KV cache of ", int64_t{blocks} * kBlockTokens, " tokens"));
   }
   while (static_cast<int>(references_.size()) < blocks) {
     free_.push_back(static_cast<int32_t>(references_.size()));
@@ -112,12 +127,22 @@ int32_t KvCache::take_block() {
   return block;
 }
 
-void KvCache::drop_block(int32_t block, bool windowed) {
+bool KvCache::recover() noexcept {
+  if (store_->recover()) return true;
+  for (auto& [id, sequence] : sequences_) sequence = {};
+  references_.clear();
+  windowed_references_.clear();
+  free_.clear();
+  n_windowed_ = 0;
+  return false;
+}
+
+void KvCache::drop_block(int32_t block, bool windowed) noexcept {
   if (windowed) drop_windowed(block);
   if (--references_[static_cast<size_t>(block)] == 0) free_.push_back(block);
 }
 
-void KvCache::drop_windowed(int32_t block) {
+void KvCache::drop_windowed(int32_t block) noexcept {
   if (--windowed_references_[static_cast<size_t>(block)] > 0) return;
   --n_windowed_;
   store_->drop_windowed(block);

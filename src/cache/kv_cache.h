@@ -28,17 +28,21 @@ class KvCache {
   SequenceId create();
   // A new sequence that begins as `id` does.
   SequenceId fork(SequenceId id);
-  void release(SequenceId id);
+  void release(SequenceId id) noexcept;
 
   int length(SequenceId id) const { return sequences_.at(id).length; }
 
   // Drops all tokens from `length` on. Gives the length that is left: 0 where the tokens after it would see some of a
   // window that are gone, more than kTrimRoom of them having been dropped.
-  int trim(SequenceId id, int length);
+  int trim(SequenceId id, int length) noexcept;
 
   // Makes room for `count` tokens after the sequence's end and adds them to it, as the entry of a step whose tokens
-  // begin at `first`. Throws Error(out_of_memory), with the sequence unchanged, when the blocks are used up.
+  // begin at `first`. Throws Error(out_of_memory), with the sequence unchanged, when the blocks are used up. The caller
+  // trims the sequence again when the step fails.
   StepSequence extend(SequenceId id, int first, int count);
+
+  // To be called after a step has failed. False when the store has lost what it held; then all sequences are empty.
+  bool recover() noexcept;
 
   KvStore& store() { return *store_; }
 
@@ -51,8 +55,9 @@ class KvCache {
 
   void make_free(int count);  // at least that many in free_
   int32_t take_block();       // one of free_
-  void drop_block(int32_t block, bool windowed);
-  void drop_windowed(int32_t block);
+  void copy_last_block(Sequence& sequence);
+  void drop_block(int32_t block, bool windowed) noexcept;
+  void drop_windowed(int32_t block) noexcept;
   void pass_window(Sequence& sequence);
 
   std::unique_ptr<KvStore> store_;

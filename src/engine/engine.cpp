@@ -3,7 +3,9 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 
+#include "base/failures.h"
 #include "base/strings.h"
 #include "engine/generate.h"
 #include "engine/runner.h"
@@ -36,14 +38,14 @@ class TextChannel {
   }
 
   // Caller's side. Gives every piece to `on_text` until the channel is closed; → what the pieces that it saw add up to.
-  // When `on_text` throws, the generation is stopped, waited for, and the exception thrown on.
+  // When that fails, as when `on_text` throws, the generation is stopped, waited for, and the exception thrown on.
   std::string listen(const TextCallback& on_text) {
     std::string seen;
     std::exception_ptr error;
     for (std::string piece; receive(piece);) {
       if (stopped_.load()) continue;
-      seen += piece;
       try {
+        seen += piece;
         if (on_text && !on_text(piece)) stopped_.store(true);
       } catch (...) {
         error = std::current_exception();
@@ -73,30 +75,43 @@ class TextChannel {
   std::atomic<bool> stopped_{false};
 };
 
+// What a session has on the engine's thread. Both of them hold it, so that either may end first.
+struct SessionState {
+  std::optional<CachedSequence> sequence;  // made by the first generation; touched by the engine's thread alone
+  std::atomic<int> length{0};
+};
+
+// Opening, clearing and closing a session never waits for the engine's thread, which may be in the middle of somebody
+// else's answer: what there is to do is posted to it. Closing can't fail, since its job is prepared when opening.
 class LocalSession : public Session {
  public:
-  LocalSession(WorkerThread& thread, Runner& runner) : thread_(&thread), runner_(&runner) {
-    thread_->run([this] { sequence_.id = runner_->cache().create(); });
-  }
-  ~LocalSession() override {
-    thread_->run([this] { runner_->cache().release(sequence_.id); });
-  }
+  LocalSession(WorkerThread& thread, const std::unique_ptr<Runner>& runner)
+      : thread_(&thread), runner_(&runner), close_(WorkerThread::prepare([&runner, state = state_] {
+          if (state->sequence) runner->cache().release(state->sequence->id);
+        })) {}
+  ~LocalSession() override { thread_->post(std::move(close_)); }
 
-  int length() const override { return static_cast<int>(sequence_.tokens.size()); }
+  int length() const override { return state_->length.load(); }
   void clear() override {
-    thread_->run([this] {
-      runner_->cache().trim(sequence_.id, 0);
-      sequence_.tokens.clear();
+    with_errors("engine", [this] {
+      thread_->post([runner = runner_, state = state_] {
+        if (!state->sequence) return;
+        (*runner)->cache().trim(state->sequence->id, 0);
+        state->sequence->tokens.clear();
+        state->length = 0;
+      });
     });
+    state_->length = 0;
   }
 
-  CachedSequence& sequence() { return sequence_; }
-  bool belongs_to(const Runner& runner) const { return runner_ == &runner; }
+  const std::shared_ptr<SessionState>& state() const { return state_; }
+  bool belongs_to(const std::unique_ptr<Runner>& runner) const { return runner_ == &runner; }
 
  private:
   WorkerThread* thread_;
-  Runner* runner_;
-  CachedSequence sequence_{};
+  const std::unique_ptr<Runner>* runner_;
+  std::shared_ptr<SessionState> state_ = std::make_shared<SessionState>();
+  WorkerThread::PreparedJob close_;
 };
 
 class LocalEngine : public Engine {
@@ -113,9 +128,6 @@ class LocalEngine : public Engine {
     info_ = runner_->info();
     check_vocabulary(files.tokenizer);
   }
-  ~LocalEngine() override {
-    thread_.run([this] { runner_.reset(); });
-  }
 
   const ModelInfo& info() const override { return info_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
@@ -123,26 +135,20 @@ class LocalEngine : public Engine {
   const SamplingDefaults& sampling_defaults() const override { return sampling_; }
   const std::vector<std::string>& warnings() const override { return warnings_; }
 
-  std::unique_ptr<Session> new_session() override { return std::make_unique<LocalSession>(thread_, *runner_); }
+  std::unique_ptr<Session> new_session() override {
+    return with_errors("engine", [this] { return std::make_unique<LocalSession>(thread_, runner_); });
+  }
 
   GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                           const TextCallback& on_text) override {
     auto* own = dynamic_cast<LocalSession*>(&session);
-    if (own == nullptr || !own->belongs_to(*runner_)) {
+    if (own == nullptr || !own->belongs_to(runner_)) {
       throw Error(ErrorCode::invalid_argument, "[engine] expected a session of this engine, got another engine's");
     }
-    auto& sequence = own->sequence();
     TextChannel channel;
     GenerateResult result;
-    auto done = thread_.post([&] {
-      // Closed whatever happens: the caller waits for it.
-      struct Closer {
-        TextChannel& channel;
-        ~Closer() { channel.close(); }
-      } closer{channel};
-      result = emelex::generate(*runner_, *tokenizer_, sequence, prompt, options,
-                                [&](std::string_view piece) { return channel.send(piece); });
-    });
+    auto done = with_errors(
+        [&] { return thread_.post([&, state = own->state()] { work(*state, channel, result, prompt, options); }); });
     std::string seen;
     try {
       seen = channel.listen(on_text);
@@ -150,7 +156,7 @@ class LocalEngine : public Engine {
       done.wait();
       throw;
     }
-    done.get();
+    with_errors("engine", [&] { done.get(); });
     if (channel.stopped()) {
       result.finish = FinishReason::cancelled;
       result.text = std::move(seen);
@@ -159,6 +165,23 @@ class LocalEngine : public Engine {
   }
 
  private:
+  // One generation, on the engine's thread.
+  void work(SessionState& state, TextChannel& channel, GenerateResult& result, std::span<const TokenId> prompt,
+            const GenerateOptions& options) {
+    // Closed whatever happens: the caller waits for it.
+    struct Closer {
+      SessionState& state;
+      TextChannel& channel;
+      ~Closer() {
+        if (state.sequence) state.length = static_cast<int>(state.sequence->tokens.size());
+        channel.close();
+      }
+    } closer{state, channel};
+    if (!state.sequence) state.sequence = CachedSequence{runner_->cache().create(), {}};
+    result = emelex::generate(*runner_, *tokenizer_, *state.sequence, prompt, options,
+                              [&](std::string_view piece) { return channel.send(piece); });
+  }
+
   // Else the model could make ids that the tokenizer has no text for.
   void check_vocabulary(const TokenizerSource& source) const {
     if (tokenizer_->vocab_size() == runner_->vocab_size()) return;
@@ -172,8 +195,8 @@ class LocalEngine : public Engine {
   SamplingDefaults sampling_;
   std::vector<std::string> warnings_;
   ModelInfo info_;
-  std::unique_ptr<Runner> runner_;  // made, used and destroyed on thread_
-  WorkerThread thread_;
+  std::unique_ptr<Runner> runner_;                    // made, used and destroyed on thread_
+  WorkerThread thread_{[this] { runner_.reset(); }};  // last: its end needs the above
 };
 
 double rate(int tokens, double seconds) { return tokens > 0 && seconds > 0 ? tokens / seconds : 0; }
@@ -181,7 +204,7 @@ double rate(int tokens, double seconds) { return tokens > 0 && seconds > 0 ? tok
 }  // namespace
 
 std::unique_ptr<Engine> Engine::load(const std::filesystem::path& path, const LoadOptions& options) {
-  return std::make_unique<LocalEngine>(path, options);
+  return with_errors("engine", [&] { return std::make_unique<LocalEngine>(path, options); });
 }
 
 std::vector<TokenId> Engine::chat_prompt(const std::vector<Message>& messages, const ChatOptions& options) const {

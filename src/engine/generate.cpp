@@ -51,7 +51,7 @@ void check_options(const GenerateOptions& options) {
 // Trims the sequence to what it has in common with the prompt. At least one token of the prompt is always left to
 // compute, since its logits are needed.
 int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const TokenId> prompt) {
-  // Fewer than it was to hold where memory ran out.
+  // Fewer than it was to hold when the cache has lost its contents to the failure of another sequence's step.
   const auto held = static_cast<size_t>(runner.cache().length(sequence.id));
   sequence.tokens.resize(std::min(sequence.tokens.size(), held));
   const size_t most = std::min(sequence.tokens.size(), prompt.size() - 1);
@@ -65,6 +65,22 @@ int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const Token
   sequence.tokens.resize(common);
   return static_cast<int>(common);
 }
+
+// However the generation ends, the sequence's tokens are those that the cache holds.
+class KeepInStep {
+ public:
+  KeepInStep(const KvCache& cache, CachedSequence& sequence) : cache_(cache), sequence_(sequence) {}
+  ~KeepInStep() {
+    const auto held = static_cast<size_t>(cache_.length(sequence_.id));
+    sequence_.tokens.resize(std::min(sequence_.tokens.size(), held));
+  }
+  KeepInStep(const KeepInStep&) = delete;
+  KeepInStep& operator=(const KeepInStep&) = delete;
+
+ private:
+  const KvCache& cache_;
+  CachedSequence& sequence_;
+};
 
 // The text side of a generation: bytes → characters → text without stop strings → the caller.
 class TextOutput {
@@ -112,22 +128,17 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   GenerateStats& stats = result.stats;
   const auto cancelled = [&] { return options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed); };
 
+  const KeepInStep keep_in_step(runner.cache(), sequence);
   stats.prompt_tokens = static_cast<int>(prompt.size());
   stats.cached_tokens = reuse_prefix(runner, sequence, prompt);
-  auto rest = prompt.subspan(static_cast<size_t>(stats.cached_tokens));
-  std::span<float> logits;
-  // In pieces, so that a long prompt can be interrupted.
-  while (!rest.empty() && !cancelled()) {
-    const auto piece = rest.first(std::min(rest.size(), static_cast<size_t>(runner.prefill_chunk())));
-    logits = runner.append_part(sequence.id, piece, sequence.longer);
-    sequence.tokens.insert(sequence.tokens.end(), piece.begin(), piece.end());
-    rest = rest.subspan(piece.size());
-  }
+  sequence.tokens.assign(prompt.begin(), prompt.end());
+  const auto rest = prompt.subspan(static_cast<size_t>(stats.cached_tokens));
+  std::span<float> logits = runner.append_part(sequence.id, rest, sequence.longer, Want::last, cancelled);
 
   auto first_token = Clock::now();
   result.finish = FinishReason::max_tokens;
   while (true) {
-    if (!rest.empty() || cancelled()) {
+    if (logits.empty() || cancelled()) {
       result.finish = FinishReason::cancelled;
       break;
     }

@@ -13,7 +13,8 @@ namespace {
 // The program with MLX's library, and what a matrix that is packed has of itself at once.
 constexpr int64_t kProgramBytes = int64_t{64} << 20;
 
-// MLX makes room for the results of some fifty operations ahead of the one that runs: those of about four layers.
+// Where MLX's graph computes, it allocates the results of some fifty operations ahead of the one that runs: those of
+// about four layers.
 constexpr int64_t kLayersAhead = 4;
 
 std::string megabytes(int64_t bytes) {

@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <system_error>
+#include <utility>
 
+#include "base/faults.h"
 #include "base/strings.h"
 #include "base/thread_pool.h"
 #include "engine/memory_limit.h"
+#include "engine/mlx_failures.h"
 #include "kernels/cuda/cuda_route.h"
 #include "models/active_weights.h"
 #include "models/model_config.h"
@@ -21,8 +23,8 @@ static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primiti
 namespace emelex {
 namespace {
 
-// MLX allocates the results of some fifty operations ahead of the one that runs, each in proportion to the chunk. On a
-// CPU 128 tokens are as fast as more (SmolLM2-135M on two cores: 1,695 tokens/s, 1,650 with 512) and take 90 MB less.
+// The memory that a step takes grows with the chunk. On a CPU 128 tokens are as fast as more (SmolLM2-135M on two
+// cores: 1,695 tokens/s, and 1,650 with 512).
 constexpr int kCpuPrefillChunk = 128;
 constexpr int kGpuPrefillChunk = 512;
 constexpr int kCudaPrefillChunk = 2048;  // weights are unpacked once a chunk
@@ -58,19 +60,6 @@ std::string main_quantization(const Weights& weights) {
   std::string name = most == bytes.end() ? "" : most->first;
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return name;
-}
-
-// MLX tells what went wrong by an exception whose text may have several lines, of which the first has the reason.
-[[noreturn]] void rethrow_as_error(const std::exception& error, const std::string& device) {
-  const std::string text = error.what();
-  const auto says = [&](const char* words) { return text.find(words) != std::string::npos; };
-  // A thread that can't be started is a system_error.
-  const bool memory = says("out of memory") || says("allocate") || says("bad_alloc") ||
-                      dynamic_cast<const std::system_error*>(&error) != nullptr;
-  const ErrorCode code = memory ? ErrorCode::out_of_memory : device == "gpu" ? ErrorCode::device : ErrorCode::internal;
-  throw Error(code,
-              str_cat("[", device, "] expected ", memory ? "memory for the model's work" : "the model's work done",
-                      ", got ", quote_bytes(text.substr(0, text.find('\n')))));
 }
 
 KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
@@ -189,9 +178,39 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
   info_.instruction_set = route_->instruction_set();
 }
 
-std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, std::vector<float>* all_logits) {
+// A step that is put together from runs of tokens. Unless it is committed, its end takes the tokens from the cache
+// again.
+class Runner::Batch {
+ public:
+  explicit Batch(KvCache& cache) : cache_(cache) {}
+  ~Batch() {
+    for (const auto& [id, length] : before_) cache_.trim(id, length);
+  }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void add(SequenceId id, std::span<const TokenId> tokens, bool longer, Want want) {
+    const int first = step_.size();
+    const auto n = static_cast<int>(tokens.size());
+    before_.emplace_back(id, cache_.length(id));
+    step_.sequences.push_back(cache_.extend(id, first, n));
+    step_.sequences.back().longer = longer;
+    step_.tokens.insert(step_.tokens.end(), tokens.begin(), tokens.end());
+    if (want == Want::nothing) return;
+    for (int i = want == Want::all ? 0 : n - 1; i < n; ++i) step_.outputs.push_back(first + i);
+  }
+  StepPtr take_step() { return std::make_shared<const Step>(std::move(step_)); }
+  void commit() { before_.clear(); }
+
+ private:
+  KvCache& cache_;
+  Step step_;
+  std::vector<std::pair<SequenceId, int>> before_;  // lengths
+};
+
+std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, Want want) {
   const bool longer = is_longer(cache_->length(sequence) + static_cast<int>(tokens.size()));
-  return append_part(sequence, tokens, longer, all_logits);
+  return append_part(sequence, tokens, longer, want);
 }
 
 std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenId> tokens) {
@@ -201,48 +220,58 @@ std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenI
   return append(sequence, tokens);
 }
 
-std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer,
-                                     std::vector<float>* all_logits) {
-  std::span<float> logits;
+std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer, Want want,
+                                     const std::function<bool()>& cancelled) {
   const auto chunk = static_cast<size_t>(prefill_chunk_);
+  const bool gathers = want == Want::all && tokens.size() > chunk;
+  gathered_.clear();
+  std::span<float> logits;
   for (size_t at = 0; at < tokens.size(); at += chunk) {
-    const size_t n = std::min(chunk, tokens.size() - at);
-    Step step;
-    step.tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(at),
-                       tokens.begin() + static_cast<std::ptrdiff_t>(at + n));
-    step.sequences.push_back(cache_->extend(sequence, 0, static_cast<int>(n)));
-    step.sequences.back().longer = longer;
-    if (all_logits != nullptr) {
-      for (size_t i = 0; i < n; ++i) step.outputs.push_back(static_cast<int32_t>(i));
-    } else if (at + n == tokens.size()) {
-      step.outputs.push_back(static_cast<int32_t>(n - 1));
-    }
-    logits = compute(std::move(step));
-    if (all_logits != nullptr) all_logits->insert(all_logits->end(), logits.begin(), logits.end());
+    if (cancelled && cancelled()) return {};
+    const auto part = tokens.subspan(at, std::min(chunk, tokens.size() - at));
+    const bool last = at + part.size() == tokens.size();
+    Batch batch(*cache_);
+    batch.add(sequence, part, longer, last || want == Want::all ? want : Want::nothing);
+    logits = compute(batch);
+    if (gathers) gathered_.insert(gathered_.end(), logits.begin(), logits.end());
   }
-  return logits;
+  return gathers ? std::span<float>(gathered_) : logits;
 }
 
 std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
-  Step step;
-  step.tokens.assign(tokens.begin(), tokens.end());
+  Batch batch(*cache_);
   for (size_t i = 0; i < sequences.size(); ++i) {
-    step.sequences.push_back(cache_->extend(sequences[i], static_cast<int>(i), 1));
-    step.sequences.back().longer = is_longer(cache_->length(sequences[i]));
-    step.outputs.push_back(static_cast<int32_t>(i));
+    const int length = cache_->length(sequences[i]);
+    if (is_longer(length + 1) && !is_longer(length) && length > 0) {
+      throw Error(
+          ErrorCode::unsupported,
+          str_cat("[engine] a sequence reaches ", length + 1,
+                  " tokens, from which on LongRoPE rotates all of them otherwise; a batch can't compute it again"));
+    }
+    batch.add(sequences[i], tokens.subspan(i, 1), is_longer(length + 1), Want::last);
   }
-  return compute(std::move(step));
+  return compute(batch);
 }
 
-std::span<float> Runner::compute(Step step) {
+std::span<float> Runner::compute(Batch& batch) {
   try {
-    return route_->compute(std::make_shared<const Step>(std::move(step)),
-                           [this](const StepPtr& given) { return model_->forward(given, cache_->store()); });
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    mx::synchronize();  // with the work that was given out before
-    rethrow_as_error(error, info_.device);
+    const StepPtr step = batch.take_step();
+    const auto logits = route_->compute(step, [this](const StepPtr& given) {
+      auto result = model_->forward(given, cache_->store());
+      if (faults::fails(faults::Call::compute)) throw std::runtime_error("[malloc] Unable to allocate 4 bytes.");
+      return result;
+    });
+    ++counters_.steps;
+    if (!step->outputs.empty()) ++counters_.vocabulary_products;
+    batch.commit();
+    return logits;
+  } catch (...) {
+    try {
+      mx::synchronize();  // with the work that was given out before the failure
+    } catch (const std::exception&) {
+    }
+    cache_->recover();
+    rethrow_compute_error(info_.device);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -12,8 +13,20 @@
 
 namespace emelex {
 
+// Which tokens of those given get logits.
+enum class Want { nothing, last, all };
+
+// What a Runner has computed so far.
+struct RunnerCounters {
+  int64_t steps = 0;                // forward passes
+  int64_t vocabulary_products = 0;  // of them, those with a product of the vocabulary's matrix
+};
+
 // A model with its cache, computing steps one at a time. All of it belongs to the thread that made it, since MLX's
 // streams do; Engine gives it one of its own.
+//
+// A step that fails throws Error and leaves each sequence with the tokens that it had before the step, or with none
+// where the back end has lost what its cache held (KvCache::recover).
 class Runner {
  public:
   Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options);
@@ -21,31 +34,35 @@ class Runner {
   const ModelInfo& info() const { return info_; }
   KvCache& cache() { return *cache_; }
 
-  // Adds tokens to a sequence, in chunks. Gives the logits [vocab_size] of the last token, valid until the next call;
-  // with `all_logits`, appends those of every token to it instead.
-  std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens,
-                          std::vector<float>* all_logits = nullptr);
-  // The same of a part of a prompt that will be `longer` or not, as is_longer says.
-  std::span<float> append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer,
-                               std::vector<float>* all_logits = nullptr);
+  // Adds tokens to a sequence, in chunks of prefill_chunk(). → logits [wanted tokens, vocab_size], valid until the next
+  // call
+  std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens, Want want = Want::last);
 
-  // Adds the last of `tokens`, which are all of the sequence's. Where LongRoPE's other frequencies begin with it, all
-  // are computed again. Gives its logits, as append does.
+  // The same of a part of a prompt. `longer` is is_longer() of the whole prompt. `cancelled` is asked before each
+  // chunk: once it is true, the chunks that are computed stay in the cache, and the result is empty.
+  std::span<float> append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer, Want want,
+                               const std::function<bool()>& cancelled = {});
+
+  // Adds the last of `tokens`, which are all of the sequence's. When the sequence crosses LongRoPE's limit with it, all
+  // of its tokens are computed again. → logits [vocab_size], valid until the next call
   std::span<float> append_last(SequenceId sequence, std::span<const TokenId> tokens);
 
-  // Whether a sequence of so many tokens turns by LongRoPE's frequencies for longer ones.
+  // Whether LongRoPE's frequencies for long sequences apply to a sequence of so many tokens.
   bool is_longer(int length) const { return longer_than_ > 0 && length > longer_than_; }
 
-  // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call
+  // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call. Throws
+  // Error(unsupported) for a sequence that crosses LongRoPE's limit: only append_last can compute it again.
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
 
+  const RunnerCounters& counters() const { return counters_; }
   std::vector<std::span<const std::byte>> packed_weights() const { return route_->packed_weights(); }
 
   int vocab_size() const { return model_->config().vocab_size; }
   int prefill_chunk() const { return prefill_chunk_; }
 
  private:
-  std::span<float> compute(Step step);
+  class Batch;
+  std::span<float> compute(Batch& batch);
   void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const RouteChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
   int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice);
@@ -56,6 +73,8 @@ class Runner {
   ModelInfo info_;
   int prefill_chunk_ = 0;
   int longer_than_ = 0;  // Rope's
+  RunnerCounters counters_;
+  std::vector<float> gathered_;  // logits of several chunks
 };
 
 }  // namespace emelex

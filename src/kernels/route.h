@@ -141,8 +141,12 @@ class KvStore {
   // Makes blocks 0 … n_blocks-1 exist, and memory for the windowed layers of n_windowed of them; never shrinks.
   virtual void grow(int n_blocks, int n_windowed) = 0;
   // Gives a block memory for its windowed layers, of what grow() has made; takes it from it, and what it held is lost.
+  // Neither allocates.
   virtual void take_windowed(int block) = 0;
   virtual void drop_windowed(int block) = 0;
+  // To be called after a step has failed. True when all that earlier steps have written is still there; false when the
+  // store had to drop its contents and is as new, without blocks.
+  virtual bool recover() noexcept { return true; }
   virtual int64_t bytes() const = 0;  // that it has taken
   // Copies the first `n_tokens` tokens of a block, after all work already given to the route.
   virtual void copy_block(int from, int to, int n_tokens) = 0;

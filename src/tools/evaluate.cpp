@@ -69,19 +69,16 @@ class Sequence {
   Sequence(const Sequence&) = delete;
   Sequence& operator=(const Sequence&) = delete;
 
-  void append(std::span<const TokenId> tokens) { runner_.append_part(id_, tokens, longer_); }
+  void append(std::span<const TokenId> tokens) { runner_.append_part(id_, tokens, longer_, Want::nothing); }
   // → logits [tokens, vocab_size], valid until the next call
   std::span<const float> predict(std::span<const TokenId> tokens) {
-    logits_.clear();
-    runner_.append_part(id_, tokens, longer_, &logits_);
-    return logits_;
+    return runner_.append_part(id_, tokens, longer_, Want::all);
   }
 
  private:
   Runner& runner_;
   SequenceId id_;
   bool longer_;
-  std::vector<float> logits_;
 };
 
 class Evaluation {

@@ -27,7 +27,15 @@ class FakeStore : public KvStore {
   }
   void drop_windowed(int block) override { CHECK(windowed.erase(block) == 1); }
   int64_t bytes() const override { return room; }
+  bool recover() noexcept override {
+    if (keeps) return true;
+    blocks.clear();
+    windowed.clear();
+    room = 0;
+    return false;
+  }
   void copy_block(int from, int to, int n_tokens) override {
+    if (!copies_blocks) throw std::bad_alloc();
     const auto& source = blocks[static_cast<size_t>(from)];
     std::copy_n(source.begin(), n_tokens, blocks[static_cast<size_t>(to)].begin());
     CHECK(windowed.count(from) == 1);
@@ -43,6 +51,8 @@ class FakeStore : public KvStore {
   int room = 0;            // how many may have it
   int copies = 0;
   int most_blocks = 1 << 20;  // that there is memory for
+  bool keeps = true;          // whether recover() can
+  bool copies_blocks = true;
 };
 
 // A cache, and what each of its sequences ought to hold.
@@ -328,6 +338,61 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
     CHECK(f.store->windowed.empty());
     f.create(kMaxBlocks * kBlockTokens);
     CHECK(f.store->blocks.size() <= static_cast<size_t>(kMaxBlocks));
+    f.check();
+  }
+}
+
+TEST_CASE("a block that can't be copied stays shared, and the sequence as it was") {
+  Fixture f(4);
+  const SequenceId one = f.create(10);
+  const SequenceId two = f.fork(one);
+  f.store->copies_blocks = false;
+  for (int i = 0; i < 5; ++i) CHECK_THROWS_AS(f.cache.extend(two, 0, 1), std::bad_alloc);
+  f.check();
+  f.store->copies_blocks = true;
+  f.extend(two, 3 * kBlockTokens - 10);  // all blocks but one: none was lost
+  f.check();
+}
+
+TEST_CASE("a store that has lost its contents leaves all sequences empty, and they can be filled again") {
+  for (const int window : {0, 100}) {
+    CAPTURE(window);
+    Fixture f(8, window);
+    const SequenceId one = f.create(200);
+    const SequenceId two = f.fork(one);
+    f.extend(two, 30);
+    CHECK(f.cache.recover());
+    f.check();
+    f.store->keeps = false;
+    CHECK_FALSE(f.cache.recover());
+    CHECK(f.cache.length(one) == 0);
+    CHECK(f.cache.length(two) == 0);
+    f.expected[one] = {};
+    f.expected[two] = {};
+    f.extend(one, 4 * kBlockTokens);
+    f.extend(two, 4 * kBlockTokens);
+    f.check();
+    f.release(two);
+    f.extend(one, 4 * kBlockTokens);
+    f.check();
+  }
+}
+
+TEST_CASE("what a failed step had added is taken back exactly, and gives all of its blocks back") {
+  for (const int window : {0, 100}) {
+    CAPTURE(window);
+    Fixture f(20, window);
+    const SequenceId id = f.create();
+    for (const int n : {1, 62, 1, 1, 64, 300, 7, 128}) {
+      const int length = f.cache.length(id);
+      f.cache.extend(id, 0, 200);  // of a step that fails
+      CHECK(f.cache.trim(id, length) == length);
+      f.extend(id, n);
+      f.check();
+    }
+    f.release(id);
+    const SequenceId all = f.create();
+    f.extend(all, 20 * kBlockTokens);
     f.check();
   }
 }

@@ -65,9 +65,8 @@ int run(int n, char** arguments) {
     if (count > 0) {
       write(out, generate(runner, sequence, list, count));
     } else {
-      std::vector<float> logits;
-      runner.append(sequence, list, &logits);
-      write(out, logits);
+      const auto logits = runner.append(sequence, list, emelex::Want::all);
+      write(out, std::vector<float>(logits.begin(), logits.end()));
     }
     runner.cache().release(sequence);
   }

@@ -242,6 +242,7 @@ class HostKvStore : public KvStore {
         throw;
       }
     }
+    spare_.reserve(static_cast<size_t>(n_windowed));
     for (; windowed_bytes_ > 0 && n_windowed_ < n_windowed; ++n_windowed_) spare_.push_back(zeroed(windowed_bytes_));
   }
 

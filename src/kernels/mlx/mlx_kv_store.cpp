@@ -86,17 +86,20 @@ using ConfigPtr = std::shared_ptr<const AttentionConfig>;
 class MlxKvStore : public KvStore {
  public:
   MlxKvStore(MlxContextPtr context, const KvShape& shape)
-      : context_(std::move(context)), shape_(shape), dtype_(shape.dtype == KvDtype::f16 ? mx::float16 : mx::float32) {
-    const auto none = mx::zeros({0, shape.n_kv_heads, shape.head_dim}, dtype_, context_->stream);
-    pools_.assign(static_cast<size_t>(2 * shape.n_layers), none);
+      : context_(std::move(context)),
+        shape_(shape),
+        dtype_(shape.dtype == KvDtype::f16 ? mx::float16 : mx::float32),
+        none_(mx::zeros({0, shape.n_kv_heads, shape.head_dim}, dtype_, context_->stream)) {
+    pools_.assign(static_cast<size_t>(2 * shape.n_layers), none_);
   }
 
   void grow(int n_blocks, int n_windowed) override {
-    const int added = grow_pools(n_blocks, n_blocks_, false);
-    places_.resize(static_cast<size_t>(n_blocks_ += added), -1);
-    const int more = grow_pools(n_windowed, n_windowed_, true);
-    for (int i = 0; i < more; ++i) spare_.push_back(n_windowed_ + i);
-    n_windowed_ += more;
+    const int all = grow_pools(n_blocks, n_blocks_, false);
+    places_.resize(static_cast<size_t>(all), -1);
+    n_blocks_ = all;
+    const int windowed = grow_pools(n_windowed, n_windowed_, true);
+    spare_.reserve(static_cast<size_t>(windowed));
+    while (n_windowed_ < windowed) spare_.push_back(n_windowed_++);
   }
 
   void take_windowed(int block) override {
@@ -105,6 +108,17 @@ class MlxKvStore : public KvStore {
   }
 
   void drop_windowed(int block) override { spare_.push_back(std::exchange(places_[static_cast<size_t>(block)], -1)); }
+
+  // A step writes into the pools' own memory, so those of one that failed can't be told from garbage.
+  bool recover() noexcept override {
+    std::fill(pools_.begin(), pools_.end(), none_);
+    placement_.reset();
+    places_.clear();
+    spare_.clear();
+    n_blocks_ = 0;
+    n_windowed_ = 0;
+    return false;
+  }
 
   int64_t bytes() const override {
     int64_t bytes = 0;
@@ -150,18 +164,21 @@ class MlxKvStore : public KvStore {
     return {step, positions_of(*step), of(false), of(true)};
   }
 
-  // Makes room for `wanted` blocks in the pools of layers with or without a window, and tells for how many more than
-  // there were. Arrays are immutable, so growing copies them: by halves as much again.
+  // Makes room for `wanted` blocks in the pools of layers with or without a window, and tells for how many there is
+  // then. Arrays are immutable, so growing copies them: by halves as much again. One pool after another, so that few
+  // are in memory twice; where one fails, those before it stay larger than is known, which does no harm.
   int grow_pools(int wanted, int there, bool windowed) {
-    if (wanted <= there) return 0;
-    const int added = std::max({wanted, there * 2, 4}) - there;
-    const auto more = mx::zeros({added * kBlockTokens, shape_.n_kv_heads, shape_.head_dim}, dtype_, context_->stream);
+    if (wanted <= there) return there;
+    const int blocks = std::max({wanted, there + there / 2, 4});
     for (int i = 0; i < 2 * shape_.n_layers; ++i) {
-      if (shape_.windowed(i / 2) != windowed) continue;
-      pool(i) = there == 0 ? mx::copy(more, context_->stream) : mx::concatenate({pool(i), more}, 0, context_->stream);
+      const int more = blocks * kBlockTokens - pool(i).shape(0);
+      if (shape_.windowed(i / 2) != windowed || more <= 0) continue;
+      auto grown = mx::zeros({more, shape_.n_kv_heads, shape_.head_dim}, dtype_, context_->stream);
+      if (pool(i).shape(0) > 0) grown = mx::concatenate({pool(i), grown}, 0, context_->stream);
+      mx::eval(grown);
+      pool(i) = grown;
     }
-    mx::eval(pools_);
-    return added;
+    return blocks;
   }
 
   mx::array& pool(int i) { return pools_[static_cast<size_t>(i)]; }
@@ -307,6 +324,7 @@ class MlxKvStore : public KvStore {
   MlxContextPtr context_;
   KvShape shape_;
   mx::Dtype dtype_;
+  mx::array none_;  // a pool without blocks
   int n_blocks_ = 0;
   int n_windowed_ = 0;                // blocks that the pools of windowed layers have room for
   std::vector<int32_t> places_ = {};  // [blocks], in the pools of windowed layers; -1: none
