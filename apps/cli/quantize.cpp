@@ -150,7 +150,7 @@ void add_quantize_command(CLI::App& app, Action& action) {
                     "Take weights that are rounded already, and lose quality");
   command->add_flag("--force", flags->force, "Replace OUTPUT where it is there");
   command->add_option("--threads", flags->options.threads, "Threads that round [one a physical core]")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kMostThreads));
   command->add_flag("--json", flags->json, "Print what became of each tensor as JSON");
   command->footer(types_help());
   command->callback([flags, &action] { action = [flags] { return quantize(*flags); }; });

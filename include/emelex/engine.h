@@ -40,12 +40,13 @@ enum class KvType { automatic, f16, f32, q8_0 };
 
 // Tokens that a session can hold unless LoadOptions says otherwise, or the model was trained for fewer.
 inline constexpr int kDefaultContext = 8192;
+inline constexpr int kMostThreads = 1024;
 
 struct LoadOptions {
   Device device = Device::automatic;
   KernelRoute kernels = KernelRoute::automatic;
   KvType kv_type = KvType::automatic;
-  int threads = 0;        // that compute; 0: one per physical core
+  int threads = 0;        // that compute, at most kMostThreads; 0: one per physical core
   int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and kDefaultContext
   int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 on a GPU
 

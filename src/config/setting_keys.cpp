@@ -150,7 +150,7 @@ const std::vector<SettingKey>& setting_keys() {
       {"context", [](Settings& s) -> Field { return &s.context; },
        "Tokens that a conversation can hold; 0: the model's, at most 8192", 0, kMaxInt},
       {"threads", [](Settings& s) -> Field { return &s.threads; }, "Threads that compute; 0: one per physical core", 0,
-       1024},
+       kMostThreads},
       {"device", [](Settings& s) -> Field { return &s.device; }, "What computes", 0, 0, false, {"auto", "cpu", "gpu"}},
       {"kv_type",
        [](Settings& s) -> Field { return &s.kv_type; },

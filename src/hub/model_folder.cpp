@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <ctime>
-#include <map>
 
 #include "base/durable_file.h"
 #include "base/strings.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
 #include "quant/tensor_type.h"
-#include "weights/weights.h"
+#include "weights/weight_totals.h"
 
 namespace emelex {
 namespace {
@@ -99,16 +98,9 @@ std::vector<fs::path> describe_model_files(InstalledModel& model, const fs::path
   const auto context = weights->metadata().integer(model.architecture + ".context_length");
   model.context_length = std::max<int64_t>(0, context.value_or(0));
 
-  std::map<std::string, size_t> bytes_by_type;
-  for (const auto& [name, tensor] : weights->tensors()) {
-    int64_t values = 1;
-    for (int64_t extent : tensor.shape) values *= extent;
-    model.parameters += values;
-    bytes_by_type[to_lower(tensor.type_name())] += tensor.bytes();
-  }
-  const auto most = std::max_element(bytes_by_type.begin(), bytes_by_type.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (most != bytes_by_type.end()) model.quantization = most->first;
+  const WeightTotals totals = total_weights(*weights);
+  model.parameters = totals.parameters;
+  model.quantization = totals.main_type;
   return weights->files();
 }
 
