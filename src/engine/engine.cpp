@@ -1,7 +1,7 @@
 #include "emelex/engine.h"
 
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <optional>
 
@@ -70,7 +70,7 @@ class TextChannel {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> pieces_;
+  std::list<std::string> pieces_;  // and not a deque, which allocates when it is made
   bool closed_ = false;
   std::atomic<bool> stopped_{false};
 };
@@ -147,8 +147,9 @@ class LocalEngine : public Engine {
     }
     TextChannel channel;
     GenerateResult result;
-    auto done = with_errors(
-        [&] { return thread_.post([&, state = own->state()] { work(*state, channel, result, prompt, options); }); });
+    auto done = with_errors("engine", [&] {
+      return thread_.post([&, state = own->state()] { work(*state, channel, result, prompt, options); });
+    });
     std::string seen;
     try {
       seen = channel.listen(on_text);

@@ -5,8 +5,6 @@
 #include <mlx/version.h>
 
 #include <algorithm>
-#include <cctype>
-#include <map>
 #include <utility>
 
 #include "base/faults.h"
@@ -17,6 +15,7 @@
 #include "kernels/cuda/cuda_route.h"
 #include "models/active_weights.h"
 #include "models/model_config.h"
+#include "weights/weight_totals.h"
 
 static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primitives are written against MLX 0.32");
 
@@ -34,9 +33,15 @@ int default_chunk(const RouteChoice& choice) {
   return choice.device == Device::gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
 }
 
+// Tokens that a session of a model which was trained for so many can hold.
+int session_context(const LoadOptions& options, int model_context) {
+  return options.context > 0 ? options.context : std::min(model_context, kDefaultContext);
+}
+
 void check_options(const LoadOptions& options) {
-  if (options.threads < 0 || options.threads > 1024) {
-    throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected 1 to 1024 threads, got ", options.threads));
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[engine] expected 1 to ", kMostThreads, " threads, got ", options.threads));
   }
   if (options.context < 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -49,17 +54,6 @@ void check_options(const LoadOptions& options) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[engine] expected a prefill chunk of 0 or more, got ", options.prefill_chunk));
   }
-}
-
-// The type that most bytes have: "q4_1".
-std::string main_quantization(const Weights& weights) {
-  std::map<std::string, size_t> bytes;
-  for (const auto& [name, tensor] : weights.tensors()) bytes[tensor.type_name()] += tensor.bytes();
-  const auto most =
-      std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::string name = most == bytes.end() ? "" : most->first;
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return name;
 }
 
 KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
@@ -81,12 +75,6 @@ KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
 KvShape kv_shape(const ModelConfig& config, KvType type, const RouteChoice& choice) {
   return {config.n_layers, config.attention.n_kv_heads, config.attention.head_dim, kv_dtype(type, choice),
           config.windows};
-}
-
-int64_t bytes_of(const Weights& weights) {
-  int64_t bytes = 0;
-  for (const auto& [name, tensor] : weights.tensors()) bytes += static_cast<int64_t>(tensor.bytes());
-  return bytes;
 }
 
 }  // namespace
@@ -138,9 +126,10 @@ int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, con
   const bool cuda = choice.kernels == KernelRoute::cuda;
   KvShape shape = kv_shape(config, options.kv_type, choice);
   if (cuda) shape.head_dim = cuda::cached_head_dim(shape.head_dim);
-  MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : bytes_of(*source.weights), shape.bytes_per_token(),
+  MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : total_weights(*source.weights).bytes,
+                  shape.bytes_per_token(),
                   cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_)};
-  const int context = std::min(options.context > 0 ? options.context : kDefaultContext, config.context_length);
+  const int context = session_context(options, config.context_length);
   const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
   // Shorter chunks are slower, but take less.
   while (cuda && options.prefill_chunk == 0 && prefill_chunk_ > kCpuPrefillChunk &&
@@ -158,18 +147,14 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
   const ModelConfig& config = model_->config();
   info_.name = weights.metadata().string("general.name").value_or(weights.path().stem().string());
   info_.architecture = weights.metadata().require_string("general.architecture");
-  info_.quantization = main_quantization(weights);
-  info_.parameters = 0;
-  for (const auto& [name, tensor] : weights.tensors()) {
-    int64_t values = 1;
-    for (const int64_t n : tensor.shape) values *= n;
-    info_.parameters += values;
-  }
-  info_.weight_bytes = bytes_of(weights);
+  const WeightTotals totals = total_weights(weights);
+  info_.quantization = totals.main_type;
+  info_.parameters = totals.parameters;
+  info_.weight_bytes = totals.bytes;
   info_.active_bytes = active_bytes(weights);
   info_.experts = config.n_experts;
   info_.model_context = config.context_length;
-  info_.context = options.context > 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  info_.context = session_context(options, config.context_length);
   if (info_.context > config.context_length) {
     throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of at most the model's ",
                                                      config.context_length, " tokens, got ", info_.context));

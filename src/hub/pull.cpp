@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failures.h"
 #include "base/strings.h"
 #include "emelex/hub.h"
 #include "hub/aliases.h"
@@ -188,7 +189,7 @@ std::string similar_aliases(const std::string& what) {
 
 }  // namespace
 
-InstalledModel ModelRegistry::pull(const std::string& what, const PullOptions& options) const {
+InstalledModel ModelRegistry::pull(const std::string& what, const PullOptions& options) const try {
   const auto reference = parse_reference(what);
   if (!reference) {
     throw Error(ErrorCode::invalid_argument,
@@ -209,6 +210,8 @@ InstalledModel ModelRegistry::pull(const std::string& what, const PullOptions& o
   if (there != nullptr && (!options.verify || pull.is_whole(*this, *there))) return *there;
   pull.fetch();
   return pull.install();
+} catch (...) {
+  rethrow_as_error("hub");
 }
 
 }  // namespace emelex

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/durable_file.h"
+#include "base/failures.h"
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -384,13 +385,15 @@ class MlxFolderOutput {
 
 QuantizeReport quantize_to_mlx(const fs::path& model, const fs::path& output, const MlxTarget& target,
                                const QuantizeOptions& options) {
-  const ModelFiles files = open_model(model);
-  check_not_input(*files.weights, output);
-  options.partial ? check_readable(*files.weights) : check_whole(files.weights);
-  MlxFolderOutput folder(files, target, options);
-  QuantizeReport report = folder.write(output);
-  report.output = output;
-  return report;
+  return with_errors("quantize", [&] {
+    const ModelFiles files = open_model(model);
+    check_not_input(*files.weights, output);
+    options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+    MlxFolderOutput folder(files, target, options);
+    QuantizeReport report = folder.write(output);
+    report.output = output;
+    return report;
+  });
 }
 
 }  // namespace emelex

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "base/durable_file.h"
+#include "base/failures.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "model_files/model_files.h"
@@ -184,15 +185,17 @@ std::vector<std::pair<std::string_view, std::string_view>> quantization_names() 
 
 QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
                                 std::string_view mixture, const QuantizeOptions& options) {
-  const Mixture& chosen = require_mixture(mixture);
-  const ModelFiles files = open_model(model);
-  check_not_input(*files.weights, output);
-  // A GGUF file's tensors are written as they come, whatever its architecture.
-  is_gguf(*files.weights) || options.partial ? check_readable(*files.weights) : check_whole(files.weights);
-  GgufOutput gguf(files, output, chosen, options);
-  QuantizeReport report = gguf.write();
-  report.output = output;
-  return report;
+  return with_errors("quantize", [&] {
+    const Mixture& chosen = require_mixture(mixture);
+    const ModelFiles files = open_model(model);
+    check_not_input(*files.weights, output);
+    // A GGUF file's tensors are written as they come, whatever its architecture.
+    is_gguf(*files.weights) || options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+    GgufOutput gguf(files, output, chosen, options);
+    QuantizeReport report = gguf.write();
+    report.output = output;
+    return report;
+  });
 }
 
 }  // namespace emelex

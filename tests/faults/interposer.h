@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+// Functions of the C library, replaced in this program: the n-th call of a kind fails, from wherever it comes, of
+// libstdc++, libcurl and MLX, too. Linux alone.
+namespace emelex::test {
+
+enum class Kind : uint8_t {
+  allocation,  // malloc, calloc, realloc and aligned forms, which operator new uses; with a sanitizer operator new
+               // alone
+  thread,      // pthread_create
+  open,        // open, fopen
+  read,        // read, pread
+  write,       // write, writev, pwrite, ftruncate
+  sync,        // fsync
+  rename,      // rename
+  map,         // mmap
+  socket,      // socket, connect, send, recv
+};
+inline constexpr int kKinds = 9;
+std::string name_of(Kind kind);
+
+// Resets the counters, and has the n-th call of that kind fail from now on, once; 0: none.
+void arm(Kind kind, int64_t n);
+void disarm();
+int64_t calls(Kind kind);  // since arm()
+bool has_failed();         // since arm()
+
+}  // namespace emelex::test
