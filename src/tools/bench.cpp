@@ -49,7 +49,7 @@ class Sequences {
   // Layers with a window may have nothing left of what a sequence had.
   void fill(SequenceId id, int length, int depth) {
     const auto tokens = some_tokens(depth, runner_.vocab_size());
-    if (length < depth) runner_.append(id, std::span(tokens).subspan(static_cast<size_t>(length)));
+    if (length < depth) runner_.append(id, std::span(tokens).subspan(static_cast<size_t>(length)), Want::nothing);
   }
 
   Runner& runner_;
