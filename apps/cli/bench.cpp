@@ -2,7 +2,6 @@
 
 #include "tools/bench.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -47,36 +46,32 @@ int bench(const BenchFlags& flags) {
 
 }  // namespace
 
-void add_bench_command(CLI::App& app, Action& action) {
+void add_bench_command(Command& program, Action& action) {
   constexpr double kMax = std::numeric_limits<int>::max();
-  CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs");
+  Command command = program.add_subcommand("bench", "Measure how fast a model runs");
   const auto flags = std::make_shared<BenchFlags>();
-  command->add_option("MODEL", flags->model, kModelHelp);
-  const auto add_lengths = [command](const char* names, std::vector<int>& lengths, const char* help) {
-    command->add_option(names, lengths, help)
-        ->delimiter(',')
-        ->allow_extra_args(false)
-        ->check(number_within(0, kMax))
-        ->capture_default_str();
+  command.add_option("MODEL", flags->model, kModelHelp);
+  const auto add_lengths = [&command](const char* names, std::vector<int>& lengths, const char* help) {
+    command.add_option(names, lengths, help).separated_by_commas().check(number_within(0, kMax)).show_default();
   };
   add_lengths("-p,--prompt", flags->options.prompt, "Tokens of a prompt to compute; several with commas, 0: none");
   add_lengths("-n,--generate", flags->options.generate, "Tokens to generate; several with commas, 0: none");
-  command->add_option("-d,--depth", flags->options.depth, "Tokens in the cache before the clock starts")
-      ->check(number_within(0, kMax))
-      ->capture_default_str();
-  command->add_option("-b,--batch", flags->options.batch, "Sequences generated together")
-      ->check(number_within(1, kMax))
-      ->capture_default_str();
-  command->add_option("-r,--repetitions", flags->options.repetitions, "Timed runs of each test")
-      ->check(number_within(1, kMax))
-      ->capture_default_str();
-  command->add_flag("--probe", flags->options.probe,
-                    "Measure between generated tokens how fast memory gives the weights; their time does not count");
-  command->add_option("-o,--output", flags->format, "Form of the report")
-      ->check(CLI::IsMember({"md", "json", "csv"}))
-      ->capture_default_str();
-  add_runtime_flags(*command, flags->runtime);
-  command->callback([flags, &action] { action = [flags] { return bench(*flags); }; });
+  command.add_option("-d,--depth", flags->options.depth, "Tokens in the cache before the clock starts")
+      .check(number_within(0, kMax))
+      .show_default();
+  command.add_option("-b,--batch", flags->options.batch, "Sequences generated together")
+      .check(number_within(1, kMax))
+      .show_default();
+  command.add_option("-r,--repetitions", flags->options.repetitions, "Timed runs of each test")
+      .check(number_within(1, kMax))
+      .show_default();
+  command.add_flag("--probe", flags->options.probe,
+                   "Measure between generated tokens how fast memory gives the weights; their time does not count");
+  command.add_option("-o,--output", flags->format, "Form of the report")
+      .check(Check::one_of({"md", "json", "csv"}))
+      .show_default();
+  add_runtime_flags(command, flags->runtime);
+  command.when_chosen([flags, &action] { action = [flags] { return bench(*flags); }; });
 }
 
 }  // namespace emelex::cli

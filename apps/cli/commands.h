@@ -4,11 +4,9 @@
 #include <stdexcept>
 #include <string>
 
-namespace CLI {
-class App;
-}
-
 namespace emelex::cli {
+
+class Command;
 
 enum ExitCode : int {
   kDone = 0,
@@ -26,19 +24,19 @@ class UsageError : public std::runtime_error {
 // What the chosen subcommand will do once all flags are parsed. Returns the exit code.
 using Action = std::function<int()>;
 
-// Each adds one subcommand, which sets `action` when it is the chosen one. `action` must outlive `app`.
-void add_run_command(CLI::App& app, Action& action);
-void add_bench_command(CLI::App& app, Action& action);
-void add_tokenize_command(CLI::App& app, Action& action);
-void add_detokenize_command(CLI::App& app, Action& action);
-void add_template_command(CLI::App& app, Action& action);
-void add_eval_command(CLI::App& app, Action& action);
-void add_quantize_command(CLI::App& app, Action& action);
-void add_import_command(CLI::App& app, Action& action);
-void add_pull_command(CLI::App& app, Action& action);
-void add_keep_commands(CLI::App& app, Action& action);  // rm, verify, gc, default
-void add_config_command(CLI::App& app, Action& action);
-void add_list_command(CLI::App& app, Action& action);
-void add_show_command(CLI::App& app, Action& action);
+// Each adds one subcommand, which sets `action` when it is the chosen one. `action` must outlive the parsing.
+void add_run_command(Command& program, Action& action);
+void add_bench_command(Command& program, Action& action);
+void add_tokenize_command(Command& program, Action& action);
+void add_detokenize_command(Command& program, Action& action);
+void add_template_command(Command& program, Action& action);
+void add_eval_command(Command& program, Action& action);
+void add_quantize_command(Command& program, Action& action);
+void add_import_command(Command& program, Action& action);
+void add_pull_command(Command& program, Action& action);
+void add_keep_commands(Command& program, Action& action);  // rm, verify, gc, default
+void add_config_command(Command& program, Action& action);
+void add_list_command(Command& program, Action& action);
+void add_show_command(Command& program, Action& action);
 
 }  // namespace emelex::cli

@@ -1,6 +1,5 @@
 // emelex config: what is set for all commands, and where.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -88,24 +87,24 @@ int set(const ConfigFlags& flags) {
 
 }  // namespace
 
-void add_config_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("config", "Show what is set for all commands, and where");
+void add_config_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("config", "Show what is set for all commands, and where");
   const auto flags = std::make_shared<ConfigFlags>();
-  command->add_flag("--json", flags->json, "Print one JSON object");
-  for (const SettingKey& key : setting_keys()) add_setting_flag(*command, flags->settings, key.name);
-  command->require_subcommand(0, 1);
-  const auto runs = [flags, &action](CLI::App* chosen, int (*work)(const ConfigFlags&)) {
-    chosen->callback([flags, work, &action] { action = [flags, work] { return work(*flags); }; });
+  command.add_flag("--json", flags->json, "Print one JSON object");
+  for (const SettingKey& key : setting_keys()) add_setting_flag(command, flags->settings, key.name);
+  command.require_subcommand(0, 1);
+  const auto runs = [flags, &action](Command chosen, int (*work)(const ConfigFlags&)) {
+    chosen.when_chosen([flags, work, &action] { action = [flags, work] { return work(*flags); }; });
   };
-  runs(command->add_subcommand("path", "Print the name of the file"), &show_path);
-  CLI::App* one = command->add_subcommand("get", "Print one value");
-  CLI::App* write = command->add_subcommand("set", "Write one value into the file; the rest of it stays as it is");
-  for (CLI::App* sub : {one, write}) sub->add_option("SETTING", flags->name, "Its name")->required();
-  write->add_option("VALUE", flags->value, "Its value")->required();
+  runs(command.add_subcommand("path", "Print the name of the file"), &show_path);
+  Command one = command.add_subcommand("get", "Print one value");
+  Command write = command.add_subcommand("set", "Write one value into the file; the rest of it stays as it is");
+  for (Command sub : {one, write}) sub.add_option("SETTING", flags->name, "Its name").required();
+  write.add_option("VALUE", flags->value, "Its value").required();
   runs(one, &get);
   runs(write, &set);
-  command->callback([command, flags, &action] {  // called last
-    if (command->get_subcommands().empty()) action = [flags] { return show_settings(*flags); };
+  command.when_chosen([command, flags, &action] {  // called last
+    if (!command.has_chosen_subcommand()) action = [flags] { return show_settings(*flags); };
   });
 }
 

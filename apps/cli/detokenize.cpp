@@ -1,6 +1,5 @@
 // emelex detokenize: the text of tokens.
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <memory>
 #include <string>
@@ -8,6 +7,7 @@
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/input.h"
 #include "cli/output.h"
@@ -58,15 +58,14 @@ int detokenize(const DetokenizeFlags& flags) {
 
 }  // namespace
 
-void add_detokenize_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("detokenize", "Show the text of tokens");
+void add_detokenize_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("detokenize", "Show the text of tokens");
   const auto flags = std::make_shared<DetokenizeFlags>();
-  command->add_option(
-      "MODEL", flags->model,
-      "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
-  command->add_option("IDS", flags->ids, "The tokens' numbers; without them stdin is read");
-  command->add_flag("--special", flags->special, "Show control tokens such as <|im_end|> as well");
-  command->callback([flags, &action] { action = [flags] { return detokenize(*flags); }; });
+  command.add_option("MODEL", flags->model,
+                     "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
+  command.add_option("IDS", flags->ids, "The tokens' numbers; without them stdin is read");
+  command.add_flag("--special", flags->special, "Show control tokens such as <|im_end|> as well");
+  command.when_chosen([flags, &action] { action = [flags] { return detokenize(*flags); }; });
 }
 
 }  // namespace emelex::cli

@@ -1,6 +1,5 @@
 // emelex eval: how well a model predicts a text.
 
-#include <CLI/CLI.hpp>
 #include <limits>
 #include <memory>
 
@@ -68,24 +67,25 @@ int eval(const EvalFlags& flags) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, Action& action) {
+void add_eval_command(Command& program, Action& action) {
   constexpr double kMax = std::numeric_limits<int>::max();
-  CLI::App* command = app.add_subcommand("eval", "Measure how well a model predicts a text: perplexity, KL divergence");
+  Command command =
+      program.add_subcommand("eval", "Measure how well a model predicts a text: perplexity, KL divergence");
   const auto flags = std::make_shared<EvalFlags>();
-  command->add_option("MODEL", flags->model, kModelHelp);
-  command->add_option("-f,--file", flags->file, "The text; without it stdin is read");
-  command->add_option("--against", flags->against, "A model with the same vocabulary to compare with, as an original");
-  command->add_option("--against-kernels", flags->against_kernels, "Its kernels; without --against the same model's")
-      ->check(kernel_names());
-  command->add_option("--context", flags->options.context, "Tokens in a chunk; predictions in its second half count")
-      ->check(number_within(4, kMax))
-      ->capture_default_str();
-  command->add_option("--chunks", flags->options.chunks, "Measure so many chunks at most; 0: all")
-      ->check(number_within(0, kMax))
-      ->capture_default_str();
-  add_runtime_flags(*command, flags->runtime);
-  command->add_flag("--json", flags->json, "Print one JSON object");
-  command->callback([flags, &action] { action = [flags] { return eval(*flags); }; });
+  command.add_option("MODEL", flags->model, kModelHelp);
+  command.add_option("-f,--file", flags->file, "The text; without it stdin is read");
+  command.add_option("--against", flags->against, "A model with the same vocabulary to compare with, as an original");
+  command.add_option("--against-kernels", flags->against_kernels, "Its kernels; without --against the same model's")
+      .check(kernel_names());
+  command.add_option("--context", flags->options.context, "Tokens in a chunk; predictions in its second half count")
+      .check(number_within(4, kMax))
+      .show_default();
+  command.add_option("--chunks", flags->options.chunks, "Measure so many chunks at most; 0: all")
+      .check(number_within(0, kMax))
+      .show_default();
+  add_runtime_flags(command, flags->runtime);
+  command.add_flag("--json", flags->json, "Print one JSON object");
+  command.when_chosen([flags, &action] { action = [flags] { return eval(*flags); }; });
 }
 
 }  // namespace emelex::cli

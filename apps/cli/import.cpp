@@ -1,10 +1,10 @@
 // emelex import: gives a model file a name.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/model.h"
 #include "cli/output.h"
@@ -30,13 +30,13 @@ int import(const ImportFlags& flags) {
 
 }  // namespace
 
-void add_import_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("import", "Give a model file a name; prints the name");
+void add_import_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("import", "Give a model file a name; prints the name");
   const auto flags = std::make_shared<ImportFlags>();
-  command->add_option("PATH", flags->path, "A .gguf file, or a folder of SafeTensors")->required();
-  command->add_option("--name", flags->options.name, "Its name [made from the file's name]");
-  command->add_flag("--copy", flags->options.copy, "Copy the file; else it is used where it lies");
-  command->callback([flags, &action] { action = [flags] { return import(*flags); }; });
+  command.add_option("PATH", flags->path, "A .gguf file, or a folder of SafeTensors").required();
+  command.add_option("--name", flags->options.name, "Its name [made from the file's name]");
+  command.add_flag("--copy", flags->options.copy, "Copy the file; else it is used where it lies");
+  command.when_chosen([flags, &action] { action = [flags] { return import(*flags); }; });
 }
 
 }  // namespace emelex::cli

@@ -1,11 +1,11 @@
 // emelex rm, verify, gc, default: what keeps the models on this computer in order.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/model.h"
 #include "cli/output.h"
@@ -99,27 +99,27 @@ int choose_default(const KeepFlags& flags) {
   return kDone;
 }
 
-CLI::App* add_command(CLI::App& app, Action& action, const char* name, const char* what,
-                      const std::shared_ptr<KeepFlags>& flags, int (*run)(const KeepFlags&)) {
-  CLI::App* command = app.add_subcommand(name, what);
-  command->callback([flags, run, &action] { action = [flags, run] { return run(*flags); }; });
+Command add_command(Command& program, Action& action, const char* name, const char* what,
+                    const std::shared_ptr<KeepFlags>& flags, int (*run)(const KeepFlags&)) {
+  Command command = program.add_subcommand(name, what);
+  command.when_chosen([flags, run, &action] { action = [flags, run] { return run(*flags); }; });
   return command;
 }
 
 }  // namespace
 
-void add_keep_commands(CLI::App& app, Action& action) {
+void add_keep_commands(Command& program, Action& action) {
   const auto flags = std::make_shared<KeepFlags>();
-  CLI::App* rm = add_command(app, action, "rm", "Remove models and what only they use of the disk", flags, &remove);
-  rm->add_option("MODEL", flags->models, "Names that 'emelex list' shows")->required();
-  CLI::App* check = add_command(app, action, "verify", "Compare models with their SHA-256", flags, &verify);
-  check->add_flag("--deep", flags->deep, "Look into every tensor as well: a value that is no number is damage");
-  check->add_option("MODEL", flags->models, "Names that 'emelex list' shows [all]");
-  CLI::App* gc = add_command(app, action, "gc", "Remove unfinished downloads", flags, &collect_garbage);
-  for (CLI::App* command : {rm, check, gc}) command->add_flag("--json", flags->json, "Print JSON");
-  CLI::App* chosen = add_command(app, action, "default", "Show or choose the model that is meant where none is named",
-                                 flags, &choose_default);
-  chosen->add_option("MODEL", flags->models, "A name that 'emelex list' shows")->expected(0, 1);
+  Command rm = add_command(program, action, "rm", "Remove models and what only they use of the disk", flags, &remove);
+  rm.add_option("MODEL", flags->models, "Names that 'emelex list' shows").required();
+  Command check = add_command(program, action, "verify", "Compare models with their SHA-256", flags, &verify);
+  check.add_flag("--deep", flags->deep, "Look into every tensor as well: a value that is no number is damage");
+  check.add_option("MODEL", flags->models, "Names that 'emelex list' shows [all]");
+  Command gc = add_command(program, action, "gc", "Remove unfinished downloads", flags, &collect_garbage);
+  for (Command command : {rm, check, gc}) command.add_flag("--json", flags->json, "Print JSON");
+  Command chosen = add_command(program, action, "default", "Show or choose the model that is meant where none is named",
+                               flags, &choose_default);
+  chosen.add_option("MODEL", flags->models, "A name that 'emelex list' shows").expected(0, 1);
 }
 
 }  // namespace emelex::cli

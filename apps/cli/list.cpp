@@ -1,10 +1,10 @@
 // emelex list: the models on this computer.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/model.h"
 #include "cli/output.h"
@@ -90,11 +90,11 @@ int list(bool json) {
 
 }  // namespace
 
-void add_list_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("list", "Show the models that have a name");
+void add_list_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("list", "Show the models that have a name");
   const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "Print a JSON array");
-  command->callback([json, &action] { action = [json] { return list(*json); }; });
+  command.add_flag("--json", *json, "Print a JSON array");
+  command.when_chosen([json, &action] { action = [json] { return list(*json); }; });
 }
 
 }  // namespace emelex::cli

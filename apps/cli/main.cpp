@@ -1,10 +1,10 @@
 // The command line: parses flags, runs one subcommand, and turns every failure into one line and an exit code.
 
-#include <CLI/CLI.hpp>
 #include <new>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signal.h"
@@ -21,52 +21,45 @@ std::string version_text() {
                  "\ninstruction set: ", build.instruction_set, "\n");
 }
 
-// "emelex run", or "emelex" when no subcommand was reached.
-std::string command_name(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? "emelex" : "emelex " + chosen.back()->get_name();
-}
-
-int wrong_usage(const CLI::App& app, const std::string& message) {
-  report_error(str_cat(message, "; '", command_name(app), " --help' shows the usage"));
+int wrong_usage(const CommandLine& arguments, const std::string& message) {
+  report_error(str_cat(message, "; '", arguments.chosen_command(), " --help' shows the usage"));
   return kWrongUsage;
 }
 
 int run_main(int argc, char** argv) {
-  CLI::App app("Runs language models on MLX.", "emelex");
-  app.require_subcommand(1);  // and no more: a prompt may be the name of a subcommand
+  CommandLine arguments("Runs language models on MLX.", "emelex");
+  Command& program = arguments.root();
+  program.require_subcommand(1, 1);  // and no more: a prompt may be the name of a subcommand
   bool version = false;
-  app.add_flag("--version", version, "Show the version, MLX's version, devices and instruction set");
+  program.add_flag("--version", version, "Show the version, MLX's version, devices and instruction set");
   Action action;
-  add_run_command(app, action);
-  add_bench_command(app, action);
-  add_tokenize_command(app, action);
-  add_detokenize_command(app, action);
-  add_template_command(app, action);
-  add_eval_command(app, action);
-  add_quantize_command(app, action);
-  add_import_command(app, action);
-  add_pull_command(app, action);
-  add_list_command(app, action);
-  add_show_command(app, action);
-  add_keep_commands(app, action);
-  add_config_command(app, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    standard_output().write(app.help());
+  add_run_command(program, action);
+  add_bench_command(program, action);
+  add_tokenize_command(program, action);
+  add_detokenize_command(program, action);
+  add_template_command(program, action);
+  add_eval_command(program, action);
+  add_quantize_command(program, action);
+  add_import_command(program, action);
+  add_pull_command(program, action);
+  add_list_command(program, action);
+  add_show_command(program, action);
+  add_keep_commands(program, action);
+  add_config_command(program, action);
+  const std::string problem = arguments.parse(argc, argv);
+  if (arguments.wants_help()) {
+    standard_output().write(arguments.help());
     return kDone;
-  } catch (const CLI::ParseError& error) {
-    if (!version) return wrong_usage(app, error.what());
   }
   if (version) {
     standard_output().write(version_text());
     return kDone;
   }
+  if (!problem.empty()) return wrong_usage(arguments, problem);
   try {
     return action();
   } catch (const UsageError& error) {
-    return wrong_usage(app, error.what());
+    return wrong_usage(arguments, error.what());
   }
 }
 

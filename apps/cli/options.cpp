@@ -1,6 +1,5 @@
 #include "cli/options.h"
 
-#include <CLI/CLI.hpp>
 #include <limits>
 
 #include "base/strings.h"
@@ -12,20 +11,19 @@ namespace {
 
 constexpr double kMaxInt = std::numeric_limits<int>::max();
 
-void add_sampling_flags(CLI::App& app, SettingFlags& flags, SamplingOptions& sampling) {
+// strtoull would take "-1" for a large number, and cut off one that is too large.
+std::string seed_problem(const std::string& text) {
+  const std::string most = str_cat(std::numeric_limits<uint64_t>::max());
+  const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+  const bool fits = text.size() < most.size() || (text.size() == most.size() && text <= most);
+  return digits && fits ? "" : str_cat("expected a whole number of 64 bits, got '", text, "'");
+}
+
+void add_sampling_flags(Command& command, SettingFlags& flags, SamplingOptions& sampling) {
   for (const char* setting : {"temperature", "top_p", "top_k", "min_p", "repeat_penalty"}) {
-    add_setting_flag(app, flags, setting);
+    add_setting_flag(command, flags, setting);
   }
-  app.add_option_function<uint64_t>(
-         "--seed", [&sampling](uint64_t seed) { sampling.seed = seed; }, "The same seed gives the same text")
-      ->check(CLI::Validator(
-          [](std::string& text) {  // strtoull would take "-1" for a large number, and cut off one that is too large
-            const std::string most = str_cat(std::numeric_limits<uint64_t>::max());
-            const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
-            const bool fits = text.size() < most.size() || (text.size() == most.size() && text <= most);
-            return digits && fits ? std::string() : str_cat("expected a whole number of 64 bits, got '", text, "'");
-          },
-          ""));
+  command.add_option("--seed", sampling.seed, "The same seed gives the same text").check(Check(seed_problem));
 }
 
 // What --help says that a setting is.
@@ -43,11 +41,11 @@ std::string type_name(const SettingKey& key) {
 
 }  // namespace
 
-CLI::Validator number_within(double least, double most, bool open) {
-  return CLI::Validator([=](std::string& text) { return number_problem(text, least, most, open); }, "", "number");
+Check number_within(double least, double most, bool open) {
+  return Check([=](std::string& text) { return number_problem(text, least, most, open); });
 }
 
-void add_setting_flag(CLI::App& app, SettingFlags& flags, std::string_view setting, std::string_view short_name) {
+void add_setting_flag(Command& command, SettingFlags& flags, std::string_view setting, std::string_view short_name) {
   const SettingKey& key = find_setting(setting);
   const std::string names = str_cat(short_name, short_name.empty() ? "" : ",", flag_name(key));
   const auto check = [&key](std::string& text) -> std::string {
@@ -60,10 +58,10 @@ void add_setting_flag(CLI::App& app, SettingFlags& flags, std::string_view setti
     }
   };
   const auto set = [&key, &flags](const std::string& text) { flags[std::string(key.name)] = text; };
-  app.add_option_function<std::string>(names, set, std::string(key.help))
-      ->check(CLI::Validator(check, ""))
-      ->type_name(type_name(key))
-      ->default_str(setting_text(key, Settings()));
+  command.add_option(names, set, std::string(key.help))
+      .check(Check(check))
+      .type_name(type_name(key))
+      .default_text(setting_text(key, Settings()));
 }
 
 LoadOptions RuntimeFlags::load_options(const Settings& all) const {
@@ -87,44 +85,38 @@ KernelRoute kernels_named(const std::string& name) {
   return name == "mlx" ? KernelRoute::mlx : KernelRoute::automatic;
 }
 
-CLI::Validator kernel_names() { return CLI::IsMember({"fast", "float", "mlx"}); }
+Check kernel_names() { return Check::one_of({"fast", "float", "mlx"}); }
 
-void add_runtime_flags(CLI::App& app, RuntimeFlags& flags) {
-  add_setting_flag(app, flags.settings, "threads", "-t");
+void add_runtime_flags(Command& command, RuntimeFlags& flags) {
+  add_setting_flag(command, flags.settings, "threads", "-t");
   for (const char* setting : {"device", "kv_type", "memory_limit", "gpu_memory_limit"}) {
-    add_setting_flag(app, flags.settings, setting);
+    add_setting_flag(command, flags.settings, setting);
   }
-  app.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
-      ->check(kernel_names());
+  command.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
+      .check(kernel_names());
 }
 
-void add_run_flags(CLI::App& app, RunFlags& flags) {
-  app.add_option("MODEL", flags.model, kModelHelp);
-  app.add_option_function<std::string>(
-      "PROMPT", [&flags](const std::string& text) { flags.prompt = text; },
-      "What to answer; without it stdin is read, or a chat begins");
-  app.add_option_function<std::string>(
-      "-p,--prompt", [&flags](const std::string& text) { flags.prompt_flag = text; }, "The prompt, as a flag");
-  app.add_option("-f,--file", flags.file, "Text of this file is put before the prompt");
-  app.add_option("--system", flags.system, "Instructions that the whole conversation follows");
-  app.add_flag_function(
-      "--think,!--no-think", [&flags](int64_t n) { flags.think = n > 0; },
+void add_run_flags(Command& command, RunFlags& flags) {
+  command.add_option("MODEL", flags.model, kModelHelp);
+  command.add_option("PROMPT", flags.prompt, "What to answer; without it stdin is read, or a chat begins");
+  command.add_option("-p,--prompt", flags.prompt_flag, "The prompt, as a flag");
+  command.add_option("-f,--file", flags.file, "Text of this file is put before the prompt");
+  command.add_option("--system", flags.system, "Instructions that the whole conversation follows");
+  command.add_flag(
+      "--think,!--no-think", flags.think,
       "Let a model reason before it answers, or not; --think=false, where its chat template has the choice");
-  app.add_option("--variables", flags.variables, "More for the chat template, a JSON object: '{\"name\": value}'");
-  app.add_option_function<int>(
-         "--max-tokens", [&flags](int n) { flags.max_tokens = n; }, "Longest answer [1000, or 2048 in chat]")
-      ->check(number_within(0, kMaxInt));
-  add_sampling_flags(app, flags.runtime.settings, flags.generate.sampling);
+  command.add_option("--variables", flags.variables, "More for the chat template, a JSON object: '{\"name\": value}'");
+  command.add_option("--max-tokens", flags.max_tokens, "Longest answer [1000, or 2048 in chat]")
+      .check(number_within(0, kMaxInt));
+  add_sampling_flags(command, flags.runtime.settings, flags.generate.sampling);
   // One value each time and no list syntax: a stop text may well be "[END]".
-  app.add_option("--stop", flags.generate.stop, "Text that ends the answer; may be given again")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->take_all();
-  app.add_flag("--raw", flags.raw, "Go on with the prompt as it is, without the chat template");
-  add_setting_flag(app, flags.runtime.settings, "context");
-  add_runtime_flags(app, flags.runtime);
-  app.add_flag("--stats", flags.stats, "Print token counts and speed to stderr");
-  app.add_flag("--json", flags.json, "Print one JSON object at the end, and no text before");
+  command.add_option("--stop", flags.generate.stop, "Text that ends the answer; may be given again")
+      .one_value_each_time();
+  command.add_flag("--raw", flags.raw, "Go on with the prompt as it is, without the chat template");
+  add_setting_flag(command, flags.runtime.settings, "context");
+  add_runtime_flags(command, flags.runtime);
+  command.add_flag("--stats", flags.stats, "Print token counts and speed to stderr");
+  command.add_flag("--json", flags.json, "Print one JSON object at the end, and no text before");
 }
 
 }  // namespace emelex::cli

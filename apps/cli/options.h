@@ -5,25 +5,22 @@
 #include <string>
 #include <string_view>
 
+#include "cli/flags.h"
 #include "config/settings.h"
 #include "emelex/engine.h"
-
-namespace CLI {
-class App;
-class Validator;
-}  // namespace CLI
 
 namespace emelex::cli {
 
 // A finite number of at least `least` (more than it, when `open`) and at most `most`.
-CLI::Validator number_within(double least, double most, bool open = false);
+Check number_within(double least, double most, bool open = false);
 
 // Flags that are settings: a setting's name → what was given for it.
 using SettingFlags = std::map<std::string, std::string>;
 
 // Adds "--top-p" for "top_p" and so on; `short_name` is one more name for it, such as "-t". What is given is checked as
-// a setting of the configuration is. `flags` must outlive `app`.
-void add_setting_flag(CLI::App& app, SettingFlags& flags, std::string_view setting, std::string_view short_name = "");
+// a setting of the configuration is. `flags` must outlive the parsing.
+void add_setting_flag(Command& command, SettingFlags& flags, std::string_view setting,
+                      std::string_view short_name = "");
 
 // Those that say where and how a model runs.
 struct RuntimeFlags {
@@ -38,10 +35,10 @@ struct RuntimeFlags {
 KernelRoute kernels_named(const std::string& name);
 
 // The names that kernels_named knows, as a check for a flag.
-CLI::Validator kernel_names();
+Check kernel_names();
 
-// --threads, --device, --kv-type, --memory-limit, --gpu-memory-limit, --kernels. `flags` must outlive `app`.
-void add_runtime_flags(CLI::App& app, RuntimeFlags& flags);
+// --threads, --device, --kv-type, --memory-limit, --gpu-memory-limit, --kernels. `flags` must outlive the parsing.
+void add_runtime_flags(Command& command, RuntimeFlags& flags);
 
 // The flags of `emelex run`.
 struct RunFlags {
@@ -60,7 +57,7 @@ struct RunFlags {
   GenerateOptions generate;  // its sampling is the settings', but for the seed
 };
 
-// `flags` must outlive `app`.
-void add_run_flags(CLI::App& app, RunFlags& flags);
+// `flags` must outlive the parsing.
+void add_run_flags(Command& command, RunFlags& flags);
 
 }  // namespace emelex::cli

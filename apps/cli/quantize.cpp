@@ -1,6 +1,5 @@
 // emelex quantize: writes a model with fewer bits a weight, or in another format.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -10,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/model.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/signal.h"
@@ -127,33 +127,32 @@ std::string types_help() {
 
 }  // namespace
 
-void add_quantize_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("quantize", "Write a model with fewer bits a weight");
+void add_quantize_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("quantize", "Write a model with fewer bits a weight");
   const auto flags = std::make_shared<QuantizeFlags>();
-  command
-      ->add_option("MODEL", flags->model, "A .gguf file, a folder of SafeTensors, or a name that 'emelex list' shows")
-      ->required();
-  command->add_option("OUTPUT", flags->output, "The .gguf file, or with --mlx the folder, to write")->required();
-  CLI::Option* type = command->add_option("-t,--type", flags->type, "See below");
-  type->check(CLI::IsMember(type_names(), CLI::ignore_case))->capture_default_str();
-  CLI::Option* mlx = command->add_flag("--mlx", flags->mlx, "Write a folder in MLX's format, for mlx-lm and emelex");
-  mlx->excludes(type);
-  command->add_option("--bits", flags->mlx_target.bits, "Of each weight, with --mlx")
-      ->check(CLI::IsMember({2, 3, 4, 5, 6, 8}))
-      ->needs(mlx)
-      ->capture_default_str();
-  command->add_option("--group-size", flags->mlx_target.group_size, "Weights that share a scale, with --mlx")
-      ->check(CLI::IsMember({32, 64, 128}))
-      ->needs(mlx)
-      ->capture_default_str();
-  command->add_flag("--requantize", flags->options.requantize,
-                    "Take weights that are rounded already, and lose quality");
-  command->add_flag("--force", flags->force, "Replace OUTPUT where it is there");
-  command->add_option("--threads", flags->options.threads, "Threads that round [one a physical core]")
-      ->check(CLI::Range(1, kMostThreads));
-  command->add_flag("--json", flags->json, "Print what became of each tensor as JSON");
-  command->footer(types_help());
-  command->callback([flags, &action] { action = [flags] { return quantize(*flags); }; });
+  command.add_option("MODEL", flags->model, "A .gguf file, a folder of SafeTensors, or a name that 'emelex list' shows")
+      .required();
+  command.add_option("OUTPUT", flags->output, "The .gguf file, or with --mlx the folder, to write").required();
+  Option type = command.add_option("-t,--type", flags->type, "See below");
+  type.check(Check::one_of_in_any_case(type_names())).show_default();
+  Option mlx = command.add_flag("--mlx", flags->mlx, "Write a folder in MLX's format, for mlx-lm and emelex");
+  mlx.excludes(type);
+  command.add_option("--bits", flags->mlx_target.bits, "Of each weight, with --mlx")
+      .check(Check::one_of({2, 3, 4, 5, 6, 8}))
+      .needs(mlx)
+      .show_default();
+  command.add_option("--group-size", flags->mlx_target.group_size, "Weights that share a scale, with --mlx")
+      .check(Check::one_of({32, 64, 128}))
+      .needs(mlx)
+      .show_default();
+  command.add_flag("--requantize", flags->options.requantize,
+                   "Take weights that are rounded already, and lose quality");
+  command.add_flag("--force", flags->force, "Replace OUTPUT where it is there");
+  command.add_option("--threads", flags->options.threads, "Threads that round [one a physical core]")
+      .check(number_within(1, kMostThreads));
+  command.add_flag("--json", flags->json, "Print what became of each tensor as JSON");
+  command.footer(types_help());
+  command.when_chosen([flags, &action] { action = [flags] { return quantize(*flags); }; });
 }
 
 }  // namespace emelex::cli

@@ -1,6 +1,5 @@
 // emelex run: one answer, or a chat.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -134,11 +133,12 @@ int run(const RunFlags& given) {
 
 }  // namespace
 
-void add_run_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat when there is none and stdin is a terminal");
+void add_run_command(Command& program, Action& action) {
+  Command command =
+      program.add_subcommand("run", "Answer a prompt, or chat when there is none and stdin is a terminal");
   const auto flags = std::make_shared<RunFlags>();
-  add_run_flags(*command, *flags);
-  command->callback([flags, &action] { action = [flags] { return run(*flags); }; });
+  add_run_flags(command, *flags);
+  command.when_chosen([flags, &action] { action = [flags] { return run(*flags); }; });
 }
 
 }  // namespace emelex::cli

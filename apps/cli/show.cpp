@@ -1,10 +1,10 @@
 // emelex show: what a model's files say.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/model.h"
 #include "cli/output.h"
@@ -65,17 +65,17 @@ int show(const ShowFlags& flags) {
 
 }  // namespace
 
-void add_show_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("show", "Show what a model's files say, without loading them");
+void add_show_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("show", "Show what a model's files say, without loading them");
   const auto flags = std::make_shared<ShowFlags>();
-  command->add_option("MODEL", flags->model, kModelHelp);
-  command->add_flag("--tensors", flags->tensors, "List every tensor instead; with --json as well");
-  command->add_flag("--metadata", flags->metadata, "Print all metadata instead, nothing cut");
-  command->add_flag("--keys", flags->keys, "Say of each key whether the model is computed with it, and why not");
-  command->add_flag("--template", flags->chat_template, "Print the chat template instead");
-  command->add_flag("--json", flags->json, "Print one JSON object; arrays of more than 100 are cut");
-  command->add_flag("--full", flags->full, "Cut no arrays in JSON");
-  command->callback([flags, &action] { action = [flags] { return show(*flags); }; });
+  command.add_option("MODEL", flags->model, kModelHelp);
+  command.add_flag("--tensors", flags->tensors, "List every tensor instead; with --json as well");
+  command.add_flag("--metadata", flags->metadata, "Print all metadata instead, nothing cut");
+  command.add_flag("--keys", flags->keys, "Say of each key whether the model is computed with it, and why not");
+  command.add_flag("--template", flags->chat_template, "Print the chat template instead");
+  command.add_flag("--json", flags->json, "Print one JSON object; arrays of more than 100 are cut");
+  command.add_flag("--full", flags->full, "Cut no arrays in JSON");
+  command.when_chosen([flags, &action] { action = [flags] { return show(*flags); }; });
 }
 
 }  // namespace emelex::cli

@@ -1,12 +1,12 @@
 // emelex template: a conversation as the text that the model is given.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -77,24 +77,24 @@ int show_prompt(const TemplateFlags& flags) {
 
 }  // namespace
 
-void add_template_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("template", "Show a conversation as the text that the model is given");
+void add_template_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("template", "Show a conversation as the text that the model is given");
   const auto flags = std::make_shared<TemplateFlags>();
-  command->add_option(
+  command.add_option(
       "MODEL", flags->model,
       "A .gguf file, a folder with a chat template, or a name that 'emelex list' shows [the default model]");
-  command->add_option("-m,--messages", flags->messages,
-                      "A JSON file: [{\"role\": \"user\", \"content\": \"…\"}, …]; without it stdin is read");
-  command->add_option("--tools", flags->tools, "A JSON file with a list of tools, as in OpenAI's API");
-  command->add_option("--documents", flags->documents, "A JSON file with a list of documents");
-  command->add_option("--variables", flags->variables,
-                      "More that the template asks for: '{\"enable_thinking\": false}'");
-  command->add_option("--template", flags->name,
-                      "Which of the model's templates; else the one for tools, or the default");
-  command->add_flag("--no-generation-prompt", flags->no_generation_prompt, "Leave out the beginning of the answer");
-  command->add_flag("--continue", flags->continue_final, "End within the last message, for the model to go on with it");
-  command->add_flag("--json", flags->json, "Print one JSON object: the text, and in segments who wrote what");
-  command->callback([flags, &action] { action = [flags] { return show_prompt(*flags); }; });
+  command.add_option("-m,--messages", flags->messages,
+                     "A JSON file: [{\"role\": \"user\", \"content\": \"…\"}, …]; without it stdin is read");
+  command.add_option("--tools", flags->tools, "A JSON file with a list of tools, as in OpenAI's API");
+  command.add_option("--documents", flags->documents, "A JSON file with a list of documents");
+  command.add_option("--variables", flags->variables,
+                     "More that the template asks for: '{\"enable_thinking\": false}'");
+  command.add_option("--template", flags->name,
+                     "Which of the model's templates; else the one for tools, or the default");
+  command.add_flag("--no-generation-prompt", flags->no_generation_prompt, "Leave out the beginning of the answer");
+  command.add_flag("--continue", flags->continue_final, "End within the last message, for the model to go on with it");
+  command.add_flag("--json", flags->json, "Print one JSON object: the text, and in segments who wrote what");
+  command.when_chosen([flags, &action] { action = [flags] { return show_prompt(*flags); }; });
 }
 
 }  // namespace emelex::cli

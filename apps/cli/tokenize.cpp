@@ -1,12 +1,12 @@
 // emelex tokenize: a text as the model's tokens.
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/input.h"
 #include "cli/output.h"
@@ -68,18 +68,16 @@ int tokenize(const TokenizeFlags& flags) {
 
 }  // namespace
 
-void add_tokenize_command(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("tokenize", "Show a text as the model's tokens");
+void add_tokenize_command(Command& program, Action& action) {
+  Command command = program.add_subcommand("tokenize", "Show a text as the model's tokens");
   const auto flags = std::make_shared<TokenizeFlags>();
-  command->add_option(
-      "MODEL", flags->model,
-      "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
-  command->add_option_function<std::string>(
-      "TEXT", [flags = flags.get()](const std::string& text) { flags->text = text; }, "Without it stdin is read");
-  command->add_flag("--ids", flags->ids, "Print the numbers alone");
-  command->add_flag("--json", flags->json, "Print one JSON array");
-  command->add_flag("--special", flags->special, "Take text such as <|im_end|> for the control token of that name");
-  command->callback([flags, &action] { action = [flags] { return tokenize(*flags); }; });
+  command.add_option("MODEL", flags->model,
+                     "A .gguf file, a folder with a tokenizer, or a name that 'emelex list' shows [the default model]");
+  command.add_option("TEXT", flags->text, "Without it stdin is read");
+  command.add_flag("--ids", flags->ids, "Print the numbers alone");
+  command.add_flag("--json", flags->json, "Print one JSON array");
+  command.add_flag("--special", flags->special, "Take text such as <|im_end|> for the control token of that name");
+  command.when_chosen([flags, &action] { action = [flags] { return tokenize(*flags); }; });
 }
 
 }  // namespace emelex::cli

@@ -35,7 +35,7 @@ class Usage(ProgramTest):
     def test_wrong_usage_is_2_and_one_line(self):
         for arguments in ([], ["--nonsense"], ["walk"], ["run"], ["run", "m", "--nonsense"], ["run", "m", "a", "b"],
                           ["run", "m", "a", "-p", "b"], ["run", "m", "a", "--top-p", "1.5"], ["run", "m", "a", "--top-p", "nan"],
-                          ["run", "m", "a", "--temperature", "-1"], ["run", "m", "a", "--seed", "-1"],
+                          ["run", "m", "a", "--temperature", "-1"], ["run", "m", "a", "--seed", "-1"], ["run", "m", "a", "--think=maybe"],
                           ["run", "m", "a", "--threads", "x"], ["run", "m", "a", "--device", "tpu"],
                           ["run", "m", "a", "--raw", "--system", "s"], ["run", "m", "a", "--stop", ""],
                           ["bench"], ["bench", "m", "-o", "xml"], ["bench", "m", "-p", "0", "-n", "0"], ["import"],
