@@ -11,10 +11,29 @@ if(TARGET emelex)
   file(RELATIVE_PATH emelex_mlx_from_bin /${CMAKE_INSTALL_BINDIR} /${emelex_mlx_destination})
   if(APPLE)
     set_target_properties(emelex PROPERTIES INSTALL_RPATH "@loader_path/${emelex_mlx_from_bin}")
+    install(TARGETS emelex RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   else()
-    set_target_properties(emelex PROPERTIES INSTALL_RPATH "$ORIGIN/${emelex_mlx_from_bin}")
+    # A program whose RUNPATH CMake itself changes at installation is linked with an empty element at its end, and the
+    # loader takes that for the current folder: whoever can write there has their library run. So the program is linked
+    # with its final form of the build tree, and the one of the installed tree is put in its place below. That must not
+    # be longer, hence the "/." after the first path.
+    set(emelex_installed_runpath "$ORIGIN/${emelex_mlx_from_bin}")
+    set(emelex_built_runpath ${EMELEX_MLX_ROOT}/lib)
+    string(LENGTH "${emelex_installed_runpath}" emelex_runpath_length)
+    foreach(i RANGE ${emelex_runpath_length})
+      string(LENGTH "${emelex_built_runpath}" emelex_built_length)
+      if(emelex_built_length LESS emelex_runpath_length)
+        string(APPEND emelex_built_runpath "/.")
+      endif()
+    endforeach()
+    set_target_properties(emelex PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "${emelex_built_runpath}"
+                          INSTALL_RPATH_USE_LINK_PATH ON)
+    install(TARGETS emelex RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    if(NOT CMAKE_SKIP_RPATH AND NOT CMAKE_SKIP_INSTALL_RPATH)
+      install(CODE "file(RPATH_SET FILE \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/emelex\"
+                         NEW_RPATH [[${emelex_installed_runpath}]])")
+    endif()
   endif()
-  install(TARGETS emelex RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
   install(DIRECTORY ${EMELEX_MLX_ROOT}/lib/ DESTINATION ${emelex_mlx_destination}
           FILES_MATCHING PATTERN "*.so*" PATTERN "*.dylib" PATTERN "*.metallib"
