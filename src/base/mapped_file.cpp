@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/durable_file.h"
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 
@@ -20,21 +22,6 @@
 
 namespace emelex {
 namespace {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int value) : value_(value) {}
-  ~FileDescriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
 
 [[noreturn]] void fail_with_errno(const std::filesystem::path& path, int number) {
   if (number == ENOENT || number == ENOTDIR) {
@@ -117,8 +104,12 @@ void release_mapped(std::span<const std::byte> bytes) {
 }
 
 std::string read_text(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
+  // Read, not mapped: an editor that shortens the file must not end this process. Tokenizers are the largest of these.
+  constexpr size_t kMostBytes = size_t{256} << 20;
+  std::string text = read_small_file(path, {.most_bytes = kMostBytes});
+  if (!text.empty()) return text;
+  throw Error(ErrorCode::corrupt_file,
+              str_cat("[file] expected a file with content, got an empty one: ", path_text(path)));
 }
 
 bool is_there(const std::filesystem::path& path) {

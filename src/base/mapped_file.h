@@ -34,7 +34,7 @@ class MappedFile {
 // are.
 void release_mapped(std::span<const std::byte> bytes);
 
-// A whole file, for small ones. Throws Error as above.
+// A whole small file, read into memory: at most 256 MiB. Throws Error as above, and unsupported for a longer one.
 std::string read_text(const std::filesystem::path& path);
 
 // Whether there is something at that path that this process can ask about.
