@@ -12,10 +12,25 @@ void throw_rounded(const Tensor& tensor) {
                       " (start from the original model, or allow it with --requantize and lose some quality)"));
 }
 
+namespace {
+
+// Whether `file` lies below the folder `output`, links resolved.
+bool lies_in(const std::filesystem::path& file, const std::filesystem::path& output) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(output, error)) return false;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(file, error);
+  for (std::filesystem::path folder = real; folder.has_relative_path(); folder = folder.parent_path()) {
+    if (std::filesystem::equivalent(folder, output, error)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void check_not_input(const Weights& weights, const std::filesystem::path& output) {
   std::error_code ignored;
   const auto check = [&](const std::filesystem::path& file) {
-    if (!std::filesystem::equivalent(file, output, ignored)) return;
+    if (!std::filesystem::equivalent(file, output, ignored) && !lies_in(file, output)) return;
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[quantize] expected another place than the model's own, got ", path_text(output)));
   };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "model_files/model_files.h"
 #include "weights/metadata.h"
@@ -19,5 +20,8 @@ std::string hf_tokenizer_config_json(const Metadata& metadata);
 
 // generation_config.json: the tokens that end a turn, and how the makers recommend to sample.
 std::string hf_generation_config_json(const ModelFiles& files);
+
+// Whether a file of that name, beside tensors and config.json, is one that a copy of a folder has too.
+bool is_side_file(std::string_view name);
 
 }  // namespace emelex

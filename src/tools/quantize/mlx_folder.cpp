@@ -1,6 +1,5 @@
 // A folder as mlx-lm reads and writes it: https://github.com/ml-explore/mlx-lm (utils.py, save and quantize_model)
-#include <fcntl.h>
-
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "tools/quantize/checks.h"
 #include "tools/quantize/hf_files.h"
 #include "tools/quantize/mlx_modules.h"
+#include "tools/quantize/output_folder.h"
 #include "tools/quantize/quantize_model.h"
 #include "tools/quantize/row_workers.h"
 #include "tools/quantize/whole_model.h"
@@ -44,50 +44,6 @@ constexpr std::array kSideFiles = {"tokenizer.json",
                                    "chat_template.json",
                                    "generation_config.json"};
 
-// A folder that appears under its name as a whole. Until commit() its files are in another beside it, which goes away
-// when that does not come.
-class DurableFolder {
- public:
-  explicit DurableFolder(const fs::path& folder) : folder_(fs::absolute(folder).lexically_normal()) {
-    if (!folder_.has_filename()) folder_ = folder_.parent_path();
-    temporary_ = folder_.parent_path() / str_cat(".", folder_.filename().string(), ".", ::getpid(), ".part");
-    std::error_code error;
-    fs::remove_all(temporary_, error);
-    if (!fs::create_directory(temporary_, error)) {
-      throw Error(ErrorCode::io, str_cat("[quantize] expected a folder that can be made, got ", path_text(folder_),
-                                         ": ", error.message()));
-    }
-  }
-  DurableFolder(const DurableFolder&) = delete;
-  DurableFolder& operator=(const DurableFolder&) = delete;
-  ~DurableFolder() {
-    std::error_code ignored;
-    if (!committed_) fs::remove_all(temporary_, ignored);
-  }
-
-  const fs::path& path() const { return temporary_; }
-
-  // An old folder of that name is put aside first and removed last, so that one of the two is always there whole.
-  void commit() {
-    const fs::path old = temporary_.string() + ".old";
-    std::error_code error;
-    if (is_there(folder_)) fs::rename(folder_, old, error);
-    if (!error) fs::rename(temporary_, folder_, error);
-    if (error) {
-      std::error_code ignored;
-      if (is_there(old)) fs::rename(old, folder_, ignored);
-      throw Error(ErrorCode::io, str_cat("[quantize] can't put ", path_text(folder_), " in place: ", error.message()));
-    }
-    committed_ = true;
-    fs::remove_all(old, error);
-  }
-
- private:
-  fs::path folder_;
-  fs::path temporary_;
-  bool committed_ = false;
-};
-
 class MlxFolderOutput {
  public:
   MlxFolderOutput(const ModelFiles& files, const MlxTarget& target, const QuantizeOptions& options)
@@ -105,7 +61,7 @@ class MlxFolderOutput {
   }
 
   QuantizeReport write(const fs::path& output) {
-    DurableFolder folder(output);
+    OutputFolder folder(output, options_.replace);
     write_side_files(folder.path());
     for (size_t i = 0; i < shards_.size(); ++i) write_shard(folder.path() / shard_name(i), i);
     write_text(folder.path() / "model.safetensors.index.json", index_json());
@@ -382,6 +338,10 @@ class MlxFolderOutput {
 };
 
 }  // namespace
+
+bool is_side_file(std::string_view name) {
+  return std::find(kSideFiles.begin(), kSideFiles.end(), name) != kSideFiles.end();
+}
 
 QuantizeReport quantize_to_mlx(const fs::path& model, const fs::path& output, const MlxTarget& target,
                                const QuantizeOptions& options) {

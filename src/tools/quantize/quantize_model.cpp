@@ -98,7 +98,7 @@ class GgufOutput {
 
   QuantizeReport write() {
     check_space();
-    DurableFile file(output_);
+    DurableFile file(output_, {.replace = options_.replace});
     put(file, header_);
     for (size_t i = 0; i < plan_.size(); ++i) write_tensor(file, i);
     file.commit();

@@ -22,6 +22,7 @@ struct QuantizeOptions {
   int threads = 0;          // 0: one per physical core
   bool requantize = false;  // take weights that are rounded already
   bool partial = false;     // take a model that lacks tensors, as tests of single tensors do
+  bool replace = true;      // an output that is there already; false: that is an error
   std::function<void(const QuantizeProgress&)> progress;
   const std::atomic<bool>* cancel = nullptr;  // set to true: ends with Error(cancelled)
 };
@@ -49,7 +50,8 @@ std::vector<std::pair<std::string_view, std::string_view>> quantization_names();
 
 // Writes the model as a GGUF file of that mixture (mixture.h), with its metadata and tokenizer. Rows are read, rounded
 // and written a few megabytes at a time, so memory stays small whatever the model's size. The file appears under its
-// name when it is complete and on the disk; a run that fails or is killed leaves what was there before.
+// name when it is complete and on the disk; a run that fails or is killed leaves what was there before. Only a regular
+// file is ever replaced.
 // Throws Error as opening the model does, and: invalid_argument for an unknown mixture, or an output that is the input;
 // unsupported for rounded weights without `requantize`; corrupt_file for numbers that are not finite; io.
 QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::filesystem::path& output,
@@ -62,7 +64,8 @@ struct MlxTarget {
 
 // The same as a folder that mlx-lm opens: SafeTensors in MLX's affine format, config.json and the tokenizer's files,
 // which are a folder's own, or made of a GGUF file's metadata. Plain numbers become float16, or stay bfloat16; experts
-// in MXFP4 stay as they are. Throws Error as above, and unsupported for a model that has no such folder's form in
+// in MXFP4 stay as they are. An output that is there is replaced only if it is an empty folder, or one of MLX's that
+// holds nothing else. Throws Error as above, and unsupported for a model that has no such folder's form in
 // emelex.
 QuantizeReport quantize_to_mlx(const std::filesystem::path& model, const std::filesystem::path& output,
                                const MlxTarget& target, const QuantizeOptions& options);
