@@ -35,13 +35,13 @@ demo: setup  ## build, fetch a small model and let it answer a question
 	@echo; echo "To chat:  EMELEX_MODELS_DIR=build/models-root $(EMELEX) run $(DEMO_NAME)"
 	@echo "Any other model:  $(EMELEX) run path/to/model.gguf"
 
-.venv/emelex-test-requirements: tests/requirements.txt | setup
-	@.venv/bin/python -m pip install --quiet -r tests/requirements.txt
+.venv/emelex-test-requirements: tests/requirements-hashed.txt | setup
+	@.venv/bin/python -m pip install --quiet --only-binary :all: --require-hashes -r tests/requirements-hashed.txt
 	@touch $@
 
 .PHONY: test-tools
 test-tools: setup
-	@if [ -e tests/requirements.txt ]; then $(MAKE) --no-print-directory .venv/emelex-test-requirements; fi
+	@if [ -e tests/requirements-hashed.txt ]; then $(MAKE) --no-print-directory .venv/emelex-test-requirements; fi
 	@scripts/fetch-demo-model >/dev/null
 	@scripts/fetch-tokenizers >/dev/null
 
