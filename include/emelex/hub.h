@@ -49,13 +49,15 @@ struct InstalledModel {
   std::string installed_at;      // UTC, "2026-01-31T12:00:00Z"
 
   // Not part of the manifest:
+  std::string refused;           // why this version of emelex can't run it, as far as is known; empty: it can
   std::filesystem::path folder;  // where it lies
   std::string last_used_at;      // UTC; empty: never, as far as is known
 };
 
 struct ImportOptions {
-  std::string name;   // empty: made from the file's name, see derive_model_name
-  bool copy = false;  // copy the files into the registry; else they are used where they lie
+  std::string name;                           // empty: made from the file's name, see derive_model_name
+  bool copy = false;                          // copy the files into the registry; else they are used where they lie
+  const std::atomic<bool>* cancel = nullptr;  // once set, Error(cancelled) soon
 };
 
 // How far a pull is.
@@ -85,6 +87,10 @@ struct PullOptions {
   bool verify = false;                     // read what is here already, and fetch again what is damaged
   const std::atomic<bool>* cancel = nullptr;          // once set, Error(cancelled) soon
   std::function<void(const PullProgress&)> progress;  // about ten times a second; the caller's thread
+  // Called before the weights are fetched, with a path that opens as a model: configuration, tokenizer and the headers
+  // of the weights' files are there, and their tensors are zeros. What it throws ends the pull. Empty: only what every
+  // model is checked for.
+  std::function<void(const std::filesystem::path& headers)> check;
 };
 
 struct VerifyOptions {
@@ -97,6 +103,12 @@ struct VerifyReport {
   int64_t bytes = 0;                  // that were hashed
   int64_t tensors = 0;                // that were looked into
   std::vector<std::string> problems;  // a line each; none: all is as it was
+};
+
+// What a removal removed.
+struct RemovedModel {
+  std::string name;   // as it was registered
+  int64_t bytes = 0;  // of disk that are free again
 };
 
 // What a clean-up removed.
@@ -152,8 +164,9 @@ class ModelRegistry {
   std::vector<InstalledModel> list(const WarningCallback& warn) const;
 
   // Registers a .gguf file, of a model in several all of them by way of any one, or a folder of SafeTensors. Importing
-  // the same again renews its entry. Throws Error when it can't be read as a model, or when the name belongs to
-  // another.
+  // the same again renews its entry; a model that lies in the registry already, byte for byte, stays as it is. A copy
+  // keeps the files' modes, but for others' leave to write, and follows no link out of a folder but to the blobs of
+  // Hugging Face's cache. Throws Error when it can't be read as a model, or when the name belongs to another.
   InstalledModel import_file(const std::filesystem::path& path, const ImportOptions& options) const;
 
   // Fetches a model from the hub that HF_ENDPOINT names (Hugging Face) and registers it: `what` is an alias or
@@ -183,12 +196,23 @@ class ModelRegistry {
   // infinite or none is a problem, with the tensor's name.
   VerifyReport verify(const InstalledModel& model, const VerifyOptions& options = {}) const;
 
-  // Removes a model with the files in its folder; those that are referenced elsewhere stay. Returns the bytes of disk
-  // that are free again. Throws Error(not_found), or Error(invalid_argument) while another process uses it.
-  int64_t remove(std::string_view name) const;
+  // Removes a model with the files in its folder; those that are referenced elsewhere stay. An alias or repository will
+  // do where it means one model. Throws Error(not_found), or Error(invalid_argument): where it means several, with
+  // their names, while another process uses it, or for a folder that is a link to another.
+  RemovedModel remove(std::string_view name) const;
 
-  // Removes unfinished downloads, and folders without a manifest.
+  // Removes unfinished downloads, folders that a pull or import began, and what a killed process left beside the files
+  // that it wrote elsewhere (see note_output). Files of a registered model and folders of others stay.
   GarbageReport collect_garbage() const;
+
+  // Puts down that a file or folder is being written outside of the registry, for as long as what is returned lives, so
+  // that collect_garbage() finds what is left of it where this process is killed. Never throws; empty where the root
+  // can't be written.
+  std::shared_ptr<const void> note_output(const std::filesystem::path& output) const;
+
+  // Puts down for list() and find() why a model can't be run, or, for an empty reason, that it can. Where the folder
+  // can't be written, nothing happens.
+  void note_refusal(const InstalledModel& model, std::string_view reason) const;
 
   // The model that is meant where none is named; empty: none was chosen, or it is gone.
   std::string default_model() const;

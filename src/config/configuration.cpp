@@ -75,7 +75,7 @@ SettingOrigin Configuration::origin(std::string_view name) const {
 fs::path settings_file() {
   const std::string chosen = environment("EMELEX_CONFIG");
   if (!chosen.empty()) return chosen;
-  const fs::path home = environment("HOME");
+  const fs::path home = home_folder();
 #ifdef __APPLE__
   const fs::path folder = home.empty() ? fs::path() : home / "Library" / "Application Support";
 #else

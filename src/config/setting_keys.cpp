@@ -118,7 +118,9 @@ struct Setter {
   void operator()(ByteCount* field) const { field->bytes = bytes_in(text); }
   void operator()(std::filesystem::path* field) const {
     const bool at_home = text.starts_with("~/");
-    *field = at_home ? std::filesystem::path(environment("HOME")) / text.substr(2) : std::filesystem::path(text);
+    const std::filesystem::path home = home_folder();
+    if (at_home && home.empty()) wrong("an absolute path in HOME, for '~/'", text);
+    *field = at_home ? home / text.substr(2) : std::filesystem::path(text);
   }
 
  private:

@@ -1,11 +1,10 @@
 #include "config/settings_file.h"
 
-#include <fcntl.h>
 #include <toml++/toml.h>
 
 #include <sstream>
 
-#include "base/durable_file.h"
+#include "base/small_file.h"
 #include "base/strings.h"
 
 namespace emelex {
@@ -100,16 +99,6 @@ std::vector<FileSetting> parse_settings(const std::string& text, const std::file
   return settings;
 }
 
-std::string read_settings_text(const std::filesystem::path& file) {
-  const FileDescriptor input = open_file(file, O_RDONLY);
-  std::string text;
-  std::string part(4096, '\0');
-  for (;;) {
-    const ssize_t n = ::read(input.get(), part.data(), part.size());
-    if (n < 0) throw_errno("can't read", file);
-    if (n == 0) return text;
-    text.append(part, 0, static_cast<size_t>(n));
-  }
-}
+std::string read_settings_text(const std::filesystem::path& file) { return read_small_file(file); }
 
 }  // namespace emelex

@@ -1,5 +1,6 @@
 #include "hub/environment.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "hub/names.h"
@@ -20,13 +21,26 @@ std::optional<bool> yes_or_no(std::string_view text) {
 
 bool environment_says_yes(const char* name) { return yes_or_no(environment(name)).value_or(false); }
 
+std::filesystem::path home_folder() {
+  std::filesystem::path home = environment("HOME");
+  return home.is_absolute() ? home : std::filesystem::path();
+}
+
+std::filesystem::path path_from_environment(const char* name) {
+  const std::string text = environment(name);
+  const std::filesystem::path home = home_folder();
+  if (text == "~" || text.starts_with("~/"))
+    return home.empty() ? home : home / text.substr(std::min<size_t>(2, text.size()));
+  return std::filesystem::path(text).is_absolute() ? std::filesystem::path(text) : std::filesystem::path();
+}
+
 std::filesystem::path hugging_face_home() {
-  const std::string home = environment("HF_HOME");
-  if (!home.empty()) return home;
-  const std::string cache = environment("XDG_CACHE_HOME");
-  const std::filesystem::path folder =
-      cache.empty() ? std::filesystem::path(environment("HOME")) / ".cache" : std::filesystem::path(cache);
-  return folder / "huggingface";
+  const std::filesystem::path chosen = path_from_environment("HF_HOME");
+  if (!chosen.empty()) return chosen;
+  const std::filesystem::path cache = path_from_environment("XDG_CACHE_HOME");
+  if (!cache.empty()) return cache / "huggingface";
+  const std::filesystem::path home = home_folder();
+  return home.empty() ? home : home / ".cache" / "huggingface";
 }
 
 }  // namespace emelex

@@ -1,6 +1,6 @@
 #include "hub/hash_file.h"
 
-#include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <vector>
@@ -17,7 +17,7 @@ constexpr size_t kChunk = size_t{1} << 20;
 }  // namespace
 
 HashedFile hash_file(const std::filesystem::path& file, const ChunkCallback& on_chunk) {
-  const FileDescriptor input = open_file(file, O_RDONLY);
+  const FileDescriptor input = open_regular_file(file);
   std::vector<std::byte> buffer(kChunk);
   Digest sha256(Digest::Kind::sha256);
   HashedFile result;

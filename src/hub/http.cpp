@@ -7,10 +7,13 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
+#include "hub/environment.h"
 #include "hub/names.h"
+#include "hub/url.h"
 
 namespace emelex {
 namespace {
@@ -25,6 +28,8 @@ constexpr size_t kMaxIgnoredBytes = size_t{1} << 20;  // of a body that nobody w
 constexpr long kReceiveBytes = 4L << 20;
 // curl hands that on in pieces of 16 KB or less, which are dear to write one by one. So they are gathered, unless they
 // come slowly.
+// Slower than that for stall_seconds, a connection is given up: a byte now and then is no progress.
+constexpr long kLeastBytesPerSecond = 128;
 constexpr size_t kGatherBytes = size_t{256} << 10;
 constexpr std::chrono::milliseconds kGatherTime{50};
 
@@ -67,10 +72,24 @@ void set(CURL* curl, CURLoption option, Value value) {
   }
 }
 
+// OpenSSL's variables. The library behind curl may be another one, which does not read them.
+void set_certificates(CURL* curl) {
+  const std::string file = environment("SSL_CERT_FILE");
+  const std::string folder = environment("SSL_CERT_DIR");
+  if (!file.empty()) set(curl, CURLOPT_CAINFO, file.c_str());
+  if (!folder.empty()) set(curl, CURLOPT_CAPATH, folder.c_str());
+}
+
 }  // namespace
 
 struct HttpConnection::Handle {
   CURL* curl = curl_easy_init();
+  // A handle whose last transfer found no address refuses options from then on: curl holds it for still busy.
+  void renew() {
+    CURL* other = curl_easy_init();
+    if (other == nullptr) throw Error(ErrorCode::out_of_memory, "[hub] libcurl could not be started");
+    curl_easy_cleanup(std::exchange(curl, other));
+  }
   char message[CURL_ERROR_SIZE] = "";
   std::vector<std::byte> gathered;
   Handle() = default;
@@ -112,9 +131,8 @@ class HttpConnection::Transfer {
     hand_on();
     if (code == CURLE_ABORTED_BY_CALLBACK) throw Error(ErrorCode::cancelled, "[hub] interrupted");
     if (code != CURLE_OK) {
-      const std::string text =
-          str_cat("[hub] ", in_quotes(std::string_view(response_.url).substr(0, response_.url.find('?'))), ": ",
-                  message.empty() ? curl_easy_strerror(code) : message);
+      const std::string text = str_cat("[hub] ", in_quotes(public_url(response_.url)), ": ",
+                                       message.empty() ? curl_easy_strerror(code) : message);
       if (is_lasting(code)) throw Error(ErrorCode::network, text);
       throw TransientError(text);
     }
@@ -216,8 +234,9 @@ HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChoos
   set(curl, CURLOPT_USERAGENT, "emelex/" EMELEX_VERSION);
   set(curl, CURLOPT_BUFFERSIZE, kReceiveBytes);
   set(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_seconds * 1000));
-  set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(curl, CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
   set(curl, CURLOPT_LOW_SPEED_TIME, std::max(1L, std::lround(options_.stall_seconds)));
+  set_certificates(curl);
   if (request.head) set(curl, CURLOPT_NOBODY, 1L);
   if (request.end >= 0) {
     set(curl, CURLOPT_RANGE, str_cat(request.first, "-", request.end - 1).c_str());  // curl copies it
@@ -237,6 +256,7 @@ HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChoos
   set(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
   set(curl, CURLOPT_XFERINFODATA, &transfer);
   const CURLcode code = curl_easy_perform(curl);
+  if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY) handle_->renew();
   return transfer.finish(code, handle_->message);
 }
 

@@ -42,13 +42,13 @@ using BodySink = std::function<void(std::span<const std::byte> bytes)>;
 using BodyChooser = std::function<BodySink(const HttpResponse& response)>;
 
 struct HttpOptions {
-  double stall_seconds = 30;    // without a byte: the transfer ends
+  double stall_seconds = 30;    // with hardly a byte: the transfer ends
   double connect_seconds = 15;  // to reach a server
   const std::atomic<bool>* cancel = nullptr;
 };
 
 // Requests one after another, over connections that are kept. Redirects are not followed. Proxies and certificates are
-// curl's own: https_proxy, no_proxy, SSL_CERT_FILE. For one thread at a time.
+// as the environment says: https_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR. For one thread at a time.
 class HttpConnection {
  public:
   explicit HttpConnection(const HttpOptions& options);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "hub/environment.h"
 #include "hub/hub_answers.h"
@@ -14,12 +14,29 @@ namespace emelex {
 namespace {
 
 constexpr int kMaxRedirects = 8;
-std::string first_line(const std::string& file) {
-  std::ifstream input(file);
-  std::string line;
-  std::getline(input, line);
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) line.pop_back();
-  return line;
+constexpr size_t kMostMessageBytes = 300;  // of a server's own words
+
+// White space around a token is no part of it: files end in a line's end, and so do variables that were read from one.
+std::string stripped(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
+}
+
+// The token of a file; "" where there is none.
+std::string token_of_file(const std::filesystem::path& file) {
+  constexpr size_t kMostBytes = size_t{64} << 10;
+  if (!file.is_absolute()) return "";  // one that happens to lie where the program is started is nobody's choice
+  try {
+    const std::string text = read_small_file(file, {.most_bytes = kMostBytes});
+    return stripped(stripped(text).substr(0, stripped(text).find('\n')));
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::not_found) return "";
+    throw;
+  }
 }
 
 // The answer to a request to the hub itself; redirects that stay there are followed.
@@ -42,7 +59,7 @@ HttpResponse ask(HttpConnection& connection, const HubAccess& access, HttpReques
     if (request.head && origin_of(next) != origin_of(request.url)) return response;
     request.url = next;
   }
-  throw TransientError(str_cat("[hub] ", in_quotes(request.url), ": redirected in a circle"));
+  throw TransientError(str_cat("[hub] ", in_quotes(public_url(request.url)), ": redirected in a circle"));
 }
 
 }  // namespace
@@ -52,10 +69,11 @@ HubAccess hub_access_from_environment() {
   access.endpoint = environment("HF_ENDPOINT");
   if (access.endpoint.empty()) access.endpoint = "https://huggingface.co";
   while (access.endpoint.ends_with('/')) access.endpoint.pop_back();
-  access.token = environment("HF_TOKEN");
+  access.token = stripped(environment("HF_TOKEN"));
+  if (access.token.empty()) access.token = stripped(environment("HUGGING_FACE_HUB_TOKEN"));  // its older name
   if (access.token.empty()) {
-    const std::string named = environment("HF_TOKEN_PATH");
-    access.token = first_line(named.empty() ? (hugging_face_home() / "token").string() : named);
+    const std::filesystem::path named = path_from_environment("HF_TOKEN_PATH");
+    access.token = token_of_file(named.empty() ? hugging_face_home() / "token" : named);
   }
   const bool printable =
       std::all_of(access.token.begin(), access.token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
@@ -106,14 +124,14 @@ void complete_remote_file(HttpConnection& connection, const HubAccess& access, c
   read_file_headers(response, file);
   if (file.size < 0 || file.hash.empty()) {
     throw Error(ErrorCode::network, str_cat("[hub] expected size and hash of ", in_quotes(file.path),
-                                            ", got neither from ", in_quotes(access.endpoint)));
+                                            ", got neither from ", in_quotes(public_url(access.endpoint))));
   }
 }
 
 void throw_refused(const HttpResponse& response, const HubAccess& access, const std::string& repo,
                    const std::string& what) {
   const std::string code = response.header("x-error-code");
-  const std::string page = str_cat(access.endpoint, "/", repo);
+  const std::string page = str_cat(public_url(access.endpoint), "/", repo);
   if (response.status == 429) throw TransientError("[hub] too many requests for the hub", limit_seconds(response));
   if (response.status >= 500 || response.status == 408) {
     throw TransientError(str_cat("[hub] ", repo, ": the server answered with status ", response.status));
@@ -135,11 +153,11 @@ void throw_refused(const HttpResponse& response, const HubAccess& access, const 
   }
   if (code == "RepoNotFound" || response.status == 401 || response.status == 404) {
     throw Error(ErrorCode::not_found,
-                str_cat("[hub] there is no repository ", in_quotes(repo), " at ", access.endpoint,
+                str_cat("[hub] there is no repository ", in_quotes(repo), " at ", public_url(access.endpoint),
                         access.token.empty() ? ", or it is private: check the name, or set HF_TOKEN"
                                              : ", or your token may not see it: check the name and HF_TOKEN"));
   }
-  const std::string message = response.header("x-error-message");
+  const std::string message = response.header("x-error-message").substr(0, kMostMessageBytes);
   throw Error(ErrorCode::network, str_cat("[hub] ", repo, ": the server refused with status ", response.status,
                                           message.empty() ? "" : ": " + in_quotes(message)));
 }

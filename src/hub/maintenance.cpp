@@ -1,8 +1,12 @@
 // What keeps the registry in order: verify, remove, collect_garbage, the default model.
 
-#include <fstream>
+#include <algorithm>
+#include <optional>
+#include <set>
 
 #include "base/durable_file.h"
+#include "base/mapped_file.h"
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "emelex/hub.h"
 #include "hub/check_tensors.h"
@@ -13,14 +17,14 @@
 #include "hub/model_folder.h"
 #include "hub/model_lock.h"
 #include "hub/names.h"
+#include "hub/output_journal.h"
+#include "hub/reference.h"
 #include "hub/retry.h"
 
 namespace emelex {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kDefaultFile = "default";  // no model's folder: it is a file
 
 // Bytes of disk under a folder. Links count for nothing: what they lead to stays.
 int64_t disk_bytes(const fs::path& folder) {
@@ -54,28 +58,65 @@ std::string problem_of(const InstalledModel& model, const ModelFile& file, const
   }
 }
 
-// Left by a process that was killed while it wrote a file (DurableFile).
+// Left by a process that was killed while it wrote a file (DurableFile); versions before had its id in the name.
 bool is_temporary(const fs::path& file) {
   const std::string name = file.filename().string();
-  return name.starts_with('.') && name.ends_with(".part");
+  if (is_temporary_name(name)) return true;
+  const size_t dot = name.size() < 8 ? std::string::npos : name.rfind('.', name.size() - 6);
+  return name.starts_with('.') && name.ends_with(".part") && dot != std::string::npos && dot > 0 &&
+         name.find_first_not_of("0123456789", dot + 1) == name.size() - 5;
 }
 
 // A folder that a pull or import began, and no folder of someone else's: those don't hold what we put there.
-bool is_unfinished(const fs::path& folder) {
+bool is_unfinished(const fs::path& root, const fs::path& folder) {
   std::error_code error;
-  return !has_manifest(folder) && (fs::is_directory(folder / kUnfinishedFolder, error) || fs::is_empty(folder, error));
+  if (has_manifest(folder)) return false;
+  if (fs::is_directory(folder / kUnfinishedFolder, error)) return true;
+  return fs::is_empty(folder, error) && is_there(root / ".locks" / folder.filename());
 }
 
-std::vector<fs::path> garbage_in(const fs::path& folder) {
-  if (is_unfinished(folder)) return {folder};
+// What the manifest calls the model's own stays, whatever its name. Nothing, where that can't be read: all of it may
+// be.
+std::optional<std::set<fs::path>> own_files(const fs::path& folder) {
+  try {
+    std::set<fs::path> files;
+    for (const ModelFile& file : read_model(folder).files) files.insert((folder / file.path).lexically_normal());
+    return files;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+bool holds_any(const fs::path& path, const std::set<fs::path>& files) {
+  const fs::path normal = path.lexically_normal();
+  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+    return std::mismatch(normal.begin(), normal.end(), file.begin(), file.end()).first == normal.end();
+  });
+}
+
+std::vector<fs::path> garbage_in(const fs::path& root, const fs::path& folder) {
+  if (is_unfinished(root, folder)) return {folder};
   std::vector<fs::path> garbage;
   if (!has_manifest(folder)) return garbage;
+  const auto own = own_files(folder);
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const bool unfinished = entry->path().filename() == kUnfinishedFolder;
-    if (unfinished || (entry->is_regular_file(error) && is_temporary(entry->path()))) garbage.push_back(entry->path());
+  for (fs::directory_iterator entry(folder, error), end; own && !error && entry != end; entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const bool unfinished = path.filename() == kUnfinishedFolder && fs::is_directory(entry->symlink_status(error));
+    const bool temporary = fs::is_regular_file(entry->symlink_status(error)) && is_temporary(path);
+    if ((unfinished || temporary) && !holds_any(path, *own)) garbage.push_back(path);
   }
   return garbage;
+}
+
+// Nobody should find out afterwards which of several was removed.
+void check_means_one(std::string_view name, const std::vector<InstalledModel>& models) {
+  const std::vector<const InstalledModel*> meant = pulled_as(name, models);
+  if (meant.size() <= 1) return;
+  std::string names;
+  for (const InstalledModel* model : meant) names += str_cat(names.empty() ? "" : ", ", in_quotes(model->name));
+  throw Error(ErrorCode::invalid_argument, str_cat("[hub] expected the name of one model, got ", in_quotes(name),
+                                                   ", which is each of ", names, "; name one of them"));
 }
 
 }  // namespace
@@ -94,27 +135,34 @@ VerifyReport ModelRegistry::verify(const InstalledModel& model, const VerifyOpti
   return report;
 }
 
-int64_t ModelRegistry::remove(std::string_view name) const {
+RemovedModel ModelRegistry::remove(std::string_view name) const {
   const fs::path root = this->root();
   const std::string lower = to_lower(name);
   fs::path folder = root / folder_of_name(lower);
+  RemovedModel removed{lower};
   // A damaged manifest is no reason to keep a model.
   const bool plain = lower.find('/') == std::string::npos && !lower.starts_with('.') && has_manifest(folder);
-  if (!plain) folder = find(name).folder;
+  if (!plain) {
+    const InstalledModel model = find(name);
+    check_means_one(name, list({}));
+    folder = model.folder;
+    removed.name = model.name;
+  }
+  refuse_linked_folder(folder);
 
   FileDescriptor lock;
   if (!ModelLock::try_lock(root, folder.filename().string(), &lock) || is_in_use(folder / kManifestName)) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[hub] ", in_quotes(name), " is in use by another process; end that first"));
   }
-  const int64_t bytes = disk_bytes(folder);
+  removed.bytes = disk_bytes(folder);
   // First the manifest: a removal that is cut off leaves no model that lacks files.
   std::error_code error;
   if (!fs::remove(folder / kManifestName, error)) {
     throw Error(ErrorCode::io, str_cat("[hub] can't remove ", in_quotes(folder.string()), ": ", error.message()));
   }
   remove_folder(folder);
-  return bytes;
+  return removed;
 }
 
 GarbageReport ModelRegistry::collect_garbage() const {
@@ -126,28 +174,46 @@ GarbageReport ModelRegistry::collect_garbage() const {
     const bool ours = entry->is_directory(error) && !entry->is_symlink(error);
     if (ours && !entry->path().filename().string().starts_with('.')) folders.push_back(entry->path());
   }
+  const auto remove = [&report](const fs::path& garbage, const std::string& name) {
+    std::error_code none;
+    const int64_t bytes = disk_bytes(garbage) + (fs::is_regular_file(garbage, none) ? allocated_bytes(garbage) : 0);
+    remove_folder(garbage);
+    report.bytes += bytes;
+    report.removed.push_back(name);
+  };
   for (const fs::path& folder : folders) {
-    if (garbage_in(folder).empty()) continue;
+    if (garbage_in(root, folder).empty()) continue;
     FileDescriptor lock;
     if (!ModelLock::try_lock(root, folder.filename().string(), &lock)) {
       report.busy.push_back(folder.filename().string());
       continue;
     }
-    for (const fs::path& garbage : garbage_in(folder)) {  // again: it may have been finished meanwhile
-      const int64_t bytes = disk_bytes(garbage) + (fs::is_regular_file(garbage, error) ? allocated_bytes(garbage) : 0);
-      remove_folder(garbage);
-      report.bytes += bytes;
-      report.removed.push_back(garbage.lexically_relative(root).string());
+    for (const fs::path& garbage : garbage_in(root, folder)) {  // again: it may have been finished meanwhile
+      remove(garbage, garbage.lexically_relative(root).string());
     }
   }
+  visit_left_outputs(root, [&](const fs::path& left) { remove(left, left.string()); });
   return report;
 }
 
-std::string ModelRegistry::default_model() const {
-  std::ifstream input(root() / kDefaultFile);
-  std::string name;
-  std::getline(input, name);
+std::shared_ptr<const void> ModelRegistry::note_output(const fs::path& output) const {
   try {
+    return emelex::note_output(root(), output);
+  } catch (const Error&) {
+    return nullptr;  // the environment names no root
+  }
+}
+
+void ModelRegistry::note_refusal(const InstalledModel& model, std::string_view reason) const {
+  if (model.refused != reason) emelex::note_refusal(model.folder, reason);
+}
+
+std::string ModelRegistry::default_model() const {
+  constexpr size_t kMostBytes = 4096;
+  std::string name;
+  try {
+    name = read_small_file(root() / kDefaultFile, {.most_bytes = kMostBytes});
+    name.resize(std::min(name.size(), name.find('\n')));
     check_model_name(name);
   } catch (const Error&) {
     return "";

@@ -106,7 +106,11 @@ InstalledModel read_manifest(std::string_view text, const std::filesystem::path&
     fail(folder, error.what());
   }
   if (folder_of_name(model.name) != folder.filename()) {
-    fail(folder, str_cat("expected the name of this folder, got ", in_quotes(model.name)));
+    // Nothing is damaged: somebody has renamed the folder.
+    throw Error(
+        ErrorCode::invalid_argument,
+        str_cat("[hub] ", in_quotes((folder / kManifestName).string()), ": expected the name of this folder, got ",
+                in_quotes(model.name), "; give the folder its name ", in_quotes(folder_of_name(model.name)), " again"));
   }
   const Json& source = member(manifest, "source", folder);
   if (!source.is_object()) fail(folder, "expected an object for 'source'");

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/durable_file.h"
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
@@ -21,6 +22,8 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
 constexpr const char* kUsedFile = ".used";  // hubs can't have one of that name: check_remote_path
+constexpr const char* kRefusedFile = ".refused";
+constexpr size_t kMostReasonBytes = 4096;
 
 std::string utc_text(std::time_t time) {
   std::tm parts{};
@@ -28,22 +31,6 @@ std::string utc_text(std::time_t time) {
   char text[32];
   std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
-}
-
-// Two thousand of these are read before a list is shown: hence no stream.
-std::string read_text(const fs::path& file) {
-  const FileDescriptor fd = open_file(file, O_RDONLY);
-  std::string all;
-  for (size_t room = 4096; all.size() < kMaxManifestBytes; room *= 2) {  // a longer one is no manifest; it won't parse
-    const size_t had = all.size();
-    all.resize(had + room);
-    const ssize_t n = ::read(fd.get(), all.data() + had, room);
-    if (n < 0) throw_errno("can't read", file);
-    all.resize(had + static_cast<size_t>(n));
-    if (n == 0) break;
-  }
-  if (all.empty()) throw Error(ErrorCode::corrupt_file, str_cat("[hub] can't read ", in_quotes(file.string())));
-  return all;
 }
 
 }  // namespace
@@ -54,15 +41,42 @@ bool has_manifest(const fs::path& folder) {
 }
 
 InstalledModel read_model(const fs::path& folder) {
-  InstalledModel model = read_manifest(read_text(folder / kManifestName), folder);
+  InstalledModel model =
+      read_manifest(read_small_file(folder / kManifestName, {.most_bytes = kMaxManifestBytes}), folder);
   struct stat used {};
   if (::stat((folder / kUsedFile).c_str(), &used) == 0) model.last_used_at = utc_text(used.st_mtime);
+  if (::lstat((folder / kRefusedFile).c_str(), &used) == 0) {
+    try {
+      // The first line is the version that refused it; another one may run it.
+      const std::string text = read_small_file(folder / kRefusedFile, {.most_bytes = kMostReasonBytes + 64});
+      const size_t end = text.find('\n');
+      if (end != std::string::npos && text.substr(0, end) == EMELEX_VERSION) model.refused = text.substr(end + 1);
+    } catch (const Error&) {
+      model.refused.clear();
+    }
+  }
   return model;
+}
+
+void note_refusal(const fs::path& folder, std::string_view reason) {
+  try {
+    std::error_code error;
+    if (reason.empty()) {
+      fs::remove(folder / kRefusedFile, error);
+      return;
+    }
+    DurableFile file(folder / kRefusedFile);
+    file.write(str_cat(EMELEX_VERSION, "\n", reason.substr(0, kMostReasonBytes)));
+    file.commit();
+  } catch (const Error&) {
+    return;  // a model may well lie where one can only read
+  }
 }
 
 void note_use(const fs::path& folder) {
   try {
-    const FileDescriptor file = open_file(folder / kUsedFile, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+    const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK;  // a pipe there must not hold anyone up
+    const FileDescriptor file = open_file(folder / kUsedFile, flags, 0644);
     ::futimens(file.get(), nullptr);
   } catch (const Error&) {
     return;  // a model may well lie where one can only read
@@ -78,6 +92,15 @@ void install_manifest(InstalledModel& model) {
 
 fs::path path_to_load(const InstalledModel& model) {
   return model.path == "." ? model.folder : model.folder / model.path;
+}
+
+void refuse_linked_folder(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_symlink(folder, error)) return;
+  throw Error(ErrorCode::invalid_argument,
+              str_cat("[hub] expected a model's own folder, got ", in_quotes(folder.string()),
+                      ", which is a link to another; remove the link, or choose another "
+                      "name"));
 }
 
 void create_folder(const fs::path& folder) {

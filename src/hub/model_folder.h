@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "emelex/hub.h"
 
@@ -26,6 +27,12 @@ inline std::filesystem::path file_path(const InstalledModel& model, const ModelF
 // Puts down that a model is used now: the time of an empty file in its folder. The manifest is not touched, which other
 // processes may hold. Where the folder can't be written, nothing happens.
 void note_use(const std::filesystem::path& folder);
+
+// Puts down why a model can't be run by this version, or that it can: an empty reason.
+void note_refusal(const std::filesystem::path& folder, std::string_view reason);
+
+// Throws Error(invalid_argument) for a model's folder that is a link: what it leads to is not the registry's to change.
+void refuse_linked_folder(const std::filesystem::path& folder);
 
 // With those above it. Throws Error(io).
 void create_folder(const std::filesystem::path& folder);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -18,12 +19,14 @@ namespace fs = std::filesystem;
 FileDescriptor open_lock(const fs::path& root, const std::string& folder_name) {
   const fs::path folder = root / ".locks";
   std::error_code error;
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder, error)) {
+  fs::create_directories(root, error);
+  // Whoever could open a lock could hold it.
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno == EEXIST) ::chmod(folder.c_str(), 0700);
+  if (!fs::is_directory(fs::symlink_status(folder, error))) {
     throw Error(ErrorCode::io, str_cat("[hub] can't write in ", in_quotes(root.string()), ": ", error.message(),
                                        "; EMELEX_MODELS_DIR names another place"));
   }
-  return open_file(folder / folder_name, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
+  return open_file(folder / folder_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
 // False when someone else has it.
@@ -39,11 +42,16 @@ bool try_flock(int fd, int how, const fs::path& file) {
 }  // namespace
 
 ModelLock::ModelLock(const fs::path& root, const std::string& folder_name, const std::atomic<bool>* cancel,
-                     const std::function<void()>& on_wait)
+                     const std::function<void()>& on_wait, std::chrono::seconds longest_wait)
     : fd_(open_lock(root, folder_name)) {
   constexpr double kSecondsBetweenTries = 0.05;
+  const auto end = std::chrono::steady_clock::now() + longest_wait;
   for (bool waiting = false; !try_flock(fd_.get(), LOCK_EX, root / ".locks" / folder_name); waiting = true) {
     if (!waiting && on_wait) on_wait();
+    if (std::chrono::steady_clock::now() >= end) {
+      throw Error(ErrorCode::io, str_cat("[hub] another process has been at work on ", in_quotes(folder_name),
+                                         " for too long; end that, or try again later"));
+    }
     sleep_unless_cancelled(kSecondsBetweenTries, cancel);
   }
 }

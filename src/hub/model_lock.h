@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,9 +16,10 @@ namespace emelex {
 // process however that ends.
 class ModelLock {
  public:
-  // Waits for whoever has it, calling `on_wait` once. Throws Error(cancelled) or Error(io).
+  // Waits for whoever has it, calling `on_wait` once. Throws Error(cancelled), or Error(io), also when that takes
+  // longer than a pull of a very large model.
   ModelLock(const std::filesystem::path& root, const std::string& folder_name, const std::atomic<bool>* cancel,
-            const std::function<void()>& on_wait);
+            const std::function<void()>& on_wait, std::chrono::seconds longest_wait = std::chrono::hours(12));
 
   // Without waiting: whether it was to be had.
   static bool try_lock(const std::filesystem::path& root, const std::string& folder_name, FileDescriptor* held);

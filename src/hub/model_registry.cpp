@@ -33,7 +33,7 @@ std::string join_quoted(const std::vector<std::string>& names) {
 fs::path default_models_root() {
   const std::string chosen = environment("EMELEX_MODELS_DIR");
   if (!chosen.empty()) return fs::absolute(chosen);
-  const fs::path home = environment("HOME");
+  const fs::path home = home_folder();
 #ifdef __APPLE__
   const fs::path data = home.empty() ? fs::path() : home / "Library" / "Application Support";
 #else
@@ -104,20 +104,14 @@ const InstalledModel* ModelRegistry::find_pulled(std::string_view text,
                                                  const std::vector<InstalledModel>& models) const {
   const auto reference = parse_reference(text);
   if (!reference) return nullptr;
-  const std::string wanted = to_lower(reference->wanted);
   const std::vector<std::string> preferred = preferred_quantizations(quantization_, reference->usual);
   const InstalledModel* best = nullptr;
   auto best_rank = preferred.end();
-  for (const InstalledModel& model : models) {
-    if (to_lower(model.source.repo) != to_lower(reference->repo)) continue;
-    const std::string quantization = quantization_of_file(model.path.filename().string());
-    if (!wanted.empty()) {
-      if (wanted == quantization || wanted == to_lower(model.path.filename().string())) return &model;
-      continue;
-    }
+  for (const InstalledModel* model : pulled_as(text, models)) {
+    const std::string quantization = quantization_of_file(model->path.filename().string());
     const auto rank = std::find(preferred.begin(), preferred.end(), quantization);
     if (best != nullptr && rank >= best_rank) continue;
-    best = &model;
+    best = model;
     best_rank = rank;
   }
   return best;
@@ -159,7 +153,9 @@ ModelInUse ModelRegistry::open(const std::string& name_or_path) const {
 
 bool can_be_pulled(const std::string& text) {
   std::error_code ignored;
-  return parse_reference(text).has_value() && !text.ends_with(".gguf") && !fs::exists(text, ignored);
+  // "folder/model.gguf" is a path that leads nowhere; only an address or a ':' says that a hub is meant.
+  const bool path = text.ends_with(".gguf") && text.find(':') == std::string::npos;
+  return parse_reference(text).has_value() && !path && !fs::exists(text, ignored);
 }
 
 }  // namespace emelex

@@ -22,6 +22,9 @@ bool is_name_part(std::string_view part) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+// What publishers put before a quantization that is theirs: Unsloth's dynamic ones, and those weighted by a matrix.
+constexpr std::array<std::string_view, 2> kMakers = {"ud", "i1"};
+
 template <size_t N>
 bool is_one_of(std::string_view text, const std::array<std::string_view, N>& choices) {
   return std::find(choices.begin(), choices.end(), text) != choices.end();
@@ -76,10 +79,48 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 bool is_quantization(std::string_view text) {
-  if (is_one_of<6>(text, {"f16", "fp16", "bf16", "f32", "fp32", "mxfp4"})) return true;
+  for (const std::string_view maker : kMakers) {
+    if (text.size() > maker.size() && text.starts_with(maker) && text[maker.size()] == '-') {
+      text.remove_prefix(maker.size() + 1);
+    }
+  }
+  if (is_one_of<9>(text, {"f16", "fp16", "bf16", "f32", "fp32", "mxfp4", "mxfp4_moe", "nvfp4", "i2_s"})) return true;
   if (text.starts_with('i') || text.starts_with('t')) text.remove_prefix(1);
-  return text.size() > 3 && text[0] == 'q' && is_digit(text[1]) && text[2] == '_' &&
-         std::all_of(text.begin() + 3, text.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; });
+  if (text.size() < 2 || text[0] != 'q' || !is_digit(text[1])) return false;
+  return text.size() == 2 ||
+         (text.size() > 3 && text[2] == '_' &&
+          std::all_of(text.begin() + 3, text.end(), [](char c) { return is_letter_or_digit(c) || c == '_'; }));
+}
+
+NameParts split_quantization(std::string_view stem) {
+  constexpr std::string_view kBetween = ".- ";
+  NameParts parts{std::string(stem), ""};
+  for (size_t end = stem.size(); end > 0;) {
+    const size_t before = stem.find_last_of(kBetween, end - 1);
+    if (before == std::string_view::npos || before == 0) break;
+    const std::string_view word = stem.substr(before + 1, end - before - 1);
+    if (!is_quantization(word)) {
+      end = before;
+      continue;
+    }
+    // Who made it, and with which weighting, belongs to the quantization: "ud-q4_k_xl" is another file than "q4_k_xl".
+    size_t begin = before;
+    const size_t maker = stem.find_last_of(kBetween, before - 1);
+    const std::string_view name = stem.substr(maker == std::string_view::npos ? 0 : maker + 1,
+                                              before - (maker == std::string_view::npos ? 0 : maker + 1));
+    const bool made = maker != std::string_view::npos && maker > 0 &&
+                      std::find(kMakers.begin(), kMakers.end(), name) != kMakers.end();
+    if (made) begin = maker;
+    parts.quantization = made ? std::string(name) + "-" + std::string(word) : std::string(word);
+    parts.base = stem.substr(0, begin);
+    std::string_view rest = stem.substr(end);
+    for (const std::string_view noise : {"imat", "imatrix"}) {
+      if (rest.size() == noise.size() + 1 && rest.substr(1) == noise) rest = {};
+    }
+    parts.base += rest;
+    break;
+  }
+  return parts;
 }
 
 std::string_view without_part_number(std::string_view stem) {
@@ -116,6 +157,14 @@ void check_model_name(std::string_view name) {
   }
 }
 
+void check_new_name(std::string_view name) {
+  check_model_name(name);
+  if (name != kDefaultFile) return;
+  throw Error(ErrorCode::invalid_argument,
+              "[hub] expected a name of its own, got 'default', which stands for the model "
+              "that 'emelex default' chose; choose another name");
+}
+
 std::string derive_model_name(const std::filesystem::path& file, std::string_view quantization) {
   std::string stem = to_lower(file.filename().string());
   remove_suffix(&stem, ".gguf");
@@ -123,10 +172,9 @@ std::string derive_model_name(const std::filesystem::path& file, std::string_vie
   remove_suffix(&stem, "-gguf");
 
   std::string type(quantization);
-  const size_t dot = stem.find_last_of(".-");
-  if (dot != std::string::npos && dot > 0 && is_quantization(stem.substr(dot + 1))) {
-    type = stem.substr(dot + 1);
-    stem.resize(dot);
+  if (NameParts parts = split_quantization(stem); !parts.quantization.empty()) {
+    type = std::move(parts.quantization);
+    stem = std::move(parts.base);
   }
   remove_suffix(&stem, "-gguf");
 
@@ -134,6 +182,7 @@ std::string derive_model_name(const std::filesystem::path& file, std::string_vie
   std::string name = name_part(stem).substr(0, kMaxNameLength - type.size() - 1);
   name = name_part(name);  // again: the cut may have left a '-' at the end
   if (name.empty()) name = "model";
+  if (type.empty() && name == kDefaultFile) name += "-model";
   return type.empty() ? name : name + ":" + type;
 }
 

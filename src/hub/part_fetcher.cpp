@@ -11,6 +11,7 @@ namespace emelex {
 namespace {
 
 constexpr int kMaxRedirects = 8;
+constexpr int64_t kLeastProgress = 4096;   // bytes of one answer; a server that gives one a time would never end
 constexpr int kIgnoredRangesBelieved = 3;  // then the server has no ranges
 
 // Ends a transfer that has brought what was wanted.
@@ -34,7 +35,8 @@ class PartFetcher::Body {
       const int64_t room = std::min<int64_t>(file.end(task_.part) - position, static_cast<int64_t>(bytes.size()));
       if (room > 0 && offset_ == position) {
         file.write(task_.part, bytes.subspan(0, static_cast<size_t>(room)));
-        got_bytes_ = true;
+        got_ += room;
+        got_bytes_ = got_ >= kLeastProgress;
         bytes = bytes.subspan(static_cast<size_t>(room));
         offset_ += room;
       }
@@ -51,6 +53,7 @@ class PartFetcher::Body {
   PartTask& task_;
   int64_t offset_;
   bool whole_;
+  int64_t got_ = 0;
   bool& got_bytes_;
 };
 

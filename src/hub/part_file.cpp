@@ -1,20 +1,24 @@
 #include "hub/part_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <sstream>
 
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 
 namespace emelex {
 namespace {
 
-constexpr int64_t kSaveEvery = int64_t{4} << 20;  // bytes of a part that a kill may lose
+constexpr int64_t kSaveEvery = int64_t{4} << 20;       // bytes of a part that a kill may lose
+constexpr int64_t kMostPartBytes = int64_t{1} << 40;   // far from overflow; no file is larger than four of them
+constexpr int64_t kMostParts = int64_t{1} << 22;       // each takes 16 bytes of memory
+constexpr size_t kMostStateBytes = size_t{256} << 20;  // a line for each 4 MB of a large file, over many runs
 
 void write_all(int fd, std::string_view text, const std::filesystem::path& file) {
   // In one call: other threads append as well. Of a few bytes some alone are written only where the disk is full.
@@ -29,7 +33,30 @@ bool parse_header(const std::string& line, const std::string& key, int64_t size,
   std::string magic, version, found_key, end;
   int64_t found_size = -1;
   if (!(text >> magic >> version >> found_key >> found_size >> *part_bytes >> end)) return false;
-  return magic == "emelex" && version == "1" && found_key == key && found_size == size && *part_bytes > 0 && end == ".";
+  const bool possible = *part_bytes > 0 && *part_bytes <= kMostPartBytes && size / *part_bytes <= kMostParts;
+  return magic == "emelex" && version == "1" && found_key == key && found_size == size && possible && end == ".";
+}
+
+// The names can be foreseen, so another user who may write there could have put a link to a file of ours in their
+// place: what is not a file of this folder alone is removed, and made anew.
+FileDescriptor open_own(const std::filesystem::path& file, int flags) {
+  for (;;) {
+    struct stat status {};
+    if (::lstat(file.c_str(), &status) == 0) {
+      const bool own = S_ISREG(status.st_mode) && status.st_nlink == 1 && status.st_uid == ::geteuid();
+      if (!own && ::unlink(file.c_str()) != 0) throw_errno("can't replace", file);
+      if (own) {
+        FileDescriptor fd = open_file(file, flags | O_NOFOLLOW | O_NONBLOCK);
+        struct stat opened {};
+        const bool same = ::fstat(fd.get(), &opened) == 0 && opened.st_ino == status.st_ino && opened.st_nlink == 1;
+        if (same) return fd;
+        continue;
+      }
+    }
+    const int fd = ::open(file.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd >= 0) return FileDescriptor(fd);
+    if (errno != EEXIST && errno != EINTR) throw_errno("can't create", file);
+  }
 }
 
 }  // namespace
@@ -40,9 +67,9 @@ PartFile::PartFile(const std::filesystem::path& folder, const std::string& stem,
       state_path_(folder / (stem + ".state")),
       key_(key),
       size_(size),
-      part_bytes_(part_bytes),
-      part_(open_file(part_path_, O_RDWR | O_CREAT | O_NOFOLLOW, 0644)),
-      state_(open_file(state_path_, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0644)) {
+      part_bytes_(std::clamp(part_bytes, std::max(size / kMostParts, int64_t{1}), kMostPartBytes)),
+      part_(open_own(part_path_, O_RDWR)),
+      state_(open_own(state_path_, O_RDWR | O_APPEND)) {
   if (!resume()) start_state();
 }
 
@@ -58,7 +85,12 @@ void PartFile::start_state() {
 }
 
 bool PartFile::resume() {
-  std::ifstream state(state_path_);
+  std::istringstream state;
+  try {
+    state.str(read_small_file(state_path_, {.most_bytes = kMostStateBytes}));
+  } catch (const Error&) {
+    return false;
+  }
   std::string line;
   int64_t part_bytes = 0;
   if (!std::getline(state, line) || !parse_header(line, key_, size_, &part_bytes)) return false;

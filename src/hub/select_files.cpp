@@ -33,12 +33,15 @@ constexpr std::array<std::string_view, 14> kFolderFiles = {"config.json",
                                                            "chat_template.json",
                                                            "tekken.json"};
 
+constexpr std::string_view kBetween = "-. /";  // between the words of a name
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_weights_gguf(const RemoteFile& file) {
   const std::string name = to_lower(base_name(file.path));
   // Projectors of images and importance matrices come as GGUF, too.
-  return name.ends_with(".gguf") && !name.starts_with("mmproj") && name.find("imatrix") == std::string::npos;
+  return name.ends_with(".gguf") && name.find("mmproj") == std::string::npos &&
+         name.find("imatrix") == std::string::npos;
 }
 
 // Names, with those of a file in parts as one: path without the part's number → its files.
@@ -57,23 +60,96 @@ Models gguf_models(const RepoInfo& info) {
   return models;
 }
 
-std::vector<const Models::value_type*> that_fit(const Models& models, const std::string& wanted) {
-  std::vector<const Models::value_type*> fitting;
-  const std::string lower = to_lower(wanted);
-  for (const auto& model : models) {
-    const std::string name = to_lower(base_name(model.first));
-    const std::string first = to_lower(base_name(model.second.front().path));
-    if (name == lower || first == lower) return {&model};  // a whole name wins
-    if (quantization_of_file(model.second.front().path) == lower) fitting.push_back(&model);
+std::string stem_of(const Models::value_type& model) { return to_lower(base_name(model.first)); }
+
+// What tells a model's name from those of the others, without the words that all begin with: of "Step-Balanced" and
+// "Step-Compact" it is "balanced" and "compact".
+std::string label_of(const Models& models, const Models::value_type& model) {
+  const std::string stem = stem_of(model);
+  size_t common = 0;
+  for (size_t end = stem.find_first_of(kBetween); end != std::string::npos;
+       end = stem.find_first_of(kBetween, end + 1)) {
+    const std::string_view head = std::string_view(stem).substr(0, end + 1);
+    const bool all = std::all_of(models.begin(), models.end(),
+                                 [head](const auto& other) { return stem_of(other).starts_with(head); });
+    if (!all) break;
+    common = end + 1;
   }
-  return fitting;
+  return common < stem.size() ? stem.substr(common) : stem;
+}
+
+// How a user names one model among those of a repository: by its quantization where no other has that, else by what
+// tells the names apart. Empty for one that is alone and does not say its quantization.
+std::string tag_of(const Models& models, const Models::value_type& model) {
+  const std::string quantization = quantization_of_file(model.second.front().path);
+  const auto same = std::count_if(models.begin(), models.end(), [&](const auto& other) {
+    return quantization_of_file(other.second.front().path) == quantization;
+  });
+  if (same == 1 && (!quantization.empty() || models.size() == 1)) return quantization;
+  const std::string label = label_of(models, model);
+  const bool unique = std::count_if(models.begin(), models.end(),
+                                    [&](const auto& other) { return label_of(models, other) == label; }) == 1;
+  return unique ? label : to_lower(model.first);
+}
+
+// Whether `wanted` stands in `text` between separators or its ends.
+bool has_words(std::string_view text, std::string_view wanted, std::string_view between) {
+  for (size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + 1)) {
+    const size_t end = at + wanted.size();
+    const bool begins = at == 0 || between.find(text[at - 1]) != std::string_view::npos;
+    const bool ends = end == text.size() || between.find(text[end]) != std::string_view::npos;
+    if (begins && ends) return true;
+  }
+  return false;
+}
+
+bool is_named(const Models::value_type& model, const std::string& wanted) {
+  const std::string path = to_lower(model.first);
+  const std::string first = to_lower(model.second.front().path);
+  return wanted == path || wanted == base_name(path) || wanted == first || wanted == base_name(first);
+}
+
+using Fitting = std::vector<const Models::value_type*>;
+
+template <class Test>
+Fitting fitting_where(const Models& models, const Test& test) {
+  Fitting fitting;
+  for (const auto& model : models) {
+    if (test(model)) fitting.push_back(&model);
+  }
+  if (fitting.size() <= 1) return fitting;
+  // Folders hold variants of what the repository itself holds.
+  Fitting at_root;
+  for (const auto* model : fitting) {
+    if (model->first.find('/') == std::string::npos) at_root.push_back(model);
+  }
+  return at_root.size() == 1 ? at_root : fitting;
+}
+
+// A whole name wins over a quantization or label, and that over a part of a name: "Q4_K_XL" means "UD-Q4_K_XL" only
+// where there is no other. `loosely`: "mxfp4" may also mean "MXFP4_MOE".
+Fitting that_fit(const Models& models, const std::string& wanted, bool loosely) {
+  const std::string lower = to_lower(wanted);
+  Fitting fitting = fitting_where(models, [&](const auto& model) { return is_named(model, lower); });
+  if (!fitting.empty()) return fitting;
+  fitting = fitting_where(models, [&](const auto& model) {
+    return quantization_of_file(model.second.front().path) == lower ||
+           (models.size() > 1 && label_of(models, model) == lower);
+  });
+  if (!fitting.empty()) return fitting;
+  fitting = fitting_where(models, [&](const auto& model) { return has_words(to_lower(model.first), lower, kBetween); });
+  if (!fitting.empty() || !loosely || lower.find('_') != std::string::npos) return fitting;
+  const std::string wider = str_cat(kBetween, "_");
+  return fitting_where(models, [&](const auto& model) { return has_words(to_lower(model.first), lower, wider); });
 }
 
 std::string choices(const Models& models) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyz0123456789-_.+/";
   std::set<std::string> names;
-  for (const auto& [name, files] : models) {
-    const std::string quantization = quantization_of_file(files.front().path);
-    names.insert(quantization.empty() ? in_quotes(base_name(files.front().path)) : quantization);
+  for (const auto& model : models) {
+    const std::string tag = tag_of(models, model);
+    const bool plain = !tag.empty() && tag.find_first_not_of(kPlain) == std::string::npos;
+    names.insert(plain ? tag : in_quotes(tag.empty() ? base_name(model.second.front().path) : tag));
   }
   std::string text;
   size_t n = 0;
@@ -85,7 +161,7 @@ std::string choices(const Models& models) {
 }
 
 [[noreturn]] void nothing_chosen(const RepoInfo& info, const Models& models, const std::string& wanted,
-                                 const std::vector<const Models::value_type*>& fitting) {
+                                 const Fitting& fitting) {
   std::string what = "expected one of its quantizations, got none";
   if (!wanted.empty()) what = str_cat("it has no ", in_quotes(wanted));
   std::string has = choices(models);
@@ -102,24 +178,26 @@ std::string choices(const Models& models) {
 
 Selection select_gguf(const RepoInfo& info, const Models& models, const std::string& wanted,
                       const std::vector<std::string>& preferred) {
-  std::vector<const Models::value_type*> fitting;
+  Fitting fitting;
   if (!wanted.empty()) {
-    fitting = that_fit(models, wanted);
+    fitting = that_fit(models, wanted, true);
   } else if (models.size() == 1) {
     fitting = {&*models.begin()};
   } else {
     for (const std::string& name : preferred) {
-      if (fitting.size() != 1) fitting = that_fit(models, name);
+      if (fitting.size() != 1) fitting = that_fit(models, name, false);
     }
   }
   if (fitting.size() != 1) nothing_chosen(info, models, wanted, fitting);
-  const auto& files = fitting.front()->second;
-  return {files, quantization_of_file(files.front().path), false};
+  return {fitting.front()->second, tag_of(models, *fitting.front()), false};
 }
 
 bool belongs_to_folder(const RemoteFile& file, bool has_model_files) {
   const std::string& path = file.path;
-  if (path.find('/') != std::string::npos) return false;
+  const size_t slash = path.find('/');
+  if (slash != std::string::npos) {
+    return path.substr(0, slash) == kTemplatesFolder && path.ends_with(".jinja") && path.rfind('/') == slash;
+  }
   // Some repositories hold the same weights twice, the second time in their publisher's own layout.
   if (path.ends_with(".safetensors")) return !has_model_files || path.starts_with("model");
   return is_folder_file(path);
@@ -176,9 +254,10 @@ std::string quantization_of_file(const std::string& path) {
   std::string stem = to_lower(base_name(path));
   if (stem.ends_with(".gguf")) stem.resize(stem.size() - 5);
   stem = std::string(without_part_number(stem));
-  const size_t mark = stem.find_last_of(".-");
-  const std::string last = mark == std::string::npos ? "" : stem.substr(mark + 1);
-  return is_quantization(last) ? last : "";
+  std::string quantization = split_quantization(stem).quantization;
+  if (!quantization.empty() || path.find('/') == std::string::npos) return quantization;
+  const std::string folder = to_lower(base_name(path.substr(0, path.rfind('/'))));
+  return is_quantization(folder) ? folder : "";
 }
 
 Selection select_files(const RepoInfo& info, const std::string& wanted, const std::string& include,
@@ -214,7 +293,8 @@ void check_remote_path(const std::string& path, const std::string& repo) {
     good = !part.empty() && part.front() != '.' && part.size() <= kMaxPartBytes;
     begin = end + 1;
   }
-  if (good && to_lower(path) != kManifestName) return;
+  // Neither our manifest nor a folder of its name, which would keep it from being written.
+  if (good && to_lower(path.substr(0, path.find('/'))) != kManifestName) return;
   throw Error(ErrorCode::network, str_cat("[hub] ", in_quotes(repo), " names a file that can't be trusted: ",
                                           in_quotes(std::string_view(path).substr(0, 200))));
 }

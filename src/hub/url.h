@@ -12,6 +12,10 @@ std::string origin_of(const std::string& url);
 // from https to http.
 std::string follow_redirect(const std::string& base, const std::string& location);
 
+// An address as a message may show it: without user, password, query and fragment, and of a bearable length. What is no
+// address is treated the same.
+std::string public_url(std::string_view url);
+
 // A path for a URL: all but letters, digits, '/' and "-._~" as %XX.
 std::string encode_path(std::string_view path);
 

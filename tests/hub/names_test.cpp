@@ -12,6 +12,10 @@ TEST_CASE("a name is made from the file's name") {
   CHECK(derive_model_name("Qwen2.5-0.5B-GGUF.gguf", "Q8_0") == "qwen2.5-0.5b:q8_0");
   CHECK(derive_model_name("big-F16-00001-of-00003.gguf", "") == "big:f16");
   CHECK(derive_model_name("model.gguf", "") == "model");
+  CHECK(derive_model_name("Qwen3-4B-UD-Q4_K_XL.gguf", "") == "qwen3-4b:ud-q4_k_xl");
+  CHECK(derive_model_name("X.i1-Q4_K_M.gguf", "") == "x:i1-q4_k_m");
+  CHECK(derive_model_name("l-Q4_K_M-imat.gguf", "") == "l:q4_k_m");
+  CHECK(derive_model_name("default.gguf", "") == "default-model");
 }
 
 TEST_CASE("whatever the file is called, the name made from it is a valid one") {
@@ -38,6 +42,12 @@ TEST_CASE("hostile names are refused") {
   }
   CHECK_THROWS_AS(check_model_name(std::string(129, 'a')), Error);
   CHECK_THROWS_AS(check_model_name(std::string_view("a\0b", 3)), Error);
+}
+
+TEST_CASE("a new model can't have the name that stands for the chosen one") {
+  CHECK_THROWS_AS(check_new_name("default"), Error);
+  CHECK_NOTHROW(check_new_name("default:q4_0"));
+  CHECK_NOTHROW(check_model_name("default"));  // one that is there already is still found
 }
 
 TEST_CASE("a name's folder is safe on every system and belongs to it alone") {

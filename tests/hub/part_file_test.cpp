@@ -1,6 +1,7 @@
 #include "hub/part_file.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <sstream>
@@ -118,10 +119,42 @@ TEST_CASE("a file that was forgotten is fetched from its beginning") {
   CHECK(open_parts(folder).received() == 0);
 }
 
-TEST_CASE("links where unfinished files should be are not followed") {
+TEST_CASE("links where unfinished files should be are not followed, but make way") {
   const TemporaryFolder folder;
-  const fs::path victim = folder.file("victim", "precious");
-  fs::create_symlink(victim, folder.path() / "x.part");
-  expect_error(ErrorCode::io, {"x.part"}, [&] { open_parts(folder); });
-  CHECK(content(victim) == "precious");
+  const fs::path victim = folder.file("victim", std::string(25, 'p'));
+  for (const char* name : {"x.part", "x.state"}) {
+    for (const bool hard : {false, true}) {
+      CAPTURE(name);
+      CAPTURE(hard);
+      fs::remove(folder.path() / "x.part");
+      fs::remove(folder.path() / "x.state");
+      if (hard) {
+        fs::create_hard_link(victim, folder.path() / name);
+      } else {
+        fs::create_symlink(victim, folder.path() / name);
+      }
+      PartFile file = open_parts(folder);
+      file.write(0, bytes_of("abcdefghij"));
+      file.save(0);
+      CHECK(content(victim) == std::string(25, 'p'));
+    }
+  }
+}
+
+TEST_CASE("a state that claims parts beyond any file begins anew") {
+  for (const char* part_bytes : {"9223372036854775807", "9223372036854775800", "1099511627777", "0", "-5"}) {
+    CAPTURE(part_bytes);
+    const TemporaryFolder folder;
+    { open_parts(folder).write(0, bytes_of("abcdefghij")); }
+    std::ofstream(folder.path() / "x.state") << "emelex 1 key 25 " << part_bytes << " .\n0 5.\n";
+    const PartFile file = open_parts(folder);
+    CHECK(file.received() == 0);
+    CHECK(file.n_parts() == 3);
+  }
+}
+
+TEST_CASE("a pipe in the place of an unfinished file holds nobody up") {
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder.path() / "x.state").c_str(), 0600) == 0);
+  CHECK(open_parts(folder).received() == 0);
 }

@@ -15,6 +15,7 @@ from terminal import Terminal
 REPO = "org/Tiny-Model-GGUF"
 NAME = "tiny-model:q4_k_m"
 FILE = "Tiny-Model-Q4_K_M.gguf"
+HEADER = Fault("cut", at=1.0)  # the first answer, which is the header: nothing happens to it
 
 
 class Pull(HubCase):
@@ -256,7 +257,7 @@ class Interrupted(HubCase):
         self.fail("the pull did not begin")
 
     def test_a_killed_pull_goes_on_where_it_was(self):
-        self.hub.faults = Listed(Fault("stall", at=0.5, wait=60, times=1), Fault("stall", at=0.1, wait=60, times=1))
+        self.hub.faults = Listed(HEADER, Fault("stall", at=0.5, wait=60, times=1), Fault("stall", at=0.1, wait=60, times=1))
         process = self.start_pull()
         self.wait_for_parts(5)
         process.kill()
@@ -283,7 +284,7 @@ class Interrupted(HubCase):
         self.assertLessEqual(sum(answer.sent for answer in self.hub.answers if answer.fault != "stall"), self.size)
 
     def test_ctrl_c_ends_it_and_a_second_pull_ends_well(self):
-        self.hub.faults = Listed(Fault("stall", at=0.5, wait=30, times=1))
+        self.hub.faults = Listed(HEADER, Fault("stall", at=0.5, wait=30, times=1))
         terminal = Terminal([EMELEX, "pull", REPO, "--part-size", "0.1"], self.env)
         terminal.expect(" of 3.0 MB")
         self.wait_for_parts(5)
@@ -296,7 +297,7 @@ class Interrupted(HubCase):
         self.check_verifies(NAME)
 
     def test_gc_leaves_a_pull_alone_and_removes_what_one_left(self):
-        self.hub.faults = Listed(Fault("stall", at=0.5, wait=60, times=1))
+        self.hub.faults = Listed(HEADER, Fault("stall", at=0.5, wait=60, times=1))
         process = self.start_pull()
         self.wait_for_parts(3)
         self.assertEqual(json.loads(self.emelex("gc", "--json").stdout)["busy"], ["tiny-model+q4_k_m"])

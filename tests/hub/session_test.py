@@ -112,7 +112,7 @@ class Session(HubCase):
         self.assertEqual(code, 0)
         self.assertIn("it is fetched again", screen)
         self.assertEqual(self.type("verify", NAME), (0, "example:q8_0: 24.0 MB as they were"))
-        self.assertEqual(self.type("rm", NAME), (0, "emelex: removed example:q8_0, 24.0 MB are free again"))
+        self.assertEqual(self.type("rm", NAME), (0, "emelex: removed example:q8_0, freed 24.0 MB"))
         self.assertIn("emelex: no models in ", self.type("list")[1])
 
     def test_a_session_looks_as_it_should(self):

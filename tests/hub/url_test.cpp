@@ -36,3 +36,23 @@ TEST_CASE("ETags are compared without their quotes") {
   CHECK(plain_etag("abc") == "abc");
   CHECK(plain_etag("\"").size() == 1);
 }
+
+TEST_CASE("an address is shown without what may be secret") {
+  CHECK(public_url("https://user:secret@hub.example:8443/a/b?token=x#y") == "https://hub.example:8443/a/b");
+  CHECK(public_url("https://secret@hub.example") == "https://hub.example");
+  CHECK(public_url("http://user:se/cr@et@hub.example/a") == "http://hub.example/a");
+  CHECK(public_url("/relative?X-Amz-Signature=x") == "/relative");
+  CHECK(public_url("https://hub.example/a@b") == "https://hub.example/a@b");
+  CHECK(public_url("user:secret@hub.example").find("secret") == std::string::npos);
+  CHECK(public_url("http://h/" + std::string(100'000, 'x')).size() < 300);
+  for (const char* url : {"ftp://user:secret@hub/?sig=hidden", "http://user:secret@ho st/?sig=hidden"}) {
+    try {
+      origin_of(url);
+      FAIL("no Error was thrown");
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      CHECK(text.find("secret") == std::string::npos);
+      CHECK(text.find("hidden") == std::string::npos);
+    }
+  }
+}
