@@ -100,7 +100,7 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
                                          {"kernels", model.kernels},
                                          {"threads", model.threads}}},
                                        {"tests", tests}};
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 
 std::string bench_csv(const BenchReport& report, const BuildInfo& build) {

@@ -52,7 +52,7 @@ class Chat {
   }
 
   int run() {
-    write_stderr(str_cat(engine_.info().name, ": /help shows what you can type, Ctrl-D leaves\n"));
+    write_stderr(str_cat(one_line(engine_.info().name), ": /help shows what you can type, Ctrl-D leaves\n"));
     while (const auto message = read_message()) {
       if (message->starts_with('/')) {
         if (!command(*message)) break;
@@ -60,7 +60,7 @@ class Chat {
       }
       const std::string text = without_quotes(*message);
       if (text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
-      if (!answer(text)) break;
+      if (!answer(text) || must_end()) break;
     }
     return kDone;
   }
@@ -79,7 +79,7 @@ class Chat {
           write_stderr("\n");
           return std::nullopt;
         case LineReader::Result::interrupt:
-          if (leaving) return std::nullopt;
+          if (leaving || must_end()) return std::nullopt;
           leaving = true;
           message.clear();
           write_stderr("Ctrl-C again, Ctrl-D or /exit leaves\n");

@@ -1,25 +1,34 @@
 #include "cli/conversation_file.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/durable_file.h"
+#include "base/small_file.h"
 #include "base/strings.h"
-#include "cli/input.h"
+#include "cli/signal.h"
 #include "emelex/error.h"
 
 namespace emelex::cli {
+namespace {
+
+std::string read_conversation(const std::string& file) {
+  constexpr size_t kMostBytes = size_t{64} << 20;  // far more than any context holds
+  return read_small_file(file, {.most_bytes = kMostBytes, .cancel = &interrupt_flag()});
+}
+
+}  // namespace
 
 void save_conversation(const std::string& file, const std::vector<Message>& messages) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const Message& message : messages) json.push_back({{"role", message.role}, {"content", message.content}});
-  std::ofstream output(file, std::ios::binary | std::ios::trunc);
-  output << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-  output.close();
-  if (!output) throw Error(ErrorCode::io, str_cat("[chat] can't write '", file, "'"));
+  // What people ask a model is theirs alone.
+  DurableFile output(file, {.mode = 0600, .keep_mode = false});
+  output.write(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  output.commit();
 }
 
 std::vector<Message> load_conversation(const std::string& file) {
-  const auto json = nlohmann::json::parse(read_text_file(file), nullptr, false);
+  const auto json = nlohmann::json::parse(read_conversation(file), nullptr, false);
   const auto refuse = [&file](const std::string& problem) {
     throw Error(ErrorCode::invalid_argument, str_cat("[chat] '", file, "': ", problem));
   };

@@ -67,6 +67,29 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
+std::string ascii_escapes(std::string json) {
+  const auto needs_it = [&json](size_t i, int length) {
+    return json[i] == 0x7F ||
+           (length > 1 && acts_on_terminals(std::string_view(json).substr(i, static_cast<size_t>(length))));
+  };
+  std::string text;
+  for (size_t i = 0; i < json.size();) {
+    const int length = std::max(1, utf8_length(std::string_view(json).substr(i)));
+    if (!needs_it(i, length)) {
+      text.append(json, i, static_cast<size_t>(length));
+    } else {
+      unsigned code = length == 1 ? 0x7F : static_cast<unsigned char>(json[i]) & (length == 2 ? 0x1FU : 0x0FU);
+      for (int k = 1; k < length; ++k)
+        code = code << 6 | (static_cast<unsigned char>(json[i + static_cast<size_t>(k)]) & 0x3FU);
+      char escape[16];
+      std::snprintf(escape, sizeof(escape), "\\u%04x", code);
+      text += escape;
+    }
+    i += static_cast<size_t>(length);
+  }
+  return text;
+}
+
 int utf8_length(std::string_view text) {
   const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
   if (text.empty()) return 0;
@@ -108,10 +131,16 @@ std::string escape_bytes(std::string_view bytes) {
 }
 
 std::string printable_lines(std::string_view text) {
+  // Marks say how neighbours are to be written, and Arabic and Hebrew text has them; unlike overrides they turn
+  // nothing.
+  constexpr std::string_view kMarks[] = {"\xD8\x9C", "\xE2\x80\x8E", "\xE2\x80\x8F"};
   std::string lines;
   while (!text.empty()) {
-    const bool kept = text[0] == '\n' || text[0] == '\t';
-    const int length = kept ? 1 : printable_length(text);
+    if (text.starts_with("\r\n")) text.remove_prefix(1);
+    int length = text[0] == '\n' || text[0] == '\t' ? 1 : printable_length(text);
+    for (const std::string_view mark : kMarks) {
+      if (text.starts_with(mark)) length = static_cast<int>(mark.size());
+    }
     lines += length == 0 ? escaped_byte(text[0]) : std::string(text.substr(0, static_cast<size_t>(length)));
     text.remove_prefix(static_cast<size_t>(std::max(length, 1)));
   }

@@ -22,8 +22,13 @@ std::string one_line(std::string_view text);
 // `bytes` in quotes, with what is not printable UTF-8 as an escape: "\n", "\xe2". Nothing is lost.
 std::string escape_bytes(std::string_view bytes);
 
-// `text` with its lines and tabs, for a terminal: all else that is not printable is an escape as above.
+// `text` with its lines and tabs, for a terminal: all else that is not printable is an escape as above. The ends of
+// Windows' lines become plain ones.
 std::string printable_lines(std::string_view text);
+
+// JSON text with the characters that a terminal acts upon as ASCII escapes, "\u009b", as JSON has them: so that it may
+// be shown anywhere and still reads as the same. (ASCII's own control characters are escapes already.)
+std::string ascii_escapes(std::string json);
 
 // The length of the valid UTF-8 character at the beginning of `text`, or 0 when there is none.
 int utf8_length(std::string_view text);

@@ -9,6 +9,7 @@
 #include "cli/model.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/signal.h"
 #include "config/configuration.h"
 #include "emelex/hub.h"
 
@@ -21,7 +22,10 @@ struct ImportFlags {
 };
 
 int import(const ImportFlags& flags) {
-  const InstalledModel model = open_registry(read_configuration().settings).import_file(flags.path, flags.options);
+  watch_interrupts();
+  ImportOptions options = flags.options;
+  options.cancel = &interrupt_flag();
+  const InstalledModel model = open_registry(read_configuration().settings).import_file(flags.path, options);
   standard_output().write(model.name + "\n");
   report_note(str_cat(flags.options.copy ? "copied " : "registered ", human_bytes(model.size), "; try it: emelex run ",
                       model.name));

@@ -12,6 +12,10 @@
 namespace emelex::cli {
 namespace {
 
+// More than any context holds; what has no end, such as /dev/zero, must not take all memory. Pipes are read: a shell's
+// <(command) is one.
+constexpr size_t kMostBytes = size_t{1} << 30;
+
 std::string read_all(int fd, const std::string& name) {
   std::string text;
   char buffer[1 << 16];
@@ -19,6 +23,9 @@ std::string read_all(int fd, const std::string& name) {
     const ssize_t n = ::read(fd, buffer, sizeof(buffer));
     if (n > 0) {
       text.append(buffer, static_cast<size_t>(n));
+      if (text.size() > kMostBytes) {
+        throw Error(ErrorCode::invalid_argument, "[input] expected at most 1 GB of text, got more from " + name);
+      }
     } else if (n == 0) {
       return text;
     } else if (errno != EINTR) {

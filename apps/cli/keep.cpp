@@ -13,6 +13,7 @@
 #include "cli/signal.h"
 #include "config/configuration.h"
 #include "emelex/hub.h"
+#include "tools/check_model.h"
 
 namespace emelex::cli {
 namespace {
@@ -26,19 +27,29 @@ struct KeepFlags {
 };
 
 void write_json(const Json& json) {
-  standard_output().write(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  standard_output().write(ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n");
 }
 
 int remove(const KeepFlags& flags) {
   const ModelRegistry registry = open_registry(read_configuration().settings);
   Json removed = Json::array();
   for (const std::string& name : flags.models) {
-    const int64_t bytes = registry.remove(name);
-    removed.push_back({{"name", name}, {"bytes", bytes}});
-    if (!flags.json) report_note(str_cat("removed ", name, ", ", human_bytes(bytes), " are free again"));
+    const RemovedModel model = registry.remove(name);
+    removed.push_back({{"name", model.name}, {"bytes", model.bytes}});
+    if (!flags.json) report_note(str_cat("removed ", model.name, ", freed ", human_bytes(model.bytes)));
   }
   if (flags.json) write_json(removed);
   return kDone;
+}
+
+// Why a model whose files are as they were can't be run all the same; empty: it can.
+std::string why_refused(const InstalledModel& model) {
+  try {
+    check_model(model.path == "." ? model.folder : model.folder / model.path);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 int verify(const KeepFlags& flags) {
@@ -55,7 +66,10 @@ int verify(const KeepFlags& flags) {
   }
   Json results = Json::array();
   for (const InstalledModel& model : models) {
-    const VerifyReport report = registry.verify(model, {flags.deep, &interrupt_flag()});
+    VerifyReport report = registry.verify(model, {flags.deep, &interrupt_flag()});
+    const std::string refused = report.problems.empty() ? why_refused(model) : "";
+    if (report.problems.empty()) registry.note_refusal(model, refused);
+    if (!refused.empty()) report.problems.push_back(str_cat("its files are as they were, and can't be run: ", refused));
     results.push_back({{"name", model.name}, {"bytes", report.bytes}, {"problems", report.problems}});
     if (flags.deep) results.back()["tensors"] = report.tensors;
     for (const std::string& problem : report.problems) report_error(str_cat(model.name, ": ", problem));
@@ -78,7 +92,7 @@ int collect_garbage(const KeepFlags& flags) {
   }
   for (const std::string& what : report.removed) standard_output().write(str_cat("removed ", one_line(what), "\n"));
   for (const std::string& what : report.busy) report_note(str_cat(what, " is being pulled; left alone"));
-  report_note(str_cat(human_bytes(report.bytes), " are free again"));
+  report_note(str_cat("freed ", human_bytes(report.bytes)));
   return kDone;
 }
 
@@ -115,7 +129,8 @@ void add_keep_commands(Command& program, Action& action) {
   Command check = add_command(program, action, "verify", "Compare models with their SHA-256", flags, &verify);
   check.add_flag("--deep", flags->deep, "Look into every tensor as well: a value that is no number is damage");
   check.add_option("MODEL", flags->models, "Names that 'emelex list' shows [all]");
-  Command gc = add_command(program, action, "gc", "Remove unfinished downloads", flags, &collect_garbage);
+  Command gc = add_command(program, action, "gc", "Remove unfinished downloads and other files that a killed emelex left",
+                           flags, &collect_garbage);
   for (Command command : {rm, check, gc}) command.add_flag("--json", flags->json, "Print JSON");
   Command chosen = add_command(program, action, "default", "Show or choose the model that is meant where none is named",
                                flags, &choose_default);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <langinfo.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <clocale>
@@ -16,6 +17,7 @@ namespace emelex::cli {
 namespace {
 
 constexpr int kHistoryLines = 1000;
+constexpr off_t kMostHistoryBytes = off_t{64} << 20;
 
 // libedit drops what the locale calls invalid, and a terminal without a locale still sends UTF-8.
 void choose_utf8_locale() {
@@ -28,6 +30,7 @@ void choose_utf8_locale() {
 std::string make_history_file() {
   namespace fs = std::filesystem;
   const char* home = std::getenv("HOME");
+  if (home != nullptr && home[0] != '/') home = nullptr;
   fs::path folder;
 #ifdef __APPLE__
   if (home != nullptr) folder = fs::path(home) / "Library" / "Application Support";
@@ -45,16 +48,19 @@ std::string make_history_file() {
   fs::create_directories(folder, error);
   const fs::path file = folder / "history";
   // What people ask a model is theirs alone.
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
   if (fd < 0) return "";
+  struct stat status {};
+  const bool small = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= kMostHistoryBytes;
   ::close(fd);
-  return file.string();
+  return small ? file.string() : "";  // libedit would wait for a pipe, and read a device for ever
 }
 
 }  // namespace
 
 LineReader::LineReader() : history_(history_init()), history_file_(make_history_file()) {
   choose_utf8_locale();
+  has_terminal_ = ::tcgetattr(STDIN_FILENO, &terminal_) == 0;
   editor_ = el_init("emelex", stdin, stderr, stderr);
   HistEvent event;
   history(history_, &event, H_SETSIZE, kHistoryLines);
@@ -85,7 +91,9 @@ LineReader::Result LineReader::read(const std::string& prompt, std::string* line
   int length = 0;
   // Leaving from within the handler would leave the terminal in the state for editing.
   set_second_interrupt_leaves(false);
+  if (has_terminal_) set_prompt_terminal(&terminal_);
   const char* text = el_gets(editor_, &length);
+  set_prompt_terminal(nullptr);
   set_second_interrupt_leaves(true);
   if (interrupt_flag()) {
     clear_interrupt();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <histedit.h>
+#include <termios.h>
 
 #include <string>
 
@@ -28,6 +29,8 @@ class LineReader {
   EditLine* editor_;
   std::string prompt_;
   std::string history_file_;  // empty: not kept
+  termios terminal_{};        // as it was found
+  bool has_terminal_ = false;
 };
 
 }  // namespace emelex::cli

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/format.h"
@@ -40,26 +41,28 @@ std::string models_json(const std::vector<InstalledModel>& models, const std::st
       const std::filesystem::path path = model.folder / file.path;
       files.push_back({{"path", path.string()}, {"size", file.size}, {"sha256", file.sha256}});
     }
-    list.push_back({{"name", model.name},
-                    {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
-                    {"source",
-                     {{"kind", model.source.kind},
-                      {"repo", model.source.repo},
-                      {"revision", model.source.revision},
-                      {"commit", model.source.commit}}},
-                    {"format", model.format},
-                    {"architecture", model.architecture},
-                    {"parameters", model.parameters},
-                    {"quantization", model.quantization},
-                    {"context_length", model.context_length},
-                    {"size", model.size},
-                    {"files", files},
-                    {"installed_at", model.installed_at},
-                    {"last_used_at", model.last_used_at.empty() ? nlohmann::ordered_json()
-                                                                : nlohmann::ordered_json(model.last_used_at)},
-                    {"default", model.name == chosen}});
+    list.push_back(
+        {{"name", model.name},
+         {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
+         {"source",
+          {{"kind", model.source.kind},
+           {"repo", model.source.repo},
+           {"revision", model.source.revision},
+           {"commit", model.source.commit}}},
+         {"format", model.format},
+         {"architecture", model.architecture},
+         {"parameters", model.parameters},
+         {"quantization", model.quantization},
+         {"context_length", model.context_length},
+         {"size", model.size},
+         {"files", files},
+         {"installed_at", model.installed_at},
+         {"last_used_at",
+          model.last_used_at.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.last_used_at)},
+         {"refused", model.refused.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.refused)},
+         {"default", model.name == chosen}});
   }
-  return list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return ascii_escapes(list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 
 // The settings may have the default model by its alias or repository.
@@ -78,6 +81,9 @@ int list(bool json) {
   const ModelRegistry registry = open_registry(settings);
   const auto models = registry.list([](const std::string& warning) { report_warning(warning); });
   const std::string chosen = default_name(registry, settings);
+  for (const InstalledModel& model : models) {
+    if (!model.refused.empty()) report_warning(str_cat("'", model.name, "' can't be run: ", model.refused));
+  }
   if (json) {
     standard_output().write(models_json(models, chosen));
   } else if (models.empty()) {

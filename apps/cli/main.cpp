@@ -67,6 +67,7 @@ int run_main(int argc, char** argv) {
 int guarded_main(int argc, char** argv) {
   try {
     guard_standard_streams();
+    limit_file_modes();
     ignore_broken_pipes();
     return run_main(argc, argv);
   } catch (const Error& error) {
@@ -83,4 +84,8 @@ int guarded_main(int argc, char** argv) {
 }  // namespace
 }  // namespace emelex::cli
 
-int main(int argc, char** argv) { return emelex::cli::guarded_main(argc, argv); }
+int main(int argc, char** argv) {
+  const int code = emelex::cli::guarded_main(argc, argv);
+  emelex::cli::end_by_signal();
+  return code;
+}

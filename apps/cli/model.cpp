@@ -5,17 +5,19 @@
 
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/format.h"
 #include "cli/input.h"
 #include "cli/pull_display.h"
 #include "cli/report.h"
 #include "cli/signal.h"
+#include "tools/check_model.h"
 
 namespace emelex::cli {
 namespace {
 
 bool user_wants_pull(const std::string& name) {
   if (!stdin_is_terminal() || !stderr_is_terminal()) return false;
-  write_stderr(str_cat("emelex: no model here is named '", name, "'. Pull it? [Y/n] "));
+  write_stderr(str_cat("emelex: no model here is named '", one_line(name), "'. Pull it? [Y/n] "));
   std::string answer;
   if (!std::getline(std::cin, answer)) return false;
   return answer.empty() || answer[0] == 'y' || answer[0] == 'Y';
@@ -67,6 +69,7 @@ LocatedModel model_to_look_at(const std::string& name_or_path, const Settings& s
 InstalledModel pull_model(const std::string& what, PullOptions options, const Settings& settings) {
   watch_interrupts();
   options.cancel = &interrupt_flag();
+  if (!options.check) options.check = check_model;
   PullDisplay display;
   options.progress = [&display](const PullProgress& progress) { display.show(progress); };
   return open_registry(settings).pull(what, options);

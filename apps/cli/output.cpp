@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +12,17 @@
 
 namespace emelex::cli {
 
-bool Output::write(std::string_view text) {
+Output::~Output() {
+  try {
+    if (terminal_) write_all(filter_.finish());
+  } catch (const Error&) {
+    return;  // it is too late to complain
+  }
+}
+
+bool Output::write(std::string_view text) { return write_all(terminal_ ? filter_.add(text) : std::string(text)); }
+
+bool Output::write_all(std::string_view text) {
   while (!text.empty() && !reader_left_) {
     const ssize_t n = ::write(fd_, text.data(), text.size());
     if (n >= 0) {
@@ -40,6 +51,11 @@ void guard_standard_streams() {
     // The lowest free number is `fd`. A stdout that can only be read makes write() fail with EBADF, as it should.
     (void)::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
   }
+}
+
+void limit_file_modes() {
+  constexpr mode_t kOthersMayWrite = 022;
+  ::umask(::umask(0) | kOthersMayWrite);
 }
 
 }  // namespace emelex::cli

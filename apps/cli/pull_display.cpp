@@ -105,11 +105,11 @@ void PullDisplay::draw(const PullProgress& progress) {
     text += total_line(progress).substr(0, width) + "\n";
     ++lines_;
   }
-  write_stderr(text);
+  write_stderr_raw(text);
 }
 
 void PullDisplay::clear() {
-  if (lines_ > 0) write_stderr(str_cat("\x1B[", lines_, "F\x1B[J"));  // up, and clear to the end
+  if (lines_ > 0) write_stderr_raw(str_cat("\x1B[", lines_, "F\x1B[J"));  // up, and clear to the end
   lines_ = 0;
 }
 

@@ -38,9 +38,9 @@ class ProgressLine {
   void show(const QuantizeProgress& progress) {
     const auto percent = static_cast<int>(100 * progress.bytes_done / std::max<uint64_t>(progress.bytes_total, 1));
     if (stderr_is_terminal()) {
-      write_stderr(str_cat("\r\x1B[K", percent, "% of ", human_bytes(static_cast<int64_t>(progress.bytes_total)),
-                           "  tensor ", progress.tensor + 1, " of ", progress.n_tensors, "  ",
-                           one_line(progress.name)));
+      write_stderr_raw(str_cat("\r\x1B[K", percent, "% of ", human_bytes(static_cast<int64_t>(progress.bytes_total)),
+                               "  tensor ", progress.tensor + 1, " of ", progress.n_tensors, "  ",
+                               one_line(progress.name)));
       shown_ = true;
     } else if (percent / 10 > tenths_) {
       tenths_ = percent / 10;
@@ -48,7 +48,7 @@ class ProgressLine {
     }
   }
   void clear() {
-    if (shown_) write_stderr("\r\x1B[K");
+    if (shown_) write_stderr_raw("\r\x1B[K");
     shown_ = false;
   }
 
@@ -75,7 +75,7 @@ std::string report_json(const QuantizeReport& report) {
                                       {"bytes", report.bytes_after},
                                       {"bits_per_weight", bits_per_weight(report.bytes_after, report.values)},
                                       {"tensors", std::move(tensors)}};
-  return all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return ascii_escapes(all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 
 std::string report_text(const QuantizeReport& report, double seconds) {
@@ -85,23 +85,48 @@ std::string report_text(const QuantizeReport& report, double seconds) {
                  " s; try it: emelex run ", one_line(report.output.string()));
 }
 
+// What --force is about to replace: "the file 'a.gguf' of 86.0 kB"; empty where there is nothing.
+std::string replaced_text(const std::filesystem::path& output) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(output, error);
+  if (!std::filesystem::exists(status)) return "";
+  const bool folder = std::filesystem::is_directory(status);
+  if (folder && std::filesystem::is_empty(output, error)) return "";
+  int64_t bytes = 0;
+  if (!folder) bytes = static_cast<int64_t>(std::filesystem::file_size(output, error));
+  for (std::filesystem::directory_iterator entry(output, error), end; folder && !error && entry != end;
+       entry.increment(error)) {
+    bytes += static_cast<int64_t>(entry->file_size(error));
+  }
+  return str_cat(folder ? "the folder '" : "the file '", path_text(output), "' of ", human_bytes(bytes));
+}
+
+QuantizeReport write_output(QuantizeFlags& flags, const Settings& settings) {
+  const std::filesystem::path model = model_to_run(flags.model, settings);
+  const auto noted = open_registry(settings).note_output(flags.output);
+  return flags.mlx ? quantize_to_mlx(model, flags.output, flags.mlx_target, flags.options)
+                   : quantize_to_gguf(model, flags.output, flags.type, flags.options);
+}
+
 int quantize(QuantizeFlags flags) {
   std::error_code ignored;
-  if (!flags.force && std::filesystem::exists(flags.output, ignored)) {
+  const bool there = std::filesystem::exists(std::filesystem::symlink_status(flags.output, ignored));
+  if (!flags.force && there && !(flags.mlx && std::filesystem::is_empty(flags.output, ignored))) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[quantize] expected a name that is free (or --force), got ", one_line(flags.output)));
   }
   watch_interrupts();
   ProgressLine line;
+  flags.options.replace = flags.force;
   flags.options.progress = [&line](const QuantizeProgress& progress) { line.show(progress); };
   flags.options.cancel = &interrupt_flag();
   const auto begin = std::chrono::steady_clock::now();
+  const std::string replaced = replaced_text(flags.output);
   try {
-    const std::filesystem::path model = model_to_run(flags.model, read_configuration().settings);
-    const QuantizeReport report = flags.mlx ? quantize_to_mlx(model, flags.output, flags.mlx_target, flags.options)
-                                            : quantize_to_gguf(model, flags.output, flags.type, flags.options);
+    const QuantizeReport report = write_output(flags, read_configuration().settings);
     line.clear();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (!replaced.empty()) report_note(str_cat("replaced ", replaced));
     if (flags.json) standard_output().write(report_json(report));
     if (!flags.json) report_note(report_text(report, seconds));
     return kDone;

@@ -28,6 +28,10 @@ std::string_view advice(ErrorCode code) {
 bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) != 0; }
 
 void write_stderr(std::string_view text) {
+  write_stderr_raw(stderr_is_terminal() ? printable_lines(text) : std::string(text));
+}
+
+void write_stderr_raw(std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
     if (n <= 0) return;  // there is no other place to complain
@@ -37,12 +41,12 @@ void write_stderr(std::string_view text) {
 
 void StatusLine::show(std::string_view text) {
   if (!stderr_is_terminal()) return;
-  write_stderr(str_cat("\r\x1B[K", one_line(text)));
+  write_stderr_raw(str_cat("\r\x1B[K", one_line(text)));
   shown_ = true;
 }
 
 void StatusLine::clear() {
-  if (shown_) write_stderr("\r\x1B[K");
+  if (shown_) write_stderr_raw("\r\x1B[K");
   shown_ = false;
 }
 

@@ -14,8 +14,11 @@ void report_note(std::string_view message);
 
 bool stderr_is_terminal();
 
-// Any text on stderr, as it is.
+// Lines of text on stderr. A terminal gets no character that it would act upon, see TerminalFilter.
 void write_stderr(std::string_view text);
+
+// The same as it is, for what moves the cursor: all that comes from elsewhere must have gone through one_line.
+void write_stderr_raw(std::string_view text);
 
 // A line on stderr that is written over, where stderr is a terminal; elsewhere nothing.
 class StatusLine {

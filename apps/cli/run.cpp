@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "cli/chat_loop.h"
 #include "cli/commands.h"
+#include "cli/format.h"
 #include "cli/generation.h"
 #include "cli/input.h"
 #include "cli/model.h"
@@ -78,7 +79,7 @@ std::string result_json(const Engine& engine, const GenerateResult& result) {
                                          {"decode_seconds", stats.decode_seconds},
                                          {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
                                          {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return ascii_escapes(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 
 int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt) {

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/format.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -50,7 +51,7 @@ std::string segments_json(const std::vector<Segment>& segments) {
     json["segments"].push_back({{"text", segment.text}, {"from_message", segment.from_message}});
   }
   json["text"] = text;
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return ascii_escapes(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 
 std::string joined(const std::vector<Segment>& segments) {

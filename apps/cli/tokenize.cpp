@@ -47,7 +47,7 @@ std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& 
   if (flags.json) {
     nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
     for (TokenId id : ids) tokens.push_back(flags.ids ? nlohmann::ordered_json(id) : token_json(id, piece(id)));
-    return tokens.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return ascii_escapes(tokens.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
   }
   std::string text;
   for (TokenId id : ids) {
