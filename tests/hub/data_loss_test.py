@@ -14,7 +14,7 @@ import time
 import unittest
 
 from hub_case import QUICK, HubCase, tiny_folder, tiny_gguf, tiny_model
-from program import EMELEX
+from program import EMELEX, MODEL
 from terminal import Terminal
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
@@ -125,6 +125,10 @@ class DataLoss(HubCase):
             file.add_tensor(f"more.{i}.weight", [4096, 64], 0, bytes(4 * 4096 * 64))
         return self.put("big.gguf", file.build())
 
+    def long_work(self):
+        """Flags, and a model with which they take a while; folders only of a model that is one."""
+        return [([], self.big_model())] + ([(["--mlx", "--requantize"], MODEL)] if os.path.exists(MODEL) else [])
+
     def end_while_it_writes(self, number, *arguments):
         process = self.start("quantize", *arguments, "-t" if "--mlx" not in arguments else "--bits",
                              "q6_k" if "--mlx" not in arguments else "4", "--threads", "1")
@@ -136,8 +140,7 @@ class DataLoss(HubCase):
         return process.returncode
 
     def test_a_signal_leaves_nothing_behind(self):
-        model = self.big_model()
-        for mlx in ([], ["--mlx"]):
+        for mlx, model in self.long_work():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 with self.subTest(number=number, mlx=mlx):
                     before = snapshot(self.tree)
@@ -148,9 +151,9 @@ class DataLoss(HubCase):
                     self.assertEqual(snapshot(self.tree), before)
 
     def test_gc_finds_what_a_killed_quantization_left(self):
-        model = self.big_model()
+        work = self.long_work()
         before = snapshot(self.tree)
-        for mlx in ([], ["--mlx"]):
+        for mlx, model in work:
             self.end_while_it_writes(signal.SIGKILL, model, self.at("out"), *mlx)
             self.assertTrue(any(TEMPORARY.search(name) for name in os.listdir(self.tree)))
             self.put(".other.0123456789abcdef.part", b"of somebody else")
