@@ -27,7 +27,11 @@ class Entry {
   Entry(fs::path file, FileDescriptor fd) : file_(std::move(file)), fd_(std::move(fd)) {}
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
-  ~Entry() { ::unlink(file_.c_str()); }
+  // Folders that were made for it alone go with it.
+  ~Entry() {
+    ::unlink(file_.c_str());
+    if (::rmdir(file_.parent_path().c_str()) == 0) ::rmdir(file_.parent_path().parent_path().c_str());
+  }
 
  private:
   fs::path file_;
