@@ -129,8 +129,9 @@ void add_keep_commands(Command& program, Action& action) {
   Command check = add_command(program, action, "verify", "Compare models with their SHA-256", flags, &verify);
   check.add_flag("--deep", flags->deep, "Look into every tensor as well: a value that is no number is damage");
   check.add_option("MODEL", flags->models, "Names that 'emelex list' shows [all]");
-  Command gc = add_command(program, action, "gc", "Remove unfinished downloads and other files that a killed emelex left",
-                           flags, &collect_garbage);
+  Command gc =
+      add_command(program, action, "gc", "Remove unfinished downloads and other files that a killed emelex left", flags,
+                  &collect_garbage);
   for (Command command : {rm, check, gc}) command.add_flag("--json", flags->json, "Print JSON");
   Command chosen = add_command(program, action, "default", "Show or choose the model that is meant where none is named",
                                flags, &choose_default);

@@ -30,7 +30,7 @@ void choose_utf8_locale() {
 std::string make_history_file() {
   namespace fs = std::filesystem;
   const char* home = std::getenv("HOME");
-  if (home != nullptr && home[0] != '/') home = nullptr;
+  if (home != nullptr && home[0] == '\0') home = nullptr;
   fs::path folder;
 #ifdef __APPLE__
   if (home != nullptr) folder = fs::path(home) / "Library" / "Application Support";

@@ -119,7 +119,7 @@ struct Setter {
   void operator()(std::filesystem::path* field) const {
     const bool at_home = text.starts_with("~/");
     const std::filesystem::path home = home_folder();
-    if (at_home && home.empty()) wrong("an absolute path in HOME, for '~/'", text);
+    if (at_home && home.empty()) wrong("HOME to be set, for '~/'", text);
     *field = at_home ? home / text.substr(2) : std::filesystem::path(text);
   }
 

@@ -29,7 +29,8 @@ std::string stripped(std::string_view text) {
 // The token of a file; "" where there is none.
 std::string token_of_file(const std::filesystem::path& file) {
   constexpr size_t kMostBytes = size_t{64} << 10;
-  if (!file.is_absolute()) return "";  // one that happens to lie where the program is started is nobody's choice
+  if (!file.is_absolute())
+    return "";  // no place is named: one that lies where the program is started is nobody's choice
   try {
     const std::string text = read_small_file(file, {.most_bytes = kMostBytes});
     return stripped(stripped(text).substr(0, stripped(text).find('\n')));

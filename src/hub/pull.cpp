@@ -177,7 +177,7 @@ class Pull {
   // Whether a failure speaks of the model, not of the network or the disk.
   static bool is_verdict(const Error& error) {
     return error.code() == ErrorCode::unsupported || error.code() == ErrorCode::corrupt_file ||
-           error.code() == ErrorCode::invalid_argument;
+           error.code() == ErrorCode::invalid_argument || error.code() == ErrorCode::not_found;
   }
 
   static bool has_header(const RemoteFile& file) {
