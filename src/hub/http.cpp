@@ -80,6 +80,16 @@ void set_certificates(CURL* curl) {
   if (!folder.empty()) set(curl, CURLOPT_CAPATH, folder.c_str());
 }
 
+using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+// A request must not be sent without one of its headers, so a failed allocation is an error.
+void add_header(Headers& headers, const std::string& line) {
+  curl_slist* list = curl_slist_append(headers.get(), line.c_str());
+  if (list == nullptr) throw std::bad_alloc();
+  headers.release();  // it is the list's beginning, or the list was empty
+  headers.reset(list);
+}
+
 }  // namespace
 
 struct HttpConnection::Handle {
@@ -241,10 +251,10 @@ HttpResponse HttpConnection::perform(const HttpRequest& request, const BodyChoos
   if (request.end >= 0) {
     set(curl, CURLOPT_RANGE, str_cat(request.first, "-", request.end - 1).c_str());  // curl copies it
   }
-  // Sizes and hashes are those of the bytes as they lie there.
-  curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding: identity");
-  if (!request.token.empty()) list = curl_slist_append(list, ("Authorization: Bearer " + request.token).c_str());
-  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list, &curl_slist_free_all);
+  // Sizes and hashes are those of the stored bytes, so the hub must not compress them.
+  Headers headers(nullptr, &curl_slist_free_all);
+  add_header(headers, "Accept-Encoding: identity");
+  if (!request.token.empty()) add_header(headers, "Authorization: Bearer " + request.token);
   set(curl, CURLOPT_HTTPHEADER, headers.get());
 
   Transfer transfer(curl, request, choose, options_.cancel, handle_->gathered);
