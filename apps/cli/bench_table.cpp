@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "cli/format.h"
+#include "cli/model_json.h"
 
 namespace emelex::cli {
 namespace {
@@ -87,19 +88,8 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
                      {"bytes_per_second", row.bytes_per_second},
                      {"memory_bytes_per_second", row.memory_bytes_per_second}});
   }
-  const nlohmann::ordered_json json = {{"emelex", build.version},
-                                       {"mlx", build.mlx_version},
-                                       {"model",
-                                        {{"name", model.name},
-                                         {"architecture", model.architecture},
-                                         {"quantization", model.quantization},
-                                         {"parameters", model.parameters},
-                                         {"weight_bytes", model.weight_bytes},
-                                         {"device", model.device},
-                                         {"instruction_set", model.instruction_set},
-                                         {"kernels", model.kernels},
-                                         {"threads", model.threads}}},
-                                       {"tests", tests}};
+  const nlohmann::ordered_json json = {
+      {"emelex", build.version}, {"mlx", build.mlx_version}, {"model", model_json(model)}, {"tests", tests}};
   return ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "cli/format.h"
+#include "cli/model_json.h"
 #include "cli/text_table.h"
 
 namespace emelex::cli {
@@ -47,18 +48,6 @@ void add_comparison(Rows& rows, const Comparison& comparison) {
   rows.push_back({"same top token", percent(comparison.same_top)});
   rows.push_back({"right token's p", str_cat(percent(comparison.mean_delta_p), " in the mean, ",
                                              percent(comparison.rms_delta_p), " RMS, this - other")});
-}
-
-Json model_json(const ModelInfo& model) {
-  return {{"name", model.name},
-          {"architecture", model.architecture},
-          {"quantization", model.quantization},
-          {"parameters", model.parameters},
-          {"weight_bytes", model.weight_bytes},
-          {"device", model.device},
-          {"instruction_set", model.instruction_set},
-          {"kernels", model.kernels},
-          {"threads", model.threads}};
 }
 
 Json perplexity_json(const Perplexity& perplexity) {

@@ -1,0 +1,19 @@
+#include "cli/model_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace emelex::cli {
+
+nlohmann::ordered_json model_json(const ModelInfo& model) {
+  return {{"name", model.name},
+          {"architecture", model.architecture},
+          {"quantization", model.quantization},
+          {"parameters", model.parameters},
+          {"weight_bytes", model.weight_bytes},
+          {"device", model.device},
+          {"instruction_set", model.instruction_set},
+          {"kernels", model.kernels},
+          {"threads", model.threads}};
+}
+
+}  // namespace emelex::cli
