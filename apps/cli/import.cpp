@@ -39,7 +39,7 @@ void add_import_command(Command& program, Action& action) {
   const auto flags = std::make_shared<ImportFlags>();
   command.add_option("PATH", flags->path, "A .gguf file, or a folder of SafeTensors").required();
   command.add_option("--name", flags->options.name, "Its name [made from the file's name]");
-  command.add_flag("--copy", flags->options.copy, "Copy the file; else it is used where it lies");
+  command.add_flag("--copy", flags->options.copy, "Copy the file instead of using it in place");
   command.when_chosen([flags, &action] { action = [flags] { return import(*flags); }; });
 }
 
