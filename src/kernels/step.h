@@ -4,16 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/kv_format.h"
+
 namespace emelex {
-
-// Tokens in a block of the KV cache.
-constexpr int kBlockTokens = 64;
-
-// How the KV cache stores numbers. q8_0: for every 32 values of a head a float16 scale and 8-bit integers, on
-// emelex's own kernels alone.
-enum class KvDtype { f16, f32, q8_0 };
-constexpr int kKvDtypes = 3;
-constexpr int kKvScaleValues = 32;  // values of a head that share a scale of q8_0
 
 // A run of tokens of one sequence inside a Step, at consecutive positions.
 struct StepSequence {

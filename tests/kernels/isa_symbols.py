@@ -16,8 +16,8 @@ def weak_symbols(nm, path):
 
 
 def main():
-    nm, paths = sys.argv[1], [path for path in sys.argv[2:] if "isa_" in path.rsplit("/", 1)[-1]]
-    if len(paths) < 2:
+    nm, paths = sys.argv[1], sys.argv[2:]
+    if len({path.rsplit("/", 1)[-1] for path in paths}) == len(paths):
         sys.exit(f"expected the object files of some instruction sets, got {paths}")
     bad = {path: weak_symbols(nm, path) for path in paths}
     for path, names in bad.items():

@@ -6,17 +6,47 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "kernels/cpu/isa_tables.h"
+#include "kernels/cpu/isa/tables.h"
 
 namespace emelex::cpu {
 namespace {
 
+// Those of `part` in the place of none.
+void add(Int8Kernels& kernels, const Int8Kernels& part) {
+  for (int type = 0; type < kTensorTypes; ++type) {
+    if (part.int8_matmul[type] != nullptr) kernels.int8_matmul[type] = part.int8_matmul[type];
+    if (part.pack[type] != nullptr) kernels.pack[type] = part.pack[type];
+  }
+}
+
+KernelTable make_table(const KernelParts& parts) {
+  KernelTable table{};
+  table.name = parts.name;
+  table.max_tile = parts.max_tile;
+  table.packed_rows = parts.packed_rows;
+  add(table, *parts.legacy_quants);
+  add(table, *parts.k_quants);
+  static_cast<MlxInt8Kernels&>(table) = *parts.mlx_quants;
+  static_cast<FloatKernels&>(table) = *parts.float_products;
+  static_cast<ElementwiseKernels&>(table) = *parts.elementwise;
+  static_cast<AttentionKernels&>(table) = *parts.attention;
+  return table;
+}
+
+// The table of a set that is compiled whole, made once.
+template <const KernelParts& kParts>
+const KernelTable& table_of() {
+  static const KernelTable table = make_table(kParts);
+  return table;
+}
+
 #if defined(__x86_64__)
+// A set that adds kernels to another's.
 const KernelTable& avx512_bf16_table() {
   static const KernelTable table = [] {
-    KernelTable with_bf16 = kAvx512Table;
+    KernelTable with_bf16 = table_of<avx512::kParts>();
     with_bf16.name = "avx512_bf16";
-    with_bf16.bf16 = kAvx512Bf16Kernels;
+    with_bf16.bf16 = avx512_bf16::kBf16;
     return with_bf16;
   }();
   return table;
@@ -50,13 +80,13 @@ std::vector<const KernelTable*> tables_for(CpuFeatures features) {
   };
 #if defined(__x86_64__)
   add_if(kAvx512Bf16Needs, avx512_bf16_table());
-  add_if(kAvx512Needs, kAvx512Table);
-  add_if(kAvx2Needs, kAvx2Table);
+  add_if(kAvx512Needs, table_of<avx512::kParts>());
+  add_if(kAvx2Needs, table_of<avx2::kParts>());
 #elif defined(__aarch64__)
-  add_if(kNeonI8mmNeeds, kNeonI8mmTable);
-  add_if(kNeonDotprodNeeds, kNeonDotprodTable);
+  add_if(kNeonI8mmNeeds, table_of<neon_i8mm::kParts>());
+  add_if(kNeonDotprodNeeds, table_of<neon_dotprod::kParts>());
 #endif
-  tables.push_back(&kScalarTable);
+  tables.push_back(&table_of<scalar::kParts>());
   return tables;
 }
 

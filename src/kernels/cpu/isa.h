@@ -7,7 +7,8 @@
 
 namespace emelex::cpu {
 
-// The tables that a CPU with these features can run, the best first; "scalar" is always the last.
+// The tables that a CPU with these features can run, the best first; "scalar" is always the last. Runs
+// nothing that was compiled for one of them.
 std::vector<const KernelTable*> tables_for(CpuFeatures features);
 
 }  // namespace emelex::cpu

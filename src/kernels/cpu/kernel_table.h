@@ -3,22 +3,23 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/step.h"
+#include "kernels/kv_format.h"
 #include "quant/mlx_quants.h"
 #include "quant/tensor_type.h"
 
 // The compute kernels as plain functions over raw pointers, one table per instruction set. Each kernel is written once,
 // in simd/<kernel>.h, over the 16-lane vectors of an instruction set (simd/scalar.h, avx2.h, avx512.h, neon.h), and
-// instantiated in isa_<set>.cpp. Lanes and the order of sums are fixed by the kernel and not by the instruction set,
-// and a * b + c is always fused where written so: every instruction set gives the same bits.
-
-// Before a loop over registers: unless it is unrolled whole, the compiler keeps the array in memory.
-#define EMELEX_UNROLL _Pragma("GCC unroll 16")
+// instantiated by the files of isa/, once for each set. Lanes and the order of sums are fixed by the kernel and not by
+// the instruction set, and a * b + c is always fused where written so: every instruction set gives the same bits.
+//
+// The files of all instruction sets include this header. Its functions are static or always inlined: of an inline
+// function that two objects define the linker keeps one, which could be that of a set that this CPU lacks
+// (tests/kernels/isa_symbols.py looks for such symbols).
 
 namespace emelex::cpu {
 
 constexpr int kLanes = 16;  // floats in a vector, whatever the hardware's width
-// n rounded up to whole vectors. Static, as in quant/half.h: files for different instruction sets include this.
+// n rounded up to whole vectors
 static constexpr int whole_lanes(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 constexpr int kActivationBlock = 32;  // activations that share one scale
 constexpr int kTensorTypes = kTensorTypeCount;
@@ -41,7 +42,7 @@ struct QuantizedActivations {
   int tokens;
   int columns;  // divisible by kActivationBlock
 
-  static size_t bytes(int tokens, int columns) {
+  [[gnu::always_inline]] static size_t bytes(int tokens, int columns) {
     const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
     return 2 * n + n / kActivationBlock * (5 * sizeof(float) + 3 * sizeof(int32_t) + 1);
   }
@@ -55,7 +56,7 @@ struct TokenTile {
   int first;  // its first token
   int size;   // tokens in it: max_tile, or a smaller power of two at the end
 };
-constexpr TokenTile token_tile(int token, int tokens, int max_tile) {
+static constexpr TokenTile token_tile(int token, int tokens, int max_tile) {
   int first = 0;
   int size = max_tile;
   while (true) {
@@ -98,7 +99,7 @@ struct MatmulArgs {
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
 // kernel's arguments.
 constexpr int kMlxKernels = 9;
-constexpr int mlx_kernel(const MlxFormat& format) {
+static constexpr int mlx_kernel(const MlxFormat& format) {
   if (format.mode == MlxMode::affine) return format.bits == 8 ? 5 : format.bits - 2;
   return 5 + static_cast<int>(format.mode);
 }
@@ -116,7 +117,7 @@ constexpr int kMaxRowGroups = 2;  // of 16 rows, unpacked at once
 // 32 columns of 16 rows: the values, and at most two scales, two mins and a sum for each row.
 constexpr size_t kUnpackedBlockBytes = kLanes * (kActivationBlock + 5 * sizeof(float));
 constexpr size_t kMaxPlainRows = 64;  // of plain numbers in scratch at once: float32, and float16 that these come from
-constexpr size_t matmul_scratch_bytes(int columns) {
+static constexpr size_t matmul_scratch_bytes(int columns) {
   const size_t blocks = (static_cast<size_t>(columns) + kActivationBlock - 1) / kActivationBlock;
   const size_t unpacked = kMaxRowGroups * kUnpackedBlockBytes;
   const size_t plain = kMaxPlainRows * kActivationBlock * (sizeof(float) + sizeof(uint16_t));
@@ -131,10 +132,11 @@ struct KvLayout {
   int head_dim;
   KvDtype dtype;
 
-  int padded_dim() const { return whole_lanes(head_dim); }
-  int scales() const { return (head_dim + kKvScaleValues - 1) / kKvScaleValues; }  // of a token's head, in q8_0
+  [[gnu::always_inline]] int padded_dim() const { return whole_lanes(head_dim); }
+  // of a token's head, in q8_0
+  [[gnu::always_inline]] int scales() const { return (head_dim + kKvScaleValues - 1) / kKvScaleValues; }
   size_t head_bytes() const;  // of a head's keys, and of its values
-  size_t layer_bytes() const { return 2 * static_cast<size_t>(n_kv_heads) * head_bytes(); }
+  [[gnu::always_inline]] size_t layer_bytes() const { return 2 * static_cast<size_t>(n_kv_heads) * head_bytes(); }
 };
 
 // Puts one token's k and v [n_kv_heads, head_dim] into its slot of a block's layer. Values beyond float16's range are
@@ -159,7 +161,7 @@ struct AttendArgs {
 };
 
 // The first position that a token sees.
-constexpr int first_seen(int position, int window) {
+static constexpr int first_seen(int position, int window) {
   return window > 0 && position >= window ? position - window + 1 : 0;
 }
 
@@ -173,10 +175,12 @@ struct AttendState {
   float* sum;  // [rows]
   float* acc;  // [rows, padded_dim]
 
-  static size_t floats(int rows, int padded_dim) {
+  [[gnu::always_inline]] static size_t floats(int rows, int padded_dim) {
     return static_cast<size_t>(rows) * (2 + static_cast<size_t>(padded_dim));
   }
-  static AttendState over(float* memory, int rows) { return {memory, memory + rows, memory + 2 * rows}; }
+  [[gnu::always_inline]] static AttendState over(float* memory, int rows) {
+    return {memory, memory + rows, memory + 2 * rows};
+  }
 };
 
 // Floats of scratch for AttendSplitFn.
@@ -196,22 +200,25 @@ struct Bf16Kernels {
   void (*round)(const float* x, int n, uint16_t* out);
 };
 
-struct KernelTable {
-  const char* name;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon_dotprod", "neon_i8mm"
-  int max_tile;      // of QuantizedActivations
-  int packed_rows;   // rows in a group of a packed matrix
-
-  // by TensorType; nullptr where the format has no such kernel
+// By TensorType; nullptr where the format has no such kernel.
+struct Int8Kernels {
   MatmulFn int8_matmul[kTensorTypes];
-  MatmulFn float_matmul[kTensorTypes];
-  // by mlx_kernel(format), likewise; int8 for columns that kActivationBlock divides
-  MatmulFn mlx_int8_matmul[kMlxKernels];
-  MatmulFn mlx_float_matmul[kMlxKernels];
-  PackFn pack[kTensorTypes];  // for the int8 kernels
-  PackFn mlx_pack[kMlxKernels];
-  PackFn float_pack[kTensorTypes];  // for the float kernels, of plain types alone
-  Bf16Kernels bf16;                 // nullptr where the CPU has no such dot products
+  PackFn pack[kTensorTypes];
+};
 
+// By mlx_kernel(format), likewise; for columns that kActivationBlock divides.
+struct MlxInt8Kernels {
+  MatmulFn mlx_int8_matmul[kMlxKernels];
+  PackFn mlx_pack[kMlxKernels];
+};
+
+struct FloatKernels {
+  MatmulFn float_matmul[kTensorTypes];
+  MatmulFn mlx_float_matmul[kMlxKernels];
+  PackFn float_pack[kTensorTypes];  // of plain types alone
+};
+
+struct ElementwiseKernels {
   // Rounds x [columns] into `out` as its token `token`.
   void (*quantize_activations)(const float* x, int token, const QuantizedActivations& out);
   // out[i] = x[i] / sqrt(mean(x²) + eps) · weight[i]
@@ -227,12 +234,22 @@ struct KernelTable {
   void (*soft_cap)(const float* x, float cap, int n, float* out);
   // Rotates one head in place; cos_sin holds dim/2 cosines, then dim/2 sines.
   void (*rope)(float* head, int dim, bool interleaved, const float* cos_sin);
+};
 
+struct AttentionKernels {
   // by KvDtype
   StoreKvFn store_kv[kKvDtypes];
   AttendSplitFn attend_split[kKvDtypes];
   AttendMergeFn attend_merge;
   AttendFinishFn attend_finish;
+};
+
+// All kernels of an instruction set.
+struct KernelTable : Int8Kernels, MlxInt8Kernels, FloatKernels, ElementwiseKernels, AttentionKernels {
+  const char* name;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon_dotprod", "neon_i8mm"
+  int max_tile;      // of QuantizedActivations
+  int packed_rows;   // rows in a group of a packed matrix
+  Bf16Kernels bf16;  // nullptr where the CPU has no such dot products
 };
 
 // One block of a type as float32. A plain function, so that files with the flags of an instruction set need nothing of

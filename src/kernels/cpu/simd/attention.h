@@ -7,6 +7,7 @@
 #include "kernels/cpu/simd/elementwise.h"
 #include "kernels/cpu/simd/gelu.h"
 #include "kernels/cpu/simd/kv_formats.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // Attention over the blocks of the KV cache, with an online softmax. A row is one query head of one token; rows that
 // share a kv head are computed together. For every row the order of all sums is that of the positions, whatever the

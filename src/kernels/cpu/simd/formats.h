@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/row_readers.h"
 
 // Weight formats as traits, over any instruction set S. What a format tells the tiles:

@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/elementwise.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // How keys and values lie in a block of the KV cache, as traits over an instruction set S. A head is [padded_dim]
 // [kBlockTokens] of keys or [kBlockTokens][padded_dim] of values, so that both products run along contiguous lanes.

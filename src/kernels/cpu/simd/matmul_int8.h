@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
+#include "kernels/cpu/simd/unroll.h"
 #include "kernels/cpu/simd/weight_blocks.h"
 #include "kernels/cpu/simd/write_rows.h"
 
@@ -29,28 +30,18 @@
 namespace emelex::cpu {
 namespace {
 
-template <class S, class Format>
-struct Int8Matmul : WeightBlocks<S, Format> {
-  using Blocks = WeightBlocks<S, Format>;
+// Products with blocks of so many scales; `kSmallWeights` says whether dot products may take weights for signed bytes.
+template <class S, int kScales, bool kHasMin, bool kSmallWeights>
+struct BlockProducts {
   using F = typename S::F;
   using I = typename S::I;
   using U = typename S::U;
   using X = typename S::X;
-  using Blocks::kCentered;
-  using Blocks::kGroups;
-  using Blocks::kOffset;
-  using Blocks::kRows;
-  using Blocks::kScales;
-  using Blocks::packed_source;
-  using Blocks::unpack;
-  using typename Blocks::FileBlock;
-  using typename Blocks::PackedSource;
-  using typename Blocks::UnpackedBlock;
-  using typename Blocks::UnpackedSource;
-  static constexpr bool kMayShareScales = requires(const MatmulArgs& args) { Format::pairs_share_scales(args); };
+  static constexpr int kGroups = 8 / kScales;  // of 4 columns that share a scale
+  static constexpr int kRows = S::kRows;
 
   static I dot(I acc, U w, const X& x) {
-    if constexpr (kCentered || Format::kMost < 128) {
+    if constexpr (kSmallWeights) {
       return S::dot_small(acc, w, x);
     } else {
       return S::dot(acc, w, x);
@@ -58,8 +49,8 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   }
 
   // The same by products of two rows with two tokens.
-  template <int R, int T>
-  [[gnu::always_inline]] static void add_pair_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q,
+  template <int R, int T, class Block>
+  [[gnu::always_inline]] static void add_pair_products(const Block (&blocks)[R], int i, const int8_t* q,
                                                        I (&products)[R][T]) {
     I pairs[R][T / 2][2];
     EMELEX_UNROLL
@@ -114,7 +105,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   template <int R, int T, class Block>
   [[gnu::always_inline]] static void add_products(const Block (&blocks)[R], int i, const int8_t* q,
                                                   I (&products)[R][T]) {
-    if constexpr (S::kTokenPairs && T > 1 && std::is_same_v<Block, UnpackedBlock>) {
+    if constexpr (S::kTokenPairs && T > 1 && Block::kUnpacked) {
       return add_pair_products(blocks, i, q, products);
     }
     if constexpr (S::kTwoDotChains && T == 1 && R == 1 && kScales == 1) return add_in_two_chains(blocks, q, products);
@@ -134,21 +125,20 @@ struct Int8Matmul : WeightBlocks<S, Format> {
 
   // add_products where blocks are wide, which few are. The compiler must not see that both read the same weights: it
   // would load them all before it asks for wide ones, and they would fill the registers.
-  template <int R, int T>
-  [[gnu::always_inline]] static void add_high_products(const UnpackedBlock (&blocks)[R], int i, const int8_t* q,
+  template <int R, int T, class Block>
+  [[gnu::always_inline]] static void add_high_products(const Block (&blocks)[R], int i, const int8_t* q,
                                                        I (&products)[R][T]) {
-    UnpackedBlock again[R];
-    EMELEX_UNROLL
-    for (int r = 0; r < R; ++r) {
-      again[r] = blocks[r];
-      asm("" : "+r"(again[r].p));
+    if constexpr (Block::kUnpacked) {
+      Block again[R];
+      EMELEX_UNROLL
+      for (int r = 0; r < R; ++r) {
+        again[r] = blocks[r];
+        asm("" : "+r"(again[r].p));
+      }
+      add_products(again, i, q, products);
+    } else {
+      add_products(blocks, i, q, products);
     }
-    add_products(again, i, q, products);
-  }
-  template <int R, int T>
-  [[gnu::always_inline]] static void add_high_products(const FileBlock (&blocks)[R], int i, const int8_t* q,
-                                                       I (&products)[R][T]) {
-    add_products(blocks, i, q, products);
   }
 
   template <int T>
@@ -159,10 +149,14 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     return all != 0;
   }
 
-  // The product of w's offset, and the sums of the q under scale i.
-  template <int T>
-  [[gnu::always_inline]] static I sub_offset(I products, const int32_t* sums, int t) {
-    if constexpr (kOffset != 0) {
+  // products - offset · sums[t], where sums has those of the q under a scale. The offset is a constant in the type, or
+  // a number.
+  template <class Offset>
+  [[gnu::always_inline]] static I sub_offset(I products, const int32_t* sums, int t, Offset offset) {
+    if constexpr (std::is_same_v<Offset, int>) {
+      return S::template sub_shifted<0>(products, offset * sums[t]);
+    } else if constexpr (Offset::value != 0) {
+      constexpr int kOffset = Offset::value;
       constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset > 0 ? kOffset : -kOffset));
       return S::template sub_shifted<kShift>(products, kOffset > 0 ? sums[t] : -sums[t]);
     } else {
@@ -171,9 +165,9 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   }
 
   // The same with q = 256 · high + value, and w without its offset.
-  template <int R, int T, class Block>
-  [[gnu::always_inline]] static void all_products(const Block (&blocks)[R], int i, const QuantizedActivations& x,
-                                                  size_t at, I (&products)[R][T]) {
+  template <int R, int T, class Block, class Offset>
+  [[gnu::always_inline]] static void all_products(const Block (&blocks)[R], Offset offset, int i,
+                                                  const QuantizedActivations& x, size_t at, I (&products)[R][T]) {
     const int32_t* sums = kScales == 1 ? x.int_sums + at : x.int_half_sums + 2 * at + i * T;
     if (any<T>(x.wide + at)) {
       EMELEX_UNROLL
@@ -185,12 +179,12 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
-        for (int t = 0; t < T; ++t) products[r][t] = sub_offset<T>(S::times_256(products[r][t]), sums, t);
+        for (int t = 0; t < T; ++t) products[r][t] = sub_offset(S::times_256(products[r][t]), sums, t, offset);
       }
     } else {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
-        const I start = sub_offset<T>(S::set_i(0), sums, t);
+        const I start = sub_offset(S::set_i(0), sums, t, offset);
         EMELEX_UNROLL
         for (int r = 0; r < R; ++r) products[r][t] = start;
       }
@@ -211,14 +205,14 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
     }
-    if constexpr (kMayShareScales) {
+    if constexpr (Source::kMayShareScales) {
       if (pairs) {
         for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, first, b, acc);
         return;
       }
     }
     // Blocks that share registers are done together where that is all the work there is.
-    constexpr size_t kTogether = T == 1 && !std::is_same_v<Source, UnpackedSource> ? Format::kTogether : 1;
+    constexpr size_t kTogether = T == 1 ? Source::kTogether : 1;
     for (size_t b = 0; b < n_blocks / kTogether; ++b) {
       EMELEX_UNROLL
       for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, first, b * kTogether + i, acc);
@@ -237,7 +231,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     EMELEX_UNROLL
     for (int i = 0; i < kScales; ++i) {
       I products[R][T];
-      all_products(blocks, i, x, at, products);
+      all_products(blocks, sources[0].offset, i, x, at, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
@@ -252,7 +246,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) {
         acc[r][t] = S::fma(part[r][t], S::set(x.scales[at + t]), acc[r][t]);
-        if constexpr (Format::kHasMin) {
+        if constexpr (kHasMin) {
           EMELEX_UNROLL
           for (int i = 0; i < kScales; ++i) {
             const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
@@ -279,7 +273,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) sources[r].get(b + i, blocks[r]);
       I products[R][T];
-      all_products(blocks, 0, x, at + i * T, products);
+      all_products(blocks, sources[0].offset, 0, x, at + i * T, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         scale[r] = blocks[r].scale(0);
@@ -306,24 +300,61 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     }
   }
 
-  static bool share_scales(const MatmulArgs& args) {
-    if constexpr (kMayShareScales) return Format::pairs_share_scales(args);
-    return false;
-  }
-
   // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
   template <int T, int R, class Source>
-  static void tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
+  static void tiles(const Source (&sources)[R], const MatmulArgs& args, bool pairs, int token, int row, int from,
+                    int to) {
     for (; token + T <= args.tokens; token += T) {
       F acc[R][T];
-      rows_by_tile(sources, args.activations, share_scales(args), token, acc);
+      rows_by_tile(sources, args.activations, pairs, token, acc);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) write_rows<S>(args, token + t, row + r * kRows, from, to, acc[r][t]);
       }
     }
-    if constexpr (T > 1) tiles<T / 2>(sources, args, token, row, from, to);
+    if constexpr (T > 1) tiles<T / 2>(sources, args, pairs, token, row, from, to);
+  }
+};
+
+// The kernel of a set for unpacked blocks of one kind. isa/unpacked_products.cpp instantiates all of them, once a set.
+template <class S, int kKind>
+struct UnpackedProducts {
+  static constexpr UnpackedKind kind = UnpackedKind::of(kKind);
+
+  template <int R>
+  static void groups(const MatmulArgs& args, const UnpackedRows& rows) {
+    UnpackedSource<S, kind.scales, kind.has_min, kind.has_offset> sources[R];
+    for (int r = 0; r < R; ++r) {
+      sources[r].memory = rows.memory + static_cast<size_t>(r) * rows.group_bytes;
+      if constexpr (kind.has_offset) sources[r].offset = rows.offset;
+    }
+    BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>::template tiles<S::kTokens>(
+        sources, args, rows.pairs_share_scales, 0, rows.row, rows.from, rows.to);
+  }
+  static void run(const MatmulArgs& args, const UnpackedRows& rows) {
+    if constexpr (S::kRowGroups > 1) {
+      if (rows.groups == 1) return groups<1>(args, rows);
+    }
+    groups<S::kRowGroups>(args, rows);
+  }
+};
+
+// `kUnpacked` has the set's kernels for unpacked blocks.
+template <class S, class Format, const UnpackedFn (&kUnpacked)[kUnpackedKernels]>
+struct Int8Matmul : WeightBlocks<S, Format> {
+  using Blocks = WeightBlocks<S, Format>;
+  using Blocks::kRows;
+  using Blocks::packed_source;
+  using Blocks::unpack;
+  using typename Blocks::UnpackedBlock;
+  using Products = BlockProducts<S, Blocks::kScales, Format::kHasMin, Blocks::kSmallWeights>;
+  static constexpr UnpackedKind kKind = {Blocks::kScales, Format::kHasMin, Blocks::kOffset != 0, Blocks::kSmallWeights};
+  static_assert(is_needed(kKind, S::kSignedWeights), "add the kind to is_needed");
+
+  static bool share_scales(const MatmulArgs& args) {
+    if constexpr (Blocks::kMayShareScales) return Format::pairs_share_scales(args);
+    return false;
   }
 
   // Groups of rows from `row` on, of which lanes [from, to) are wanted, as they lie in memory.
@@ -331,7 +362,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   [[gnu::always_inline]] static void direct_groups(const MatmulArgs& args, int row, int from, int to, const Make& make,
                                                    std::integer_sequence<int, kGroup...> /*groups*/) {
     const decltype(make(row)) sources[] = {make(row + kGroup * kRows)...};
-    tiles<S::kTokens>(sources, args, 0, row, from, to);
+    Products::template tiles<S::kTokens>(sources, args, share_scales(args), 0, row, from, to);
   }
 
   // The same for R groups, the way that suits the number of tokens. make(row) is the source of a group.
@@ -339,12 +370,11 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   static void groups(const MatmulArgs& args, int row, int from, int to, std::byte* scratch, const Make& make) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
     if (args.tokens > S::kTokens) {  // unpacking once pays
-      UnpackedSource sources[R];
+      const size_t group_bytes = n_blocks * UnpackedBlock::kBytes;
       for (int r = 0; r < R; ++r) {
-        sources[r] = unpack(make(row + r * kRows), n_blocks,
-                            scratch + static_cast<size_t>(r) * n_blocks * UnpackedBlock::kBytes);
+        unpack(make(row + r * kRows), n_blocks, scratch + static_cast<size_t>(r) * group_bytes);
       }
-      tiles<S::kTokens>(sources, args, 0, row, from, to);
+      kUnpacked[kKind.number()](args, {scratch, group_bytes, R, row, from, to, Blocks::kOffset, share_scales(args)});
     } else {
       constexpr int kAtOnce = R < S::kFileGroups ? R : S::kFileGroups;
       for (int r = 0; r < R; r += kAtOnce) {

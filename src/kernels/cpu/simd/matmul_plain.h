@@ -8,6 +8,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/plain_formats.h"
+#include "kernels/cpu/simd/unroll.h"
 #include "kernels/cpu/simd/write_rows.h"
 
 // Matrix product of plain numbers (float32, float16, bfloat16) with float32 activations, or of bfloat16 with

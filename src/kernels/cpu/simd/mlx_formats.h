@@ -8,6 +8,7 @@
 
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // MLX's formats (quant/mlx_quants.h) as traits, see formats.h. A row of values is one string of bits, and the scales of
 // its groups lie in another place, so Rows are made from the kernel's arguments.

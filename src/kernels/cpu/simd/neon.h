@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // The vectors as NEON registers, with its dot products (FEAT_DotProd) and, where the compiler is told so, its matrix
 // products (FEAT_I8MM). What each function means: simd/scalar.h.

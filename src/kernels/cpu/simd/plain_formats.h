@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // Plain numbers as a group of S::kRows rows brought into columns. What a format tells the kernel (matmul_plain.h):
 //   kBytes                 bytes of a value

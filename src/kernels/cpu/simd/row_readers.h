@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/simd/unroll.h"
+
 // How a format gets at the bytes of S::kRows rows at once. In a file each row lies in a place of its own, `stride`
 // bytes from the one before, and what is read has to be gathered from all of them: no hardware prefetcher sees through
 // that, and a core gets half of what its memory gives. So there is a packed form: the very registers that a format

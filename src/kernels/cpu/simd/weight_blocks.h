@@ -7,6 +7,8 @@
 #include "kernels/cpu/kernel_table.h"
 #include "kernels/cpu/simd/formats.h"
 #include "kernels/cpu/simd/row_readers.h"
+#include "kernels/cpu/simd/unpacked_blocks.h"
+#include "kernels/cpu/simd/unroll.h"
 
 // Where the int8 products (matmul_int8.h) take weights from: blocks of 32 columns of a group of S::kRows rows, brought
 // into registers from the file or from a packed matrix, or from there into scratch for many tokens.
@@ -26,16 +28,13 @@ struct WeightBlocks {
   static constexpr bool kCentered = S::kSignedWeights && Format::kMost >= 128;
   // A weight in registers is this much above the format's.
   static constexpr int kOffset = (Format::kOffsetShift > 0 ? 1 << Format::kOffsetShift : 0) - (kCentered ? 128 : 0);
+  static constexpr bool kMayShareScales = requires(const MatmulArgs& args) { Format::pairs_share_scales(args); };
+  // Whether dot products may take the weights for signed bytes.
+  static constexpr bool kSmallWeights = kCentered || Format::kMost < 128;
   using RowBlock = cpu::RowBlock<S, kScales>;
+  using UnpackedBlock = cpu::UnpackedBlock<S, kScales, Format::kHasMin>;
 
-  // A block of a group of rows in registers.
-  struct FileBlock : RowBlock {
-    F sums;
-    U w(int g) const { return this->values[g]; }
-    F scale(int i) const { return this->scales[i]; }
-    F min(int i) const { return this->mins[i]; }
-    F sum() const { return sums; }  // of the block's 32 weights, for each row
-  };
+  using FileBlock = cpu::FileBlock<S, kScales>;
 
   // Registers of weights that can be added as bytes.
   static constexpr int kAddable = 255 / Format::kMost >= kGroups ? kGroups
@@ -69,6 +68,9 @@ struct WeightBlocks {
   struct RowSource {
     typename Format::template Rows<S, Reader> rows;
     using Block = FileBlock;
+    static constexpr size_t kTogether = Format::kTogether;
+    static constexpr bool kMayShareScales = WeightBlocks::kMayShareScales;
+    static constexpr std::integral_constant<int, kOffset> offset{};
     [[gnu::always_inline]] void get(size_t block, Block& out) {
       prefetch(block);
       rows.get(block, out);
@@ -104,52 +106,6 @@ struct WeightBlocks {
   using FileSource = RowSource<FileReader<S>>;
   using PackedSource = RowSource<PackedReader<S>>;
 
-  // A block that was unpacked before, for many tokens: it stays in memory.
-  struct UnpackedBlock {
-    static constexpr int kFloats = kScales * (Format::kHasMin ? 2 : 1) + 1;  // a row
-    static constexpr int kRegister = 4 * kRows;                              // bytes
-    static constexpr size_t kBytes = kRows * (kActivationBlock + kFloats * sizeof(float));
-    static_assert(kBytes * S::kRowGroups <= kUnpackedBlockBytes * kMaxRowGroups);
-    std::byte* p;
-    U w(int g) const {
-      if constexpr (S::kTokenPairs) {
-        return S::single_column(pair(g / 2, 0), pair(g / 2, 1), g % 2);
-      } else {
-        return S::load_u(p + kRegister * g);
-      }
-    }
-    // The first or the second half of the rows, 8 columns of them; for S::kTokenPairs.
-    U pair(int g, int half) const { return S::load_u(p + kRegister * (2 * g + half)); }
-    F sum() const { return S::load(floats(0)); }
-    F scale(int i) const { return S::load(floats(1 + i)); }
-    F min(int i) const { return S::load(floats(1 + kScales + i)); }
-    void put(const FileBlock& block) const {
-      EMELEX_UNROLL
-      for (int g = 0; g < 8; g += 2) {
-        U first = block.values[g];
-        U second = block.values[g + 1];
-        if constexpr (S::kTokenPairs) S::pair_columns(block.values[g], block.values[g + 1], first, second);
-        S::store_u(p + kRegister * g, first);
-        S::store_u(p + kRegister * (g + 1), second);
-      }
-      S::store(floats(0), block.sums);
-      EMELEX_UNROLL
-      for (int i = 0; i < kScales; ++i) {
-        S::store(floats(1 + i), block.scales[i]);
-        if constexpr (Format::kHasMin) S::store(floats(1 + kScales + i), block.mins[i]);
-      }
-    }
-
-   private:
-    float* floats(int i) const { return reinterpret_cast<float*>(p + 8 * kRegister) + i * kRows; }
-  };
-
-  struct UnpackedSource {
-    using Block = UnpackedBlock;
-    std::byte* memory;
-    [[gnu::always_inline]] void get(size_t block, Block& out) { out.p = memory + block * UnpackedBlock::kBytes; }
-  };
-
   // A group of rows from `row` on; with `step` 0, that row in all lanes.
   template <class Reader>
   static RowSource<Reader> source(const MatmulArgs& args, int row, size_t step) {
@@ -183,7 +139,7 @@ struct WeightBlocks {
   }
 
   template <class Source>
-  static UnpackedSource unpack(Source from, size_t n_blocks, std::byte* memory) {
+  static void unpack(Source from, size_t n_blocks, std::byte* memory) {
     for (size_t i = 0; i < n_blocks / Format::kTogether; ++i) {
       EMELEX_UNROLL
       for (size_t j = 0; j < Format::kTogether; ++j) {
@@ -193,7 +149,6 @@ struct WeightBlocks {
         UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
       }
     }
-    return {memory};
   }
 };
 
