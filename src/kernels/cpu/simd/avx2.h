@@ -121,6 +121,11 @@ struct Avx2 {
     const __m256i shifted = _mm256_slli_epi32(_mm256_set1_epi32(x), kShift);
     return {_mm256_sub_epi32(a.lo, shifted), _mm256_sub_epi32(a.hi, shifted)};
   }
+  [[gnu::always_inline]] static I sub_scaled(I a, int32_t x, int factor) {
+    const __m256i shift = _mm256_set1_epi32(__builtin_ctz(static_cast<unsigned>(factor)));
+    const __m256i shifted = _mm256_sllv_epi32(_mm256_set1_epi32(x), shift);
+    return {_mm256_sub_epi32(a.lo, shifted), _mm256_sub_epi32(a.hi, shifted)};
+  }
   [[gnu::always_inline]] static F to_float(I a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
   [[gnu::always_inline]] static void store_i8(int8_t* p, F a) {
     const __m256i lo = _mm256_cvtps_epi32(a.lo);

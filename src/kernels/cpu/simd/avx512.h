@@ -93,6 +93,10 @@ struct Avx512 {
   [[gnu::always_inline]] static I sub_shifted(I a, int32_t x) {
     return _mm512_sub_epi32(a, _mm512_slli_epi32(_mm512_set1_epi32(x), kShift));
   }
+  [[gnu::always_inline]] static I sub_scaled(I a, int32_t x, int factor) {
+    const __m512i shift = _mm512_set1_epi32(__builtin_ctz(static_cast<unsigned>(factor)));
+    return _mm512_sub_epi32(a, _mm512_sllv_epi32(_mm512_set1_epi32(x), shift));
+  }
   [[gnu::always_inline]] static I add_words(I a, I b) { return _mm512_add_epi32(a, b); }
   [[gnu::always_inline]] static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   [[gnu::always_inline]] static void store_i8(int8_t* p, F a) {

@@ -154,7 +154,7 @@ struct BlockProducts {
   template <class Offset>
   [[gnu::always_inline]] static I sub_offset(I products, const int32_t* sums, int t, Offset offset) {
     if constexpr (std::is_same_v<Offset, int>) {
-      return S::template sub_shifted<0>(products, offset * sums[t]);
+      return S::sub_scaled(products, sums[t], offset);
     } else if constexpr (Offset::value != 0) {
       constexpr int kOffset = Offset::value;
       constexpr int kShift = std::countr_zero(static_cast<unsigned>(kOffset > 0 ? kOffset : -kOffset));
@@ -193,9 +193,9 @@ struct BlockProducts {
   }
 
   // R groups of rows × T tokens; `first` is the first token of a tile of T.
-  template <int R, int T, class Source>
+  template <bool kPairs, int R, int T, class Source>
   [[gnu::always_inline]] static void rows_by_tile(const Source (&from_start)[R], const QuantizedActivations& x,
-                                                  bool pairs, int first, F (&acc)[R][T]) {
+                                                  int first, F (&acc)[R][T]) {
     Source sources[R];  // of this tile: a source may only go forward
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) sources[r] = from_start[r];
@@ -205,17 +205,15 @@ struct BlockProducts {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
     }
-    if constexpr (Source::kMayShareScales) {
-      if (pairs) {
-        for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, first, b, acc);
-        return;
+    if constexpr (kPairs) {
+      for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, first, b, acc);
+    } else {
+      // Blocks that share registers are done together where that is all the work there is.
+      constexpr size_t kTogether = T == 1 ? Source::kTogether : 1;
+      for (size_t b = 0; b < n_blocks / kTogether; ++b) {
+        EMELEX_UNROLL
+        for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, first, b * kTogether + i, acc);
       }
-    }
-    // Blocks that share registers are done together where that is all the work there is.
-    constexpr size_t kTogether = T == 1 ? Source::kTogether : 1;
-    for (size_t b = 0; b < n_blocks / kTogether; ++b) {
-      EMELEX_UNROLL
-      for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, first, b * kTogether + i, acc);
     }
   }
 
@@ -301,19 +299,28 @@ struct BlockProducts {
   }
 
   // Lanes [from, to) of the rows from `row` on, for all tokens from `token` on that fill tiles of T, then smaller ones.
-  template <int T, int R, class Source>
-  static void tiles(const Source (&sources)[R], const MatmulArgs& args, bool pairs, int token, int row, int from,
-                    int to) {
+  // `kPairs`: two blocks each share their scales.
+  template <bool kPairs, int T, int R, class Source>
+  static void some_tiles(const Source (&sources)[R], const MatmulArgs& args, int token, int row, int from, int to) {
     for (; token + T <= args.tokens; token += T) {
       F acc[R][T];
-      rows_by_tile(sources, args.activations, pairs, token, acc);
+      rows_by_tile<kPairs>(sources, args.activations, token, acc);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) write_rows<S>(args, token + t, row + r * kRows, from, to, acc[r][t]);
       }
     }
-    if constexpr (T > 1) tiles<T / 2>(sources, args, pairs, token, row, from, to);
+    if constexpr (T > 1) some_tiles<kPairs, T / 2>(sources, args, token, row, from, to);
+  }
+
+  // The same for all tokens.
+  template <int R, class Source>
+  static void tiles(const Source (&sources)[R], const MatmulArgs& args, bool pairs, int row, int from, int to) {
+    if constexpr (Source::kMayShareScales) {
+      if (pairs) return some_tiles<true, S::kTokens>(sources, args, 0, row, from, to);
+    }
+    some_tiles<false, S::kTokens>(sources, args, 0, row, from, to);
   }
 };
 
@@ -329,8 +336,8 @@ struct UnpackedProducts {
       sources[r].memory = rows.memory + static_cast<size_t>(r) * rows.group_bytes;
       if constexpr (kind.has_offset) sources[r].offset = rows.offset;
     }
-    BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>::template tiles<S::kTokens>(
-        sources, args, rows.pairs_share_scales, 0, rows.row, rows.from, rows.to);
+    BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>::tiles(sources, args, rows.pairs_share_scales,
+                                                                           rows.row, rows.from, rows.to);
   }
   static void run(const MatmulArgs& args, const UnpackedRows& rows) {
     if constexpr (S::kRowGroups > 1) {
@@ -362,7 +369,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   [[gnu::always_inline]] static void direct_groups(const MatmulArgs& args, int row, int from, int to, const Make& make,
                                                    std::integer_sequence<int, kGroup...> /*groups*/) {
     const decltype(make(row)) sources[] = {make(row + kGroup * kRows)...};
-    Products::template tiles<S::kTokens>(sources, args, share_scales(args), 0, row, from, to);
+    Products::tiles(sources, args, share_scales(args), row, from, to);
   }
 
   // The same for R groups, the way that suits the number of tokens. make(row) is the source of a group.

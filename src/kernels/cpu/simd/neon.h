@@ -166,6 +166,9 @@ struct NeonRows : NeonVectors<1> {
   [[gnu::always_inline]] static I sub_shifted(const I& a, int32_t x) {
     return {{vsubq_u32(a.v[0], vdupq_n_u32(static_cast<uint32_t>(x) << kShift))}};
   }
+  [[gnu::always_inline]] static I sub_scaled(const I& a, int32_t x, int factor) {
+    return {{vsubq_u32(a.v[0], vdupq_n_u32(static_cast<uint32_t>(x) * static_cast<uint32_t>(factor)))}};
+  }
 
   [[gnu::always_inline]] static U load_u(const void* p) { return {vld1q_u8(static_cast<const uint8_t*>(p))}; }
   [[gnu::always_inline]] static void store_u(void* p, U a) { vst1q_u8(static_cast<uint8_t*>(p), a.v); }

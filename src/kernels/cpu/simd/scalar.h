@@ -175,6 +175,12 @@ struct Scalar {
     for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] - x * (1 << kShift);
     return r;
   }
+  // a - factor · x in all lanes; factor is a power of two, or less one where dot products want signed weights.
+  static I sub_scaled(const I& a, int32_t x, int factor) {
+    I r;
+    for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] - factor * x;
+    return r;
+  }
   static F to_float(const I& a) {
     F r;
     for (int i = 0; i < 16; ++i) r.v[i] = static_cast<float>(a.v[i]);
