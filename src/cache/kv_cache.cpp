@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -9,26 +10,43 @@
 namespace emelex {
 namespace {
 
-int blocks_for(int tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
+constexpr int kMostBlocks = 1 << 24;  // of a group, so that its tokens are counted in int
 
-// The first block that the token at `position` sees in the layers with a window.
+int blocks_for(int64_t tokens) { return static_cast<int>((tokens + kBlockTokens - 1) / kBlockTokens); }
+
+// The first block that the token at `position` sees.
 int first_seen_block(int position, int window) {
   return window > 0 && position >= window ? (position - window + 1) / kBlockTokens : 0;
 }
 
 }  // namespace
 
+KvCache::KvCache(const std::vector<LayerMemory>& layers, const PoolMaker& make_pool, int64_t max_bytes)
+    : max_bytes_(max_bytes) {
+  std::vector<std::pair<KvSpec, int>> specs;  // and how many layers have it
+  for (const LayerMemory& layer : layers) {
+    const KvSpec& spec = std::get<KvSpec>(layer);
+    auto group = std::find_if(specs.begin(), specs.end(), [&](const auto& known) { return known.first == spec; });
+    if (group == specs.end()) group = specs.insert(specs.end(), {spec, 0});
+    memory_.layers.push_back({static_cast<int>(group - specs.begin()), group->second++});
+  }
+  for (const auto& [spec, n_layers] : specs) {
+    const auto& pool = memory_.pools.emplace_back(make_pool(spec, n_layers));
+    groups_.push_back({spec.window, pool->block_bytes(), {}, {}});
+  }
+}
+
 SequenceId KvCache::create() {
-  sequences_[next_id_] = {};
+  sequences_[next_id_].held.resize(groups_.size());
   return next_id_++;
 }
 
 SequenceId KvCache::fork(SequenceId id) {
   const Sequence& copy = sequences_.emplace(next_id_, sequences_.at(id)).first->second;
-  for (size_t i = 0; i < copy.blocks.size(); ++i) {
-    const auto block = static_cast<size_t>(copy.blocks[i]);
-    ++references_[block];
-    if (static_cast<int>(i) >= copy.past) ++windowed_references_[block];
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    for (const int32_t block : copy.held[g].blocks) {
+      if (block >= 0) ++groups_[g].references[static_cast<size_t>(block)];
+    }
   }
   return next_id_++;
 }
@@ -41,111 +59,183 @@ void KvCache::release(SequenceId id) noexcept {
 int KvCache::trim(SequenceId id, int length) noexcept {
   Sequence& s = sequences_.at(id);
   if (length >= s.length) return s.length;
-  if (first_seen_block(length, window_) < s.past) length = 0;
-  s.length = length;
-  while (static_cast<int>(s.blocks.size()) > blocks_for(length)) {
-    drop_block(s.blocks.back(), static_cast<int>(s.blocks.size()) > s.past);
-    s.blocks.pop_back();
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (first_seen_block(length, groups_[g].window) < s.held[g].first_kept) length = 0;
   }
-  s.past = std::min(s.past, static_cast<int>(s.blocks.size()));
+  s.length = length;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    Held& held = s.held[g];
+    while (static_cast<int>(held.blocks.size()) > blocks_for(length)) {
+      if (held.blocks.back() >= 0) drop_block(g, held.blocks.back());
+      held.blocks.pop_back();
+    }
+    held.first_kept = std::min(held.first_kept, static_cast<int>(held.blocks.size()));
+  }
   return length;
 }
 
-// Leaves the windowed layers of blocks that no token after the sequence's end sees.
-void KvCache::pass_window(Sequence& s) {
-  if (window_ == 0) return;
-  const int first = first_seen_block(s.length - kTrimRoom, window_);
-  while (s.past < first) drop_windowed(s.blocks[static_cast<size_t>(s.past++)]);
+// Drops the blocks that no token after the sequence's end sees.
+void KvCache::pass_window(size_t group, Sequence& s) noexcept {
+  if (groups_[group].window == 0) return;
+  Held& held = s.held[group];
+  const int first = first_seen_block(s.length - kTrimRoom, groups_[group].window);
+  while (held.first_kept < first) {
+    drop_block(group, std::exchange(held.blocks[static_cast<size_t>(held.first_kept++)], -1));
+  }
 }
 
 StepSequence KvCache::extend(SequenceId id, int first, int count) {
   Sequence& s = sequences_.at(id);
-  pass_window(s);
-  const bool copies =
-      count > 0 && s.length % kBlockTokens != 0 && references_[static_cast<size_t>(s.blocks.back())] > 1;
-  const int needed = blocks_for(s.length + count) - static_cast<int>(s.blocks.size()) + (copies ? 1 : 0);
-  const int available = max_blocks_ - static_cast<int>(references_.size()) + static_cast<int>(free_.size());
-  if (needed > available) {
-    const int room = (static_cast<int>(s.blocks.size()) + available - (copies ? 1 : 0)) * kBlockTokens - s.length;
-    throw Error(ErrorCode::out_of_memory, str_cat("[cache] the KV cache has room for ", std::max(room, 0),
-                                                  " more tokens, and ", count, " are needed"));
+  for (size_t g = 0; g < groups_.size(); ++g) pass_window(g, s);
+  if (!fits(s, count)) {
+    int room = 0;  // the most that fits, by halving
+    for (int most = count - 1; room < most;) {
+      const int middle = most - (most - room) / 2;
+      if (fits(s, middle)) {
+        room = middle;
+      } else {
+        most = middle - 1;
+      }
+    }
+    throw Error(ErrorCode::out_of_memory,
+                str_cat("[cache] the KV cache has room for ", room, " more tokens, and ", count, " are needed"));
   }
   // All that needs memory comes before the sequence is changed.
   const auto n_blocks = static_cast<size_t>(blocks_for(s.length + count));
   StepSequence entry{first, count, s.length, {}};
-  entry.blocks.reserve(std::max(n_blocks, s.blocks.size()));
-  s.blocks.reserve(n_blocks);
-  make_free(needed);
-  if (copies) copy_last_block(s);
-  while (s.blocks.size() < n_blocks) s.blocks.push_back(take_block());
-  entry.blocks = s.blocks;
+  entry.blocks.reserve(groups_.size() * n_blocks);
+  for (Held& held : s.held) held.blocks.reserve(n_blocks);
+  make_free(s, count);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (count > 0 && copies_last(g, s)) copy_last_block(g, s);
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto& blocks = s.held[g].blocks;
+    while (blocks.size() < n_blocks) blocks.push_back(take_block(g));
+    entry.blocks.insert(entry.blocks.end(), blocks.begin(), blocks.end());
+  }
   s.length += count;
   return entry;
 }
 
-void KvCache::copy_last_block(Sequence& s) {
-  const int32_t shared = s.blocks.back();
-  const int32_t own = take_block();
-  try {
-    store_->copy_block(shared, own, s.length % kBlockTokens);
-  } catch (...) {
-    drop_block(own, true);
-    throw;
-  }
-  drop_block(shared, true);
-  s.blocks.back() = own;
+bool KvCache::copies_last(size_t group, const Sequence& s) const {
+  if (s.length % kBlockTokens == 0) return false;
+  return groups_[group].references[static_cast<size_t>(s.held[group].blocks.back())] > 1;
 }
 
-void KvCache::make_free(int count) {
-  const int blocks = std::max(static_cast<int>(references_.size()) + count - static_cast<int>(free_.size()),
-                              static_cast<int>(references_.size()));
-  if (count <= 0) return;
+int KvCache::blocks_needed(size_t group, const Sequence& s, int count) const {
+  const int copies = count > 0 && copies_last(group, s) ? 1 : 0;
+  return std::max(0, blocks_for(int64_t{s.length} + count) - static_cast<int>(s.held[group].blocks.size())) + copies;
+}
+
+// Whether there is memory for `count` more tokens of a sequence.
+bool KvCache::fits(const Sequence& s, int count) const {
+  int64_t left = max_bytes_ - bytes_;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const Group& group = groups_[g];
+    const int more = blocks_missing(g, s, count);
+    if (more > kMostBlocks - static_cast<int>(group.references.size())) return false;
+    left -= more * group.block_bytes;
+  }
+  return left >= 0;
+}
+
+int KvCache::blocks_missing(size_t group, const Sequence& s, int count) const {
+  return std::max(0, blocks_needed(group, s, count) - static_cast<int>(groups_[group].free.size()));
+}
+
+// Makes free the blocks that `count` more tokens of a sequence need, for which there is room. Throws
+// Error(out_of_memory), with the sequences unchanged.
+void KvCache::make_free(const Sequence& s, int count) {
+  int64_t spare = max_bytes_ - bytes_;  // what a pool may take beyond its need
+  for (size_t g = 0; g < groups_.size(); ++g) spare -= blocks_missing(g, s, count) * groups_[g].block_bytes;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const int missing = blocks_missing(g, s, count);
+    if (missing > 0) spare -= (grow(g, missing, spare) - missing) * groups_[g].block_bytes;
+  }
+}
+
+// Makes `missing` more blocks of a group exist, and some more within `spare` bytes. Returns how many it made.
+int KvCache::grow(size_t g, int missing, int64_t spare) {
+  Group& group = groups_[g];
+  const auto there = static_cast<int>(group.references.size());
+  const int64_t most = there + missing + spare / std::max<int64_t>(1, group.block_bytes);
   try {
+    const int blocks = memory_.pools[g]->grow(there + missing, static_cast<int>(std::min<int64_t>(kMostBlocks, most)));
     // So that dropping a block needs no memory.
-    references_.reserve(static_cast<size_t>(blocks));
-    windowed_references_.reserve(static_cast<size_t>(blocks));
-    free_.reserve(static_cast<size_t>(blocks));
-    store_->grow(blocks, n_windowed_ + count);
+    group.references.reserve(static_cast<size_t>(blocks));
+    group.free.reserve(static_cast<size_t>(blocks));
+    for (int i = there; i < blocks; ++i) {
+      group.references.push_back(0);
+      group.free.push_back(i);
+    }
+    bytes_ += (blocks - there) * group.block_bytes;
+    return blocks - there;
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::out_of_memory,
-                str_cat("[cache] no memory for a KV cache of ", int64_t{blocks} * kBlockTokens, " tokens"));
-  }
-  while (static_cast<int>(references_.size()) < blocks) {
-    free_.push_back(static_cast<int32_t>(references_.size()));
-    references_.push_back(0);
-    windowed_references_.push_back(0);
+                str_cat("[cache] no memory for a KV cache of ", int64_t{there + missing} * kBlockTokens, " tokens"));
   }
 }
 
-int32_t KvCache::take_block() {
-  const int32_t block = free_.back();
-  free_.pop_back();
-  references_[static_cast<size_t>(block)] = 1;
-  windowed_references_[static_cast<size_t>(block)] = 1;
-  ++n_windowed_;
-  store_->take_windowed(block);
+void KvCache::copy_last_block(size_t group, Sequence& s) {
+  auto& blocks = s.held[group].blocks;
+  const int32_t own = take_block(group);
+  try {
+    memory_.pools[group]->copy_block(blocks.back(), own, s.length % kBlockTokens);
+  } catch (...) {
+    drop_block(group, own);
+    throw;
+  }
+  drop_block(group, std::exchange(blocks.back(), own));
+}
+
+int32_t KvCache::take_block(size_t group) noexcept {
+  Group& of = groups_[group];
+  const int32_t block = of.free.back();
+  of.free.pop_back();
+  of.references[static_cast<size_t>(block)] = 1;
   return block;
 }
 
+void KvCache::drop_block(size_t group, int32_t block) noexcept {
+  if (--groups_[group].references[static_cast<size_t>(block)] == 0) groups_[group].free.push_back(block);
+}
+
 bool KvCache::recover() noexcept {
-  if (store_->recover()) return true;
-  for (auto& [id, sequence] : sequences_) sequence = {};
-  references_.clear();
-  windowed_references_.clear();
-  free_.clear();
-  n_windowed_ = 0;
+  bool kept = true;
+  for (const auto& pool : memory_.pools) kept = pool->recover() && kept;
+  if (kept) return true;
+  // One pool's loss is all pools': a sequence needs all layers.
+  for (auto& [id, sequence] : sequences_) {
+    sequence.length = 0;
+    for (Held& held : sequence.held) held = {};
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    groups_[g].references.clear();
+    groups_[g].free.clear();
+  }
+  bytes_ = 0;
   return false;
 }
 
-void KvCache::drop_block(int32_t block, bool windowed) noexcept {
-  if (windowed) drop_windowed(block);
-  if (--references_[static_cast<size_t>(block)] == 0) free_.push_back(block);
+int64_t KvCache::bytes_per_token() const {
+  int64_t bytes = 0;
+  for (const Group& group : groups_) bytes += group.block_bytes / kBlockTokens;
+  return bytes;
 }
 
-void KvCache::drop_windowed(int32_t block) noexcept {
-  if (--windowed_references_[static_cast<size_t>(block)] > 0) return;
-  --n_windowed_;
-  store_->drop_windowed(block);
+int64_t KvCache::bytes_for(int64_t tokens, int chunk) const {
+  int64_t bytes = 0;
+  for (const Group& group : groups_) {
+    int64_t blocks = blocks_for(tokens);
+    // What the next tokens see, what may be taken back and what is being added, wherever in its block it begins.
+    if (group.window > 0) {
+      const int64_t held = int64_t{group.window} - 1 + kTrimRoom + chunk;
+      blocks = std::min<int64_t>(blocks, blocks_for(held + kBlockTokens - 1));
+    }
+    bytes += blocks * group.block_bytes;
+  }
+  return bytes;
 }
 
 }  // namespace emelex

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <vector>
 
-#include "kernels/route.h"
+#include "kernels/kv_memory.h"
+#include "kernels/step.h"
 
 namespace emelex {
 
@@ -15,15 +18,19 @@ using SequenceId = int;
 // writes an answer in other words.
 constexpr int kTrimRoom = 4 * kBlockTokens;
 
-// Which blocks of a KvStore hold which sequence. Blocks carry reference counts: a forked sequence shares those of the
-// one it came from, and gets a copy of the last when it writes there. Of layers with a window a sequence keeps the
-// blocks that its next tokens see, and some before them. Belongs to the engine's thread.
+// Makes the memory of `n_layers` layers with equal specs.
+using PoolMaker = std::function<std::unique_ptr<KvPool>(const KvSpec& spec, int n_layers)>;
+
+// A model's KV cache: which blocks hold which sequence. Layers with equal specs form a group with memory of its own.
+// Blocks carry reference counts: a forked sequence shares those of the one it came from, and gets a copy of the last
+// when it writes there. In groups with a window a sequence keeps the blocks that its next tokens see, and some before
+// them. Belongs to the engine's thread.
 class KvCache {
  public:
-  // At most `max_blocks` blocks are in use at once. `window` is the largest of all windowed layers; 0 keeps all of
-  // them.
-  KvCache(std::unique_ptr<KvStore> store, int max_blocks, int window = 0)
-      : store_(std::move(store)), max_blocks_(max_blocks), window_(window) {}
+  static constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+  // `layers`: what each layer needs. At most `max_bytes` are taken.
+  KvCache(const std::vector<LayerMemory>& layers, const PoolMaker& make_pool, int64_t max_bytes = kNoLimit);
 
   SequenceId create();
   // A new sequence that begins as `id` does.
@@ -32,43 +39,62 @@ class KvCache {
 
   int length(SequenceId id) const { return sequences_.at(id).length; }
 
-  // Drops all tokens from `length` on. Gives the length that is left: 0 where the tokens after it would see some of a
+  // Drops all tokens from `length` on. Returns the length that is left: 0 where the tokens after it would see some of a
   // window that are gone, more than kTrimRoom of them having been dropped.
   int trim(SequenceId id, int length) noexcept;
 
   // Makes room for `count` tokens after the sequence's end and adds them to it, as the entry of a step whose tokens
-  // begin at `first`. Throws Error(out_of_memory), with the sequence unchanged, when the blocks are used up. The caller
+  // begin at `first`. Throws Error(out_of_memory), with the sequence unchanged, when the memory is used up. The caller
   // trims the sequence again when the step fails.
   StepSequence extend(SequenceId id, int first, int count);
 
-  // To be called after a step has failed. False when the store has lost what it held; then all sequences are empty.
+  // To be called after a step has failed. False when the memory has lost what it held; then all sequences are empty.
   bool recover() noexcept;
 
-  KvStore& store() { return *store_; }
+  // For Route::prepare.
+  const KvMemory& memory() const { return memory_; }
+
+  // Bytes that a token takes, as long as it is in no group's past.
+  int64_t bytes_per_token() const;
+  // The most that one sequence of so many tokens takes, if it is extended by at most `chunk` tokens at a time.
+  int64_t bytes_for(int64_t tokens, int chunk) const;
+  void set_max_bytes(int64_t max_bytes) { max_bytes_ = max_bytes; }
 
  private:
+  // Layers with equal specs.
+  struct Group {
+    int window;
+    int64_t block_bytes;
+    std::vector<int> references;  // [blocks that exist]
+    std::vector<int32_t> free;
+  };
+  // A sequence's blocks in a group; -1 before number first_kept.
+  struct Held {
+    std::vector<int32_t> blocks;
+    int first_kept = 0;
+  };
   struct Sequence {
     int length = 0;
-    std::vector<int32_t> blocks;
-    int past = 0;  // its first blocks, whose windowed layers it does not have any more
+    std::vector<Held> held;  // [groups]
   };
 
-  void make_free(int count);  // at least that many in free_
-  int32_t take_block();       // one of free_
-  void copy_last_block(Sequence& sequence);
-  void drop_block(int32_t block, bool windowed) noexcept;
-  void drop_windowed(int32_t block) noexcept;
-  void pass_window(Sequence& sequence);
+  bool fits(const Sequence& sequence, int count) const;
+  int blocks_needed(size_t group, const Sequence& sequence, int count) const;
+  bool copies_last(size_t group, const Sequence& sequence) const;
+  int blocks_missing(size_t group, const Sequence& sequence, int count) const;
+  void make_free(const Sequence& sequence, int count);
+  int grow(size_t group, int missing, int64_t spare);
+  void copy_last_block(size_t group, Sequence& sequence);
+  int32_t take_block(size_t group) noexcept;
+  void drop_block(size_t group, int32_t block) noexcept;
+  void pass_window(size_t group, Sequence& sequence) noexcept;
 
-  std::unique_ptr<KvStore> store_;
-  int max_blocks_;
+  KvMemory memory_;
+  std::vector<Group> groups_;
+  int64_t max_bytes_;
+  int64_t bytes_ = 0;  // of all blocks that exist
   std::map<SequenceId, Sequence> sequences_;
   SequenceId next_id_ = 0;
-  int window_;
-  int n_windowed_ = 0;                    // blocks with memory for windowed layers
-  std::vector<int> references_;           // [blocks]
-  std::vector<int> windowed_references_;  // [blocks], of sequences that have the windowed layers, too
-  std::vector<int32_t> free_;
 };
 
 }  // namespace emelex

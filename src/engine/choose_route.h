@@ -13,11 +13,6 @@ struct RouteChoice {
   KernelRoute kernels;
   // whether a model that the cuda kernels lack something for may run by without_cuda()
   bool may_fall_back = false;
-
-  // whether all is computed in float32, as in a reference
-  bool exact() const {
-    return kernels == KernelRoute::float32 || (kernels == KernelRoute::mlx && device == Device::cpu);
-  }
 };
 
 // What the options, EMELEX_KERNELS and this machine come to. Throws Error: invalid_argument for an unknown name or a

@@ -25,11 +25,6 @@ std::string megabytes(int64_t bytes) {
 
 }  // namespace
 
-int64_t MemoryNeed::tokens_within(int64_t limit) const {
-  const int64_t left = limit - weights - work;
-  return left <= 0 ? 0 : left / std::max<int64_t>(1, cache_per_token) / kBlockTokens * kBlockTokens;
-}
-
 int64_t estimate_work(const ModelConfig& config, int chunk) {
   // With experts a token has as many rows as experts that it uses, each of which it goes into and comes out of.
   const int64_t experts = int64_t{config.n_experts_used} * (config.expert_hidden_dim + config.dim);
@@ -44,14 +39,16 @@ int64_t estimate_cuda_work(const ModelConfig& config, int chunk) {
 void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, const std::string& name,
                         const std::string& where) {
   if (limit <= 0 || need.with_context(context) <= limit) return;
-  const int64_t fitting = need.tokens_within(limit);
+  // In whole blocks of the cache.
+  int64_t fitting = context / kBlockTokens * kBlockTokens;
+  while (fitting > 0 && need.with_context(fitting) > limit) fitting -= kBlockTokens;
   const std::string advice =
       fitting > 0 ? str_cat("a context of ", fitting, " tokens fits") : "no context is small enough";
   throw Error(
       ErrorCode::out_of_memory,
       str_cat("[engine] ", quote_bytes(name), " takes ", megabytes(need.with_context(context)), " (weights ",
-              megabytes(need.weights), ", cache of ", context, " tokens ", megabytes(need.cache_per_token * context),
-              ", work ", megabytes(need.work), "), more than ", where, " allows, ", megabytes(limit), "; ", advice));
+              megabytes(need.weights), ", cache of ", context, " tokens ", megabytes(need.cache(context)), ", work ",
+              megabytes(need.work), "), more than ", where, " allows, ", megabytes(limit), "; ", advice));
 }
 
 }  // namespace emelex

@@ -1,21 +1,20 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "models/model.h"
 
 namespace emelex {
 
-// What a model with one full sequence takes, in bytes.
+// What a model with one sequence takes, in bytes.
 struct MemoryNeed {
   int64_t weights = 0;
-  int64_t cache_per_token = 0;
-  int64_t work = 0;  // activations and the program itself, by estimate_work
+  int64_t work = 0;                              // activations and the program itself, by estimate_work
+  std::function<int64_t(int64_t tokens)> cache;  // of a sequence of so many tokens
 
-  int64_t with_context(int tokens) const { return weights + work + cache_per_token * tokens; }
-  // Tokens that fit into a limit, in whole blocks of the cache; 0: not even the weights do.
-  int64_t tokens_within(int64_t limit) const;
+  int64_t with_context(int64_t tokens) const { return weights + work + cache(tokens); }
 };
 
 // Bytes that computing takes beside weights and cache, for prompts in chunks of that many tokens. An upper bound as

@@ -13,6 +13,7 @@
 #include "engine/memory_limit.h"
 #include "engine/mlx_failures.h"
 #include "kernels/cuda/cuda_route.h"
+#include "kernels/planning_route.h"
 #include "models/active_weights.h"
 #include "models/model_config.h"
 #include "weights/weight_totals.h"
@@ -22,16 +23,8 @@ static_assert(MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32, "custom primiti
 namespace emelex {
 namespace {
 
-// The memory that a step takes grows with the chunk. On a CPU 128 tokens are as fast as more (SmolLM2-135M on two
-// cores: 1,695 tokens/s, and 1,650 with 512).
-constexpr int kCpuPrefillChunk = 128;
-constexpr int kGpuPrefillChunk = 512;
-constexpr int kCudaPrefillChunk = 2048;  // weights are unpacked once a chunk
-
-int default_chunk(const RouteChoice& choice) {
-  if (choice.kernels == KernelRoute::cuda) return kCudaPrefillChunk;
-  return choice.device == Device::gpu ? kGpuPrefillChunk : kCpuPrefillChunk;
-}
+// Chunks of a prompt are not made shorter than this for a memory limit.
+constexpr int kShortestChunk = 128;
 
 // Tokens that a session of a model which was trained for so many can hold.
 int session_context(const LoadOptions& options, int model_context) {
@@ -56,25 +49,13 @@ void check_options(const LoadOptions& options) {
   }
 }
 
-KvDtype kv_dtype(KvType type, const RouteChoice& choice) {
-  switch (type) {
-    case KvType::f16:
-      return KvDtype::f16;
-    case KvType::f32:
-      return KvDtype::f32;
-    case KvType::q8_0:
-      if (choice.kernels != KernelRoute::mlx) return KvDtype::q8_0;
-      throw Error(ErrorCode::invalid_argument,
-                  "[engine] expected a KV cache of f16 or f32 with the mlx kernels, got q8_0");
-    case KvType::automatic:
-      break;
-  }
-  return choice.exact() ? KvDtype::f32 : KvDtype::f16;
-}
-
-KvShape kv_shape(const ModelConfig& config, KvType type, const RouteChoice& choice) {
-  return {config.n_layers, config.attention.n_kv_heads, config.attention.head_dim, kv_dtype(type, choice),
-          config.windows};
+KvDtype kv_dtype(KvType type, const Route& route, bool may_fall_back) {
+  const std::vector<KvDtype> possible = route.capabilities().kv_dtypes;
+  if (type == KvType::automatic) return possible.front();
+  const KvDtype wanted = type == KvType::f16 ? KvDtype::f16 : type == KvType::f32 ? KvDtype::f32 : KvDtype::q8_0;
+  if (std::find(possible.begin(), possible.end(), wanted) != possible.end()) return wanted;
+  throw Error(may_fall_back ? ErrorCode::unsupported : ErrorCode::invalid_argument,
+              str_cat("[engine] expected a KV cache of f16 or f32 with the ", route.name(), " kernels, got q8_0"));
 }
 
 }  // namespace
@@ -97,50 +78,52 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
 
 void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options,
                    const RouteChoice& choice) {
-  const bool gpu = choice.device == Device::gpu;
-  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : default_chunk(choice);
-  info_.device = gpu ? "gpu" : "cpu";
+  info_.device = choice.device == Device::gpu ? "gpu" : "cpu";
   route_ = make_route(choice, info_.threads);
+  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : route_->capabilities().prefill_chunk;
   const ModelInput source{weights, *route_, options.context > 0 ? options.context : kDefaultContext};
-  const int blocks = max_blocks(source, options, choice);
+  make_cache(source, options, choice);
   model_ = make_model(source);
   fill_info(*weights, options);
-
-  const ModelConfig& config = model_->config();
-  const KvShape shape = kv_shape(config, options.kv_type, choice);
-  longer_than_ = config.attention.rope.longer_than;
-  info_.kv_bytes_per_token = shape.bytes_per_token();
-  const int window = *std::max_element(config.windows.begin(), config.windows.end());
-  cache_ = std::make_unique<KvCache>(route_->kv_store(shape), blocks, window);
+  longer_than_ = model_->config().attention.rope.long_after;
 }
 
-// The blocks that all sessions share; how many sessions there are is the caller's to bound. With a memory limit, those
-// that it leaves room for.
-int Runner::max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) {
-  constexpr int kMostBlocks = 1 << 24;
+// Before the model is made, so that a model that does not fit takes no memory. How many sessions share the cache is the
+// caller's to bound.
+void Runner::make_cache(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) {
+  const auto planning = make_planning_route();
+  const auto plan = make_model({source.weights, *planning, source.context});
+  const KvDtype dtype = kv_dtype(options.kv_type, *route_, choice.may_fall_back);
+  cache_ = std::make_unique<KvCache>(
+      plan->memory(), [&](const KvSpec& spec, int n_layers) { return route_->kv_pool(spec, dtype, n_layers); });
+  info_.kv_bytes_per_token = cache_->bytes_per_token();
+  limit_memory(source, plan->config(), options, choice);
+}
+
+// Gives the cache what the memory limit leaves for it.
+void Runner::limit_memory(const ModelInput& source, const ModelConfig& config, const LoadOptions& options,
+                          const RouteChoice& choice) {
   const bool gpu = choice.device == Device::gpu;
   const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
-  if (limit == 0) return kMostBlocks;
-  // Whether the architecture may have experts is for make_model to say.
-  const ModelConfig config = read_model_config(source, Mixtures::some);
+  if (limit == 0) return;
   const bool cuda = choice.kernels == KernelRoute::cuda;
-  KvShape shape = kv_shape(config, options.kv_type, choice);
-  if (cuda) shape.head_dim = cuda::cached_head_dim(shape.head_dim);
-  MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : total_weights(*source.weights).bytes,
-                  shape.bytes_per_token(),
-                  cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_)};
+  const auto work = [&] {
+    return cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_);
+  };
+  MemoryNeed need{cuda ? cuda::gpu_bytes(*source.weights) : total_weights(*source.weights).bytes, work(),
+                  [this](int64_t tokens) { return cache_->bytes_for(tokens, prefill_chunk_); }};
   const int context = session_context(options, config.context_length);
-  const int blocks_of_one = (context + kBlockTokens - 1) / kBlockTokens;
+  const int in_blocks = (context + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
   // Shorter chunks are slower, but take less.
-  while (cuda && options.prefill_chunk == 0 && prefill_chunk_ > kCpuPrefillChunk &&
-         need.with_context(blocks_of_one * kBlockTokens) > limit) {
+  while (cuda && options.prefill_chunk == 0 && prefill_chunk_ > kShortestChunk &&
+         need.with_context(in_blocks) > limit) {
     prefill_chunk_ /= 2;
-    need.work = estimate_cuda_work(config, prefill_chunk_);
+    need.work = work();
   }
-  check_memory_limit(need, blocks_of_one * kBlockTokens, limit, source.weights->path().filename().string(),
+  check_memory_limit(need, in_blocks, limit, source.weights->path().filename().string(),
                      gpu ? "gpu_memory_limit" : "memory_limit");
   if (gpu && !cuda) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later
-  return static_cast<int>(std::min<int64_t>(kMostBlocks, need.tokens_within(limit) / kBlockTokens));
+  cache_->set_max_bytes(limit - need.weights - need.work);
 }
 
 void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
@@ -165,14 +148,14 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
 
 // A step that is put together from runs of tokens. Unless it is committed, its end takes the tokens from the cache
 // again.
-class Runner::Batch {
+class Runner::StepBuilder {
  public:
-  explicit Batch(KvCache& cache) : cache_(cache) {}
-  ~Batch() {
+  explicit StepBuilder(KvCache& cache) : cache_(cache) {}
+  ~StepBuilder() {
     for (const auto& [id, length] : before_) cache_.trim(id, length);
   }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
+  StepBuilder(const StepBuilder&) = delete;
+  StepBuilder& operator=(const StepBuilder&) = delete;
 
   void add(SequenceId id, std::span<const TokenId> tokens, bool longer, Want want) {
     const int first = step_.size();
@@ -215,16 +198,16 @@ std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenI
     if (cancelled && cancelled()) return {};
     const auto part = tokens.subspan(at, std::min(chunk, tokens.size() - at));
     const bool last = at + part.size() == tokens.size();
-    Batch batch(*cache_);
-    batch.add(sequence, part, longer, last || want == Want::all ? want : Want::nothing);
-    logits = compute(batch);
+    StepBuilder builder(*cache_);
+    builder.add(sequence, part, longer, last || want == Want::all ? want : Want::nothing);
+    logits = compute(builder);
     if (gathers) gathered_.insert(gathered_.end(), logits.begin(), logits.end());
   }
   return gathers ? std::span<float>(gathered_) : logits;
 }
 
 std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
-  Batch batch(*cache_);
+  StepBuilder builder(*cache_);
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int length = cache_->length(sequences[i]);
     if (is_longer(length + 1) && !is_longer(length) && length > 0) {
@@ -233,22 +216,23 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
           str_cat("[engine] a sequence reaches ", length + 1,
                   " tokens, from which on LongRoPE rotates all of them otherwise; a batch can't compute it again"));
     }
-    batch.add(sequences[i], tokens.subspan(i, 1), is_longer(length + 1), Want::last);
+    builder.add(sequences[i], tokens.subspan(i, 1), is_longer(length + 1), Want::last);
   }
-  return compute(batch);
+  return compute(builder);
 }
 
-std::span<float> Runner::compute(Batch& batch) {
+std::span<float> Runner::compute(StepBuilder& builder) {
   try {
-    const StepPtr step = batch.take_step();
-    const auto logits = route_->compute(step, [this](const StepPtr& given) {
-      auto result = model_->forward(given, cache_->store());
+    const StepPtr step = builder.take_step();
+    const auto logits = route_->compute(step, cache_->memory(), [this](const Batch& batch) {
+      const auto hidden = model_->hidden(batch);
+      auto result = batch.step().outputs.empty() ? hidden : model_->logits(hidden, batch);
       if (faults::fails(faults::Call::compute)) throw std::runtime_error("[malloc] Unable to allocate 4 bytes.");
       return result;
     });
     ++counters_.steps;
     if (!step->outputs.empty()) ++counters_.vocabulary_products;
-    batch.commit();
+    builder.commit();
     return logits;
   } catch (...) {
     try {

@@ -61,11 +61,13 @@ class Runner {
   int prefill_chunk() const { return prefill_chunk_; }
 
  private:
-  class Batch;
-  std::span<float> compute(Batch& batch);
+  class StepBuilder;
+  std::span<float> compute(StepBuilder& builder);
   void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const RouteChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
-  int max_blocks(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice);
+  void make_cache(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice);
+  void limit_memory(const ModelInput& source, const ModelConfig& config, const LoadOptions& options,
+                    const RouteChoice& choice);
 
   std::unique_ptr<Route> route_;
   std::unique_ptr<Model> model_;

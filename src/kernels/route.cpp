@@ -2,10 +2,77 @@
 
 #include <mlx/transforms.h>
 
-namespace emelex {
+#include "base/strings.h"
+#include "emelex/error.h"
 
-std::span<float> Route::compute(const StepPtr& step, const Forward& forward) {
-  auto result = forward(step);
+namespace emelex {
+namespace {
+
+class NormedLinear : public Linear {
+ public:
+  NormedLinear(std::unique_ptr<Norm> norm, std::unique_ptr<Linear> linear)
+      : norm_(std::move(norm)), linear_(std::move(linear)) {}
+
+  std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override {
+    return (*linear_)((*norm_)(x, batch), batch);
+  }
+  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
+    return linear_->add_to(residual, (*norm_)(x, batch), batch);
+  }
+
+ private:
+  std::unique_ptr<Norm> norm_;
+  std::unique_ptr<Linear> linear_;
+};
+
+class ActivatedLinear : public Linear {
+ public:
+  ActivatedLinear(Route& route, Activation activation, std::unique_ptr<Linear> linear)
+      : route_(&route), activation_(activation), linear_(std::move(linear)) {}
+
+  std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override {
+    const auto results = (*linear_)(x, batch);
+    if (results.size() == 1) return {route_->gelu(results[0])};
+    return {route_->gated(activation_, results[0], results[1])};
+  }
+  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
+    return route_->add(residual, (*this)(x, batch)[0]);
+  }
+
+ private:
+  Route* route_;
+  Activation activation_;
+  std::unique_ptr<Linear> linear_;
+};
+
+void check_activation(const Product& product) {
+  if (!product.activation) return;
+  if (product.matrices.size() == 2) return;
+  if (product.matrices.size() == 1 && product.activation == Activation::gelu) return;
+  throw Error(ErrorCode::internal, str_cat("[kernels] expected gate and up to be two matrices, got ",
+                                           product.matrices.size(), " with ", product.matrices.front().weight->name));
+}
+
+}  // namespace
+
+std::unique_ptr<Linear> Route::product(const Product& product) {
+  return activated(product, normed(product, linear(product.matrices)));
+}
+
+std::unique_ptr<Linear> Route::normed(const Product& product, std::unique_ptr<Linear> linear) {
+  if (!product.norm) return linear;
+  return std::make_unique<NormedLinear>(norm(*product.norm), std::move(linear));
+}
+
+std::unique_ptr<Linear> Route::activated(const Product& product, std::unique_ptr<Linear> linear) {
+  check_activation(product);
+  if (!product.activation) return linear;
+  return std::make_unique<ActivatedLinear>(*this, *product.activation, std::move(linear));
+}
+
+std::span<float> Route::compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
+  const BatchPtr batch = prepare(step, memory);
+  auto result = forward(*batch);
   mx::eval(result);
   last_.assign(1, result);
   if (step->outputs.empty()) return {};

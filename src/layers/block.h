@@ -9,8 +9,9 @@ class Block {
  public:
   virtual ~Block() = default;
   // x [tokens, dim] → the same shape, with the residual
-  virtual mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const = 0;
-  virtual int window() const = 0;  // of its attention; 0: none
+  virtual mx::array operator()(const mx::array& x, const Batch& batch) const = 0;
+  // What it needs of the cache; asked before the cache is made.
+  virtual LayerMemory memory() const = 0;
 };
 
 }  // namespace emelex

@@ -6,19 +6,33 @@
 
 namespace emelex {
 
-// x [tokens, dim], already normalized where the architecture does so.
+// x [tokens, dim], which the MLP normalizes where the architecture does so.
 class Mlp {
  public:
   virtual ~Mlp() = default;
-  virtual mx::array operator()(const mx::array& x) const = 0;                         // → mlp(x)
-  virtual mx::array add_to(const mx::array& residual, const mx::array& x) const = 0;  // → residual + mlp(x)
+  // → mlp(x)
+  virtual mx::array operator()(const mx::array& x, const Batch& batch) const = 0;
+  // → residual + mlp(x)
+  virtual mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const = 0;
 };
 
-// down(activation(gate x) · up x): SwiGLU, GeGLU (Shazeer, arXiv:2002.05202). `gate_up` gives both.
-std::unique_ptr<Mlp> make_gated_mlp(Route& route, Activation activation, std::unique_ptr<Linear> gate_up,
-                                    std::unique_ptr<Linear> down);
+// down(hidden(x)), where `hidden` ends in an activation: SwiGLU, GeGLU (Shazeer, arXiv:2002.05202), or GELU alone.
+class DenseMlp : public Mlp {
+ public:
+  // hidden: dim → hidden_dim, down: hidden_dim → dim
+  DenseMlp(std::unique_ptr<Linear> hidden, std::unique_ptr<Linear> down)
+      : hidden_(std::move(hidden)), down_(std::move(down)) {}
 
-// down(gelu(up x))
-std::unique_ptr<Mlp> make_gelu_mlp(Route& route, std::unique_ptr<Linear> up, std::unique_ptr<Linear> down);
+  mx::array operator()(const mx::array& x, const Batch& batch) const override {
+    return (*down_)((*hidden_)(x, batch)[0], batch)[0];
+  }
+  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
+    return down_->add_to(residual, (*hidden_)(x, batch)[0], batch);
+  }
+
+ private:
+  std::unique_ptr<Linear> hidden_;
+  std::unique_ptr<Linear> down_;
+};
 
 }  // namespace emelex

@@ -12,14 +12,15 @@ namespace emelex {
 // 2021).
 class ParallelBlock : public Block {
  public:
+  // Neither `attention` nor `mlp` normalizes.
   ParallelBlock(std::unique_ptr<Norm> norm, Attention attention, std::unique_ptr<Mlp> mlp)
       : norm_(std::move(norm)), attention_(std::move(attention)), mlp_(std::move(mlp)) {}
 
-  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
-    const auto normed = (*norm_)(x);
-    return mlp_->add_to(attention_.add_to(x, normed, cache, step), normed);
+  mx::array operator()(const mx::array& x, const Batch& batch) const override {
+    const auto normed = (*norm_)(x, batch);
+    return mlp_->add_to(attention_.add_to(x, normed, batch), normed, batch);
   }
-  int window() const override { return attention_.window(); }
+  LayerMemory memory() const override { return attention_.memory(); }
 
  private:
   std::unique_ptr<Norm> norm_;

@@ -14,19 +14,25 @@ class Decoder : public Model {
         scales_(scales),
         embedding_(parts.embedding()),
         blocks_(std::move(blocks)),
-        norm_(parts.norm("output_norm")),
-        output_(parts.output()) {
-    for (const auto& block : blocks_) config_.windows.push_back(block->window());
-  }
+        output_(parts.output("output_norm")) {}
 
   const ModelConfig& config() const override { return config_; }
 
-  mx::array forward(const StepPtr& step, KvStore& cache) const override {
-    auto x = scaled((*embedding_)(step), scales_.embedding);  // [tokens, dim]
-    for (const auto& block : blocks_) x = (*block)(x, cache, step);
-    if (step->outputs.empty()) return x;
-    x = route_->output_rows(x, step);                                        // [outputs, dim]
-    const auto logits = scaled((*output_)((*norm_)(x))[0], scales_.logits);  // [outputs, vocab_size]
+  std::vector<LayerMemory> memory() const override {
+    std::vector<LayerMemory> memory;
+    for (const auto& block : blocks_) memory.push_back(block->memory());
+    return memory;
+  }
+
+  mx::array hidden(const Batch& batch) const override {
+    auto x = scaled((*embedding_)(batch), scales_.embedding);  // [tokens, dim]
+    for (const auto& block : blocks_) x = (*block)(x, batch);
+    return x;
+  }
+
+  mx::array logits(const mx::array& hidden, const Batch& batch) const override {
+    const auto x = route_->output_rows(hidden, batch);                    // [outputs, dim]
+    const auto logits = scaled((*output_)(x, batch)[0], scales_.logits);  // [outputs, vocab_size]
     return scales_.logit_soft_cap > 0.0F ? route_->soft_cap(logits, scales_.logit_soft_cap) : logits;
   }
 
@@ -38,7 +44,6 @@ class Decoder : public Model {
   DecoderScales scales_;
   std::unique_ptr<Embedding> embedding_;
   std::vector<std::unique_ptr<Block>> blocks_;
-  std::unique_ptr<Norm> norm_;
   std::unique_ptr<Linear> output_;
 };
 

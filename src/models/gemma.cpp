@@ -43,28 +43,23 @@ void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
 // An RMSNorm before and one after each half, GeGLU in the MLP.
 class GemmaBlock : public Block {
  public:
-  GemmaBlock(const Parts& parts, AttentionParts matrices, AttentionConfigPtr attention, int layer)
+  GemmaBlock(const Parts& parts, AttentionParts matrices, const AttentionConfigPtr& attention, int layer)
       : route_(&parts.route()),
-        attention_norm_(parts.norm("attn_norm")),
-        attention_(std::move(matrices), std::move(attention), layer),
+        attention_(std::move(matrices), attention, layer),
         post_attention_norm_(parts.norm("post_attention_norm")),
-        mlp_norm_(parts.norm("ffn_norm")),
-        mlp_(parts.gated_mlp(Activation::gelu)),
+        mlp_(parts.gated_mlp(Activation::gelu, "ffn_norm")),
         post_mlp_norm_(parts.norm("post_ffw_norm")) {}
 
-  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
-    const auto attended = attention_((*attention_norm_)(x), cache, step);
-    const auto y = route_->add(x, (*post_attention_norm_)(attended));
-    return route_->add(y, (*post_mlp_norm_)((*mlp_)((*mlp_norm_)(y))));
+  mx::array operator()(const mx::array& x, const Batch& batch) const override {
+    const auto y = route_->add(x, (*post_attention_norm_)(attention_(x, batch), batch));
+    return route_->add(y, (*post_mlp_norm_)((*mlp_)(y, batch), batch));
   }
-  int window() const override { return attention_.window(); }
+  LayerMemory memory() const override { return attention_.memory(); }
 
  private:
   Route* route_;
-  std::unique_ptr<Norm> attention_norm_;
   Attention attention_;
   std::unique_ptr<Norm> post_attention_norm_;
-  std::unique_ptr<Norm> mlp_norm_;
   std::unique_ptr<Mlp> mlp_;
   std::unique_ptr<Norm> post_mlp_norm_;
 };
@@ -100,7 +95,7 @@ std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& c
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, gemma_scales(config, keys, logit_cap),
                       [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-                        auto matrices = qk_norm ? layer.attention(*qk_norm) : layer.attention();
+                        auto matrices = qk_norm ? layer.attention(*qk_norm, "attn_norm") : layer.attention("attn_norm");
                         return std::make_unique<GemmaBlock>(layer, std::move(matrices), attention.layer(i), i);
                       });
 }

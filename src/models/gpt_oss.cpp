@@ -44,9 +44,8 @@ std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
   const WindowedAttention attention = read_windowed_attention(source, config, {.period = 2});
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
-    return std::make_unique<PreNormBlock>(
-        layer.norm("attn_norm"), Attention(layer.attention_with_sinks(), attention.layer(i), i),
-        layer.norm("post_attention_norm"), layer.mixture(true, Activation::clamped_silu));
+    return std::make_unique<PreNormBlock>(Attention(layer.attention_with_sinks("attn_norm"), attention.layer(i), i),
+                                          layer.mixture(true, Activation::clamped_silu, "post_attention_norm"));
   });
 }
 

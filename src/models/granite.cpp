@@ -15,27 +15,22 @@ void read_granite_keys(const ConfigObject& root, HfKeys& keys) {
 // Llama's block, with what each half adds scaled.
 class GraniteBlock : public Block {
  public:
-  GraniteBlock(const Parts& parts, AttentionConfigPtr attention, float residual_scale, int layer)
+  GraniteBlock(const Parts& parts, const AttentionConfigPtr& attention, float residual_scale, int layer)
       : route_(&parts.route()),
         residual_scale_(residual_scale),
-        attention_norm_(parts.norm("attn_norm")),
-        attention_(parts.attention(), std::move(attention), layer),
-        mlp_norm_(parts.norm("ffn_norm")),
-        mlp_(parts.gated_mlp(Activation::silu)) {}
+        attention_(parts.attention("attn_norm"), attention, layer),
+        mlp_(parts.gated_mlp(Activation::silu, "ffn_norm")) {}
 
-  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
-    const auto attended = attention_((*attention_norm_)(x), cache, step);
-    const auto y = route_->add(x, route_->scale(attended, residual_scale_));
-    return route_->add(y, route_->scale((*mlp_)((*mlp_norm_)(y)), residual_scale_));
+  mx::array operator()(const mx::array& x, const Batch& batch) const override {
+    const auto y = route_->add(x, route_->scale(attention_(x, batch), residual_scale_));
+    return route_->add(y, route_->scale((*mlp_)(y, batch), residual_scale_));
   }
-  int window() const override { return attention_.window(); }
+  LayerMemory memory() const override { return attention_.memory(); }
 
  private:
   Route* route_;
   float residual_scale_;
-  std::unique_ptr<Norm> attention_norm_;
   Attention attention_;
-  std::unique_ptr<Norm> mlp_norm_;
   std::unique_ptr<Mlp> mlp_;
 };
 

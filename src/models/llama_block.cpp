@@ -6,12 +6,11 @@
 
 namespace emelex {
 
-std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices, AttentionConfigPtr attention,
-                                        int layer, bool normalized) {
-  auto mlp = parts.has_mixture() ? parts.mixture(normalized, Activation::silu) : parts.gated_mlp(Activation::silu);
-  return std::make_unique<PreNormBlock>(parts.norm("attn_norm"),
-                                        Attention(std::move(matrices), std::move(attention), layer),
-                                        parts.norm("ffn_norm"), std::move(mlp));
+std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices,
+                                        const AttentionConfigPtr& attention, int layer, bool normalized) {
+  auto mlp = parts.has_mixture() ? parts.mixture(normalized, Activation::silu, "ffn_norm")
+                                 : parts.gated_mlp(Activation::silu, "ffn_norm");
+  return std::make_unique<PreNormBlock>(Attention(std::move(matrices), attention, layer), std::move(mlp));
 }
 
 }  // namespace emelex

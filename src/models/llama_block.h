@@ -10,8 +10,8 @@ namespace emelex {
 
 // Llama's block of a layer's parts: a norm before each half, a SwiGLU MLP, or where the layer has experts a mixture of
 // such, whose weights sum up to 1 if they are `normalized`. Most architectures after it differ in their attention
-// alone.
-std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices, AttentionConfigPtr attention,
-                                        int layer, bool normalized = true);
+// alone. `matrices` normalize their input with attn_norm.
+std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices,
+                                        const AttentionConfigPtr& attention, int layer, bool normalized = true);
 
 }  // namespace emelex

@@ -52,7 +52,7 @@ std::vector<Matrix> Parts::expert_matrices(std::string_view name, int64_t rows, 
   return matrices;
 }
 
-std::unique_ptr<Mlp> Parts::mixture(bool normalized, Activation activation) const {
+std::unique_ptr<Mlp> Parts::mixture(bool normalized, Activation activation, std::string_view input_norm) const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->expert_hidden_dim;
   ExpertCuts cuts;
@@ -69,7 +69,7 @@ std::unique_ptr<Mlp> Parts::mixture(bool normalized, Activation activation) cons
   }
   matrices.down = expert_matrices("ffn_down", dim, hidden, cuts);
   const ExpertsConfig config{config_->n_experts_used, normalized, activation};
-  return std::make_unique<Mixture>(*route_, linear("ffn_gate_inp", config_->n_experts, dim),
+  return std::make_unique<Mixture>(*route_, norm(input_norm), linear("ffn_gate_inp", config_->n_experts, dim),
                                    route_->experts(config, matrices));
 }
 

@@ -21,7 +21,6 @@ struct ModelConfig {
   int vocab_size = 0;
   int context_length = 0;     // tokens that the model was trained for
   AttentionConfig attention;  // of most layers; the sizes are those of all
-  std::vector<int> windows;   // of each layer's attention, as KvShape has them
 };
 
 // What a model is made of.
@@ -36,10 +35,13 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelConfig& config() const = 0;
+  virtual std::vector<LayerMemory> memory() const = 0;  // of each layer
 
-  // Computes the step's tokens, adding their keys and values to the cache.
-  // → logits [step.outputs, vocab_size]; without outputs, something to evaluate that has done the work.
-  virtual mx::array forward(const StepPtr& step, KvStore& cache) const = 0;
+  // Computes the batch's tokens, adding their keys and values to its memory. → [tokens, dim], before the last norm
+  virtual mx::array hidden(const Batch& batch) const = 0;
+  // hidden [tokens, dim] → the logits [outputs, vocab_size] of the tokens that the step's outputs name, of which there
+  // are some
+  virtual mx::array logits(const mx::array& hidden, const Batch& batch) const = 0;
 };
 
 // Throws Error(unsupported), with the names that are known, unless emelex knows the file's general.architecture.

@@ -12,18 +12,18 @@ void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
 // An RMSNorm after each half, and none before.
 class Olmo2Block : public Block {
  public:
-  Olmo2Block(const Parts& parts, AttentionConfigPtr attention, int layer)
+  Olmo2Block(const Parts& parts, const AttentionConfigPtr& attention, int layer)
       : route_(&parts.route()),
-        attention_(parts.attention(Parts::QkNorm::of_all), std::move(attention), layer),
+        attention_(parts.attention(Parts::QkNorm::of_all), attention, layer),
         attention_norm_(parts.norm("post_attention_norm")),
         mlp_(parts.gated_mlp(Activation::silu)),
         mlp_norm_(parts.norm("post_ffw_norm")) {}
 
-  mx::array operator()(const mx::array& x, KvStore& cache, const StepPtr& step) const override {
-    const auto y = route_->add(x, (*attention_norm_)(attention_(x, cache, step)));
-    return route_->add(y, (*mlp_norm_)((*mlp_)(y)));
+  mx::array operator()(const mx::array& x, const Batch& batch) const override {
+    const auto y = route_->add(x, (*attention_norm_)(attention_(x, batch), batch));
+    return route_->add(y, (*mlp_norm_)((*mlp_)(y, batch), batch));
   }
-  int window() const override { return attention_.window(); }
+  LayerMemory memory() const override { return attention_.memory(); }
 
  private:
   Route* route_;

@@ -43,46 +43,64 @@ std::unique_ptr<Embedding> Parts::embedding() const {
 }
 
 // The bias is the output's own, also where the matrix is the embedding's.
-std::unique_ptr<Linear> Parts::output() const {
+std::unique_ptr<Linear> Parts::output(std::string_view input_norm) const {
   const char* name = has("output") ? "output" : "token_embd";
-  return route_->linear({{&require(name, {config_->vocab_size, config_->dim}), bias("output", config_->vocab_size)}});
+  return product({{&require(name, {config_->vocab_size, config_->dim}), bias("output", config_->vocab_size)}},
+                 input_norm);
 }
 
 std::unique_ptr<Linear> Parts::linear(std::string_view name, int64_t rows, int64_t columns) const {
-  return route_->linear({matrix(name, rows, columns)});
+  return product({matrix(name, rows, columns)}, {});
+}
+
+NormSpec Parts::norm_spec(std::string_view name, int64_t size) const {
+  const Tensor& weight = require(name, {size});
+  if (!layer_norms_) return {NormSpec::Kind::rms, &weight, nullptr, epsilon_};
+  return {NormSpec::Kind::layer, &weight, bias(name, size), epsilon_};
 }
 
 std::unique_ptr<Norm> Parts::norm(std::string_view name, int64_t size) const {
-  const Tensor& weight = require(name, {size});
-  if (!layer_norms_) return route_->rms_norm(weight, epsilon_);
-  return route_->layer_norm(weight, bias(name, size), epsilon_);
+  return route_->norm(norm_spec(name, size));
 }
 
-// Several matrices of `columns` that the file has as one, the rows of each after those of the one before.
-std::unique_ptr<Linear> Parts::cut(std::string_view name, const std::vector<int64_t>& rows, int64_t columns) const {
-  int64_t all_rows = 0;
-  for (const int64_t n : rows) all_rows += n;
-  const Matrix all = matrix(name, all_rows, columns);
-  std::vector<Tensor> slices;
-  slices.reserve(2 * rows.size());
-  std::vector<Matrix> matrices;
-  int64_t first = 0;
-  for (const int64_t n : rows) {
-    const Tensor* weight = &slices.emplace_back(tensor_slice(*all.weight, first, n));
-    const Tensor* part = all.bias == nullptr ? nullptr : &slices.emplace_back(tensor_slice(*all.bias, first, n));
-    matrices.emplace_back(weight, part);
-    first += n;
+std::unique_ptr<Linear> Parts::product(std::vector<Matrix> matrices, std::string_view input_norm,
+                                       std::optional<Activation> activation) const {
+  Product product{std::move(matrices), std::nullopt, activation};
+  if (!input_norm.empty()) product.norm = norm_spec(input_norm, config_->dim);
+  return route_->product(product);
+}
+
+namespace {
+
+// Several matrices that the file has as one, the rows of each after those of the one before.
+class Slices {
+ public:
+  Slices(const Matrix& all, const std::vector<int64_t>& rows) {
+    tensors_.reserve(2 * rows.size());
+    int64_t first = 0;
+    for (const int64_t n : rows) {
+      const Tensor* weight = &tensors_.emplace_back(tensor_slice(*all.weight, first, n));
+      const Tensor* bias = all.bias == nullptr ? nullptr : &tensors_.emplace_back(tensor_slice(*all.bias, first, n));
+      matrices_.emplace_back(weight, bias);
+      first += n;
+    }
   }
-  return route_->linear(matrices);
-}
+  const std::vector<Matrix>& matrices() const { return matrices_; }
 
-std::unique_ptr<Linear> Parts::qkv() const {
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<Matrix> matrices_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> Parts::qkv(std::string_view input_norm) const {
   const AttentionConfig& attention = config_->attention;
   const int64_t q = int64_t{attention.n_heads} * attention.head_dim;
   const int64_t kv = int64_t{attention.n_kv_heads} * attention.head_dim;
   const int64_t dim = config_->dim;
-  if (has("attn_qkv")) return cut("attn_qkv", {q, kv, kv}, dim);
-  return route_->linear({matrix("attn_q", q, dim), matrix("attn_k", kv, dim), matrix("attn_v", kv, dim)});
+  if (has("attn_qkv")) return product(Slices(matrix("attn_qkv", q + 2 * kv, dim), {q, kv, kv}).matrices(), input_norm);
+  return product({matrix("attn_q", q, dim), matrix("attn_k", kv, dim), matrix("attn_v", kv, dim)}, input_norm);
 }
 
 std::vector<float> Parts::sinks() const {
@@ -91,40 +109,42 @@ std::vector<float> Parts::sinks() const {
   return values;
 }
 
-AttentionParts Parts::attention() const {
+AttentionParts Parts::attention(std::string_view input_norm) const {
   const int64_t q = int64_t{config_->attention.n_heads} * config_->attention.head_dim;
-  return {qkv(), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
+  return {route_, qkv(input_norm), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
 }
 
-AttentionParts Parts::attention_with_sinks() const {
-  AttentionParts parts = attention();
+AttentionParts Parts::attention_with_sinks(std::string_view input_norm) const {
+  AttentionParts parts = attention(input_norm);
   parts.sinks = sinks();
   return parts;
 }
 
-AttentionParts Parts::attention(QkNorm kind) const {
+AttentionParts Parts::attention(QkNorm kind, std::string_view input_norm) const {
   const AttentionConfig& config = config_->attention;
   const bool heads = kind == QkNorm::of_heads;
-  AttentionParts parts = attention();
+  AttentionParts parts = attention(input_norm);
   parts.q_norm = norm("attn_q_norm", int64_t{config.head_dim} * (heads ? 1 : config.n_heads));
   parts.k_norm = norm("attn_k_norm", int64_t{config.head_dim} * (heads ? 1 : config.n_kv_heads));
   return parts;
 }
 
-std::unique_ptr<Mlp> Parts::gated_mlp(Activation activation) const {
+std::unique_ptr<Mlp> Parts::gated_mlp(Activation activation, std::string_view input_norm) const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->hidden_dim;
   const Tensor* up = weights_->find(full_name("ffn_up", ".weight"));
   const bool both = up != nullptr && up->rows() == 2 * hidden;
-  auto gate_up = both ? cut("ffn_up", {hidden, hidden}, dim)
-                      : route_->linear({matrix("ffn_gate", hidden, dim), matrix("ffn_up", hidden, dim)});
-  return make_gated_mlp(*route_, activation, std::move(gate_up), linear("ffn_down", dim, hidden));
+  auto gate_up =
+      both ? product(Slices(matrix("ffn_up", 2 * hidden, dim), {hidden, hidden}).matrices(), input_norm, activation)
+           : product({matrix("ffn_gate", hidden, dim), matrix("ffn_up", hidden, dim)}, input_norm, activation);
+  return std::make_unique<DenseMlp>(std::move(gate_up), linear("ffn_down", dim, hidden));
 }
 
 std::unique_ptr<Mlp> Parts::gelu_mlp() const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->hidden_dim;
-  return make_gelu_mlp(*route_, linear("ffn_up", hidden, dim), linear("ffn_down", dim, hidden));
+  return std::make_unique<DenseMlp>(product({matrix("ffn_up", hidden, dim)}, {}, Activation::gelu),
+                                    linear("ffn_down", dim, hidden));
 }
 
 }  // namespace emelex

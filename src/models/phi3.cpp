@@ -28,8 +28,9 @@ std::unique_ptr<Model> make_phi3(const ModelInput& source) {
   config.attention.window = read_window(ConfigKeys(*source.weights));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(
-      parts, {}, [&](const Parts& layer, int i) { return make_llama_block(layer, layer.attention(), attention, i); });
+  return make_decoder(parts, {}, [&](const Parts& layer, int i) {
+    return make_llama_block(layer, layer.attention("attn_norm"), attention, i);
+  });
 }
 
 const RegisterArchitecture phi3(

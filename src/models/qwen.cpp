@@ -53,7 +53,7 @@ std::unique_ptr<Model> make_qwen2(const ModelInput& source) {
   const WindowedAttention attention = read_windowed_attention(source, config);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
-    return make_llama_block(layer, layer.attention(), attention.layer(i), i);
+    return make_llama_block(layer, layer.attention("attn_norm"), attention.layer(i), i);
   });
 }
 
@@ -62,7 +62,8 @@ std::unique_ptr<Model> make_qwen3_of(const ModelInput& source, Mixtures mixtures
   const WindowedAttention attention = read_windowed_attention(source, config);
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
-    return make_llama_block(layer, layer.attention(Parts::QkNorm::of_heads), attention.layer(i), i, normalized);
+    return make_llama_block(layer, layer.attention(Parts::QkNorm::of_heads, "attn_norm"), attention.layer(i), i,
+                            normalized);
   });
 }
 

@@ -50,8 +50,8 @@ class RopeReader {
     rope_.inv_freq = divided(base, factor, kShortKey);
     const int first_training = keys_.size(kContextKey, keys_.require_size("context_length", kMaxContext), kMaxContext);
     if (context > first_training) {
-      rope_.longer_than = first_training;
-      rope_.longer_inv_freq = divided(base, factor, kLongKey);
+      rope_.long_after = first_training;
+      rope_.long_inv_freq = divided(base, factor, kLongKey);
     }
     return std::move(rope_);
   }

@@ -30,7 +30,7 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(parts, {}, [&](const Parts& layer, int i) {
     const auto& attention = turned[static_cast<size_t>(i)] ? with_rope : without_rope;
-    return make_llama_block(layer, layer.attention(), attention.layer(i), i);
+    return make_llama_block(layer, layer.attention("attn_norm"), attention.layer(i), i);
   });
 }
 

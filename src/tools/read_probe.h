@@ -36,7 +36,7 @@ class ReadProbe {
 
   ThreadPool pool_;
   size_t next_ = 0;  // chunk
-  bool asks_ = false;
+  bool prefetches_ = false;
   std::array<Tally, 2> tallies_{};  // without and with asking
 };
 

@@ -13,62 +13,72 @@
 namespace emelex {
 namespace {
 
-// Blocks that hold one number a token, so that a test sees what a sequence would attend to.
-class FakeStore : public KvStore {
+// Blocks that hold one number a token, so that a test sees what a sequence would attend to. A block takes a byte.
+class FakePool : public KvPool {
  public:
-  void grow(int n_blocks, int n_windowed) override {
-    if (n_blocks > most_blocks) throw std::bad_alloc();
-    if (static_cast<int>(blocks.size()) < n_blocks) blocks.resize(static_cast<size_t>(n_blocks));
-    room = std::max(room, n_windowed);
+  int grow(int wanted, int most) override {
+    CHECK(wanted <= most);
+    if (wanted > most_blocks) throw std::bad_alloc();
+    if (static_cast<int>(blocks.size()) < wanted) blocks.resize(static_cast<size_t>(wanted));
+    return static_cast<int>(blocks.size());
   }
-  void take_windowed(int block) override {
-    CHECK(windowed.insert(block).second);
-    REQUIRE(static_cast<int>(windowed.size()) <= room);
-  }
-  void drop_windowed(int block) override { CHECK(windowed.erase(block) == 1); }
-  int64_t bytes() const override { return room; }
-  bool recover() noexcept override {
-    if (keeps) return true;
-    blocks.clear();
-    windowed.clear();
-    room = 0;
-    return false;
-  }
+  int64_t block_bytes() const override { return 1; }
   void copy_block(int from, int to, int n_tokens) override {
     if (!copies_blocks) throw std::bad_alloc();
     const auto& source = blocks[static_cast<size_t>(from)];
     std::copy_n(source.begin(), n_tokens, blocks[static_cast<size_t>(to)].begin());
-    CHECK(windowed.count(from) == 1);
     ++copies;
   }
-  mx::array attend(const std::shared_ptr<const AttentionConfig>&, int, const mx::array& q, const mx::array&,
-                   const mx::array&, const std::vector<float>&, const StepPtr&) override {
-    return q;
+  bool recover() noexcept override {
+    if (!loses) return true;
+    blocks.clear();
+    return false;
+  }
+
+  int& at(const std::vector<int32_t>& held, int position) {
+    return blocks[static_cast<size_t>(held[static_cast<size_t>(position / kBlockTokens)])]
+                 [static_cast<size_t>(position % kBlockTokens)];
   }
 
   std::vector<std::array<int, kBlockTokens>> blocks;
-  std::set<int> windowed;  // blocks with memory for layers with a window
-  int room = 0;            // how many may have it
   int copies = 0;
   int most_blocks = 1 << 20;  // that there is memory for
-  bool keeps = true;          // whether recover() can
+  bool loses = false;         // what it holds, when a step fails
   bool copies_blocks = true;
 };
 
-// A cache, and what each of its sequences ought to hold.
+// A cache, and what each of its sequences ought to hold. With a window, a second group of layers has it.
 class Fixture {
  public:
   struct Expected {
     std::vector<int> tokens;
-    std::vector<int32_t> blocks;  // as the last step was told
+    std::vector<std::vector<int32_t>> blocks;  // as the last step was told
   };
 
-  explicit Fixture(int max_blocks = 1000, int window_ = 0)
-      : cache(std::unique_ptr<KvStore>(store), max_blocks, window_), window(window_) {}
+  explicit Fixture(int64_t max_bytes = 1000, int window_ = 0)
+      : window(window_),
+        cache(
+            layers(window_), [this](const KvSpec&, int n_layers) { return make_pool(n_layers); }, max_bytes) {}
+
+  static std::vector<LayerMemory> layers(int window) {
+    const KvSpec all{1, 16, 0};
+    const KvSpec sliding{1, 16, window};
+    if (window == 0) return {all, all};
+    return {sliding, all, sliding, sliding};
+  }
+  std::unique_ptr<KvPool> make_pool(int n_layers) {
+    CHECK(n_layers == (window > 0 && pools.empty() ? 3 : window > 0 ? 1 : 2));
+    auto pool = std::make_unique<FakePool>();
+    pools.push_back(pool.get());
+    return pool;
+  }
+
+  FakePool& all() { return *pools.back(); }       // of the layers without a window
+  FakePool& sliding() { return *pools.front(); }  // of those with one
 
   SequenceId create(int n_tokens = 0) {
     const SequenceId id = cache.create();
-    expected[id] = {};
+    expected[id].blocks.resize(pools.size());
     if (n_tokens > 0) extend(id, n_tokens);
     return id;
   }
@@ -87,7 +97,7 @@ class Fixture {
     const int left = cache.trim(id, length);
     CHECK((left == most || (left == 0 && window > 0)));
     e.tokens.resize(static_cast<size_t>(left));
-    e.blocks.resize((e.tokens.size() + kBlockTokens - 1) / kBlockTokens);
+    for (auto& blocks : e.blocks) blocks.resize((e.tokens.size() + kBlockTokens - 1) / kBlockTokens);
   }
   // Adds tokens that no other sequence has, writing them where the step says.
   StepSequence extend(SequenceId id, int count, int first = 0) {
@@ -96,44 +106,42 @@ class Fixture {
     CHECK(entry.first == first);
     CHECK(entry.count == count);
     CHECK(entry.start == static_cast<int>(e.tokens.size()));
-    CHECK(static_cast<int>(entry.blocks.size()) * kBlockTokens >= entry.start + count);
-    e.blocks = entry.blocks;
+    for (size_t g = 0; g < pools.size(); ++g) {
+      const auto blocks = blocks_of(entry, cache.memory(), g);
+      e.blocks[g].assign(blocks.begin(), blocks.end());
+    }
     for (int i = 0; i < count; ++i) {
       const int at = entry.start + i;
-      store->blocks[static_cast<size_t>(entry.blocks[static_cast<size_t>(at / kBlockTokens)])]
-                   [static_cast<size_t>(at % kBlockTokens)] = ++last_token;
+      ++last_token;
+      for (size_t g = 0; g < pools.size(); ++g) pools[g]->at(e.blocks[g], at) = last_token;
       e.tokens.push_back(last_token);
     }
     return entry;
   }
 
-  void check() const {
+  void check() {
     for (const auto& [id, e] : expected) {
-      REQUIRE(cache.length(id) == static_cast<int>(e.tokens.size()));
-      std::vector<int> held;
-      for (size_t i = 0; i < e.tokens.size(); ++i)
-        held.push_back(store->blocks[static_cast<size_t>(e.blocks[i / kBlockTokens])][i % kBlockTokens]);
-      REQUIRE(held == e.tokens);
-      REQUIRE(sees_window(e));
+      const auto n = static_cast<int>(e.tokens.size());
+      REQUIRE(cache.length(id) == n);
+      for (size_t g = 0; g < pools.size(); ++g) {
+        // What the next token sees.
+        const bool windowed = window > 0 && g == 0;
+        for (int i = windowed && n >= window ? n - window + 1 : 0; i < n; ++i) {
+          REQUIRE(pools[g]->at(e.blocks[g], i) == e.tokens[static_cast<size_t>(i)]);
+        }
+      }
     }
   }
-  // Whether what the next token sees in the layers with a window is there.
-  bool sees_window(const Expected& e) const {
-    const auto n = static_cast<int>(e.tokens.size());
-    for (int i = window > 0 && n >= window ? n - window + 1 : 0; i < n; ++i) {
-      if (store->windowed.count(e.blocks[static_cast<size_t>(i / kBlockTokens)]) == 0) return false;
-    }
-    return true;
-  }
+  // Of the layers without a window.
   int blocks_in_use() const {
     std::set<int32_t> used;
-    for (const auto& [id, e] : expected) used.insert(e.blocks.begin(), e.blocks.end());
+    for (const auto& [id, e] : expected) used.insert(e.blocks.back().begin(), e.blocks.back().end());
     return static_cast<int>(used.size());
   }
 
-  FakeStore* store = new FakeStore;  // the cache's
-  KvCache cache;
   int window;
+  std::vector<FakePool*> pools;  // the cache's
+  KvCache cache;
   std::map<SequenceId, Expected> expected;
   int last_token = 0;
 };
@@ -142,13 +150,13 @@ TEST_CASE("a sequence takes a block for every 64 tokens, and only when it needs 
   Fixture f;
   const SequenceId id = f.create();
   CHECK(f.cache.length(id) == 0);
-  CHECK(f.store->blocks.empty());
+  CHECK(f.all().blocks.empty());
   CHECK(f.extend(id, 1).blocks.size() == 1);
   CHECK(f.extend(id, 63, 5).blocks.size() == 1);
   CHECK(f.extend(id, 1).blocks.size() == 2);
   CHECK(f.extend(id, 200).blocks.size() == 5);
   CHECK(f.cache.length(id) == 265);
-  CHECK(f.store->blocks.size() == 5);
+  CHECK(f.all().blocks.size() == 5);
   f.check();
 }
 
@@ -167,13 +175,13 @@ TEST_CASE("a fork shares all blocks until one of the two writes into the last") 
   const SequenceId a = f.create(100);
   const SequenceId b = f.fork(a);
   CHECK(f.blocks_in_use() == 2);
-  CHECK(f.store->copies == 0);
+  CHECK(f.all().copies == 0);
   f.extend(b, 1);
-  CHECK(f.store->copies == 1);
+  CHECK(f.all().copies == 1);
   CHECK(f.blocks_in_use() == 3);
   f.extend(b, 1);  // its own by now
   f.extend(a, 1);  // nobody else's any more
-  CHECK(f.store->copies == 1);
+  CHECK(f.all().copies == 1);
   CHECK(f.blocks_in_use() == 3);
   f.check();
 }
@@ -184,7 +192,7 @@ TEST_CASE("a fork at the border of a block has nothing to copy") {
   const SequenceId b = f.fork(a);
   f.extend(a, 3);
   f.extend(b, 3);
-  CHECK(f.store->copies == 0);
+  CHECK(f.all().copies == 0);
   CHECK(f.blocks_in_use() == 3);
   f.check();
 }
@@ -197,7 +205,7 @@ TEST_CASE("a fork survives what it came from") {
   f.create(130);  // would take a's blocks, were they free
   f.check();
   f.extend(b, 1);
-  CHECK(f.store->copies == 0);
+  CHECK(f.all().copies == 0);
   f.check();
 }
 
@@ -210,11 +218,11 @@ TEST_CASE("trimming frees whole blocks, and never writes into a shared one after
   const SequenceId b = f.fork(a);
   f.trim(b, 70);
   f.extend(b, 2);
-  CHECK(f.store->copies == 1);
+  CHECK(f.all().copies == 1);
   f.check();
   f.trim(b, 64);
   f.extend(b, 2);
-  CHECK(f.store->copies == 1);
+  CHECK(f.all().copies == 1);
   f.check();
   f.trim(b, 0);
   CHECK(f.cache.length(b) == 0);
@@ -227,30 +235,51 @@ TEST_CASE("freed blocks are used again before the store grows") {
   const SequenceId a = f.create(640);
   f.trim(a, 10);
   f.create(64 * 9);
-  CHECK(f.store->blocks.size() == 10);
+  CHECK(f.all().blocks.size() == 10);
   f.release(a);
   f.create(64);
-  CHECK(f.store->blocks.size() == 10);
+  CHECK(f.all().blocks.size() == 10);
   f.check();
 }
 
 TEST_CASE("of layers with a window a sequence keeps what its next tokens see, and room to take some back") {
   constexpr int kWindow = 100;
   constexpr int kStep = 50;
+  constexpr int kKept = (kWindow + kTrimRoom + kStep) / kBlockTokens + 2;
   Fixture f(1000, kWindow);
   const SequenceId a = f.create();
   for (int i = 0; i < 100; ++i) {
     f.extend(a, kStep);
     f.check();
-    REQUIRE(f.store->windowed.size() <= (kWindow + kTrimRoom + kStep) / kBlockTokens + 2);
+    REQUIRE(static_cast<int>(f.sliding().blocks.size()) <= kKept);
   }
   CHECK(f.blocks_in_use() == 79);
-  CHECK(f.store->room <= (kWindow + kTrimRoom + kStep) / kBlockTokens + 3);
+  CHECK(f.cache.bytes_for(5000, kStep) <= 79 + kKept);
   f.trim(a, 5000 - kTrimRoom);
   CHECK(f.cache.length(a) == 5000 - kTrimRoom);
   f.check();
   CHECK(f.cache.trim(a, 3000) == 0);
-  CHECK(f.store->windowed.empty());
+}
+
+TEST_CASE("what a sequence takes is known before: so much is enough, and a byte less is not") {
+  for (const int window : {0, 40, 100, 1000}) {
+    for (const int n : {1, 64, 500, 2000}) {
+      CAPTURE(window);
+      CAPTURE(n);
+      constexpr int kStep = 50;
+      const int64_t bytes = Fixture(1, window).cache.bytes_for(n, kStep);
+      const auto fill = [&](int64_t max_bytes) {
+        Fixture f(max_bytes, window);
+        const SequenceId id = f.create();
+        for (int left = n; left > 0; left -= kStep) f.extend(id, std::min(left, kStep));
+        f.check();
+      };
+      fill(bytes);
+      // Where a window lies in the blocks decides about one.
+      const int64_t slack = window > 0 && n > window ? 2 : 1;
+      expect_error(ErrorCode::out_of_memory, {"[cache]"}, [&] { fill(bytes - slack); });
+    }
+  }
 }
 
 TEST_CASE("a fork keeps for itself what the other has passed") {
@@ -264,7 +293,11 @@ TEST_CASE("a fork keeps for itself what the other has passed") {
   f.extend(b, 70);
   f.check();
   f.release(b);
-  CHECK(f.store->windowed.size() <= (50 + kTrimRoom + 100) / kBlockTokens + 2);
+  f.check();
+  const size_t blocks = f.sliding().blocks.size();
+  const SequenceId c = f.create(300);  // takes b's
+  CHECK(f.sliding().blocks.size() == blocks);
+  f.extend(c, 1);
   f.check();
 }
 
@@ -284,7 +317,7 @@ TEST_CASE("when the blocks are used up, the sequence is left as it was and the e
   too_much(a, 1, "room for 0 more");  // the last block is b's as well, and there is none for a copy
   f.release(b);
   f.extend(a, 2);
-  CHECK(f.store->copies == 0);
+  CHECK(f.all().copies == 0);
   f.check();
 }
 
@@ -292,13 +325,82 @@ TEST_CASE("memory that runs out in the middle is an error that leaves the sequen
   Fixture f;
   const SequenceId a = f.create(100);
   const SequenceId b = f.fork(a);
-  f.store->most_blocks = 3;
+  f.all().most_blocks = 3;
   expect_error(ErrorCode::out_of_memory, {"[cache]"}, [&] { f.cache.extend(b, 0, 100); });
-  CHECK(f.store->copies == 0);
+  CHECK(f.all().copies == 0);
   f.check();
-  f.store->most_blocks = 100;
+  f.all().most_blocks = 100;
   f.extend(b, 100);
   f.extend(a, 100);
+  f.check();
+}
+
+TEST_CASE("a block that can't be copied stays shared, and the sequence as it was") {
+  for (const int window : {0, 100}) {
+    CAPTURE(window);
+    Fixture f(window > 0 ? 8 : 4, window);
+    const SequenceId one = f.create(10);
+    const SequenceId two = f.fork(one);
+    f.all().copies_blocks = false;  // of two groups the second
+    for (int i = 0; i < 5; ++i) CHECK_THROWS_AS(f.cache.extend(two, 0, 1), std::bad_alloc);
+    f.check();
+    f.all().copies_blocks = true;
+    f.extend(two, 3 * kBlockTokens - 10);  // all blocks but one: none was lost
+    f.check();
+  }
+}
+
+TEST_CASE("what a failed step had added is taken back exactly, and gives all of its blocks back") {
+  for (const int window : {0, 100}) {
+    CAPTURE(window);
+    Fixture f(window > 0 ? 40 : 20, window);
+    const SequenceId id = f.create();
+    for (const int n : {1, 62, 1, 1, 64, 300, 7, 128}) {
+      const int length = f.cache.length(id);
+      f.cache.extend(id, 0, 200);  // of a step that fails
+      CHECK(f.cache.trim(id, length) == length);
+      f.extend(id, n);
+      f.check();
+    }
+    f.release(id);
+    const SequenceId all = f.create();
+    f.extend(all, 20 * kBlockTokens);
+    f.check();
+  }
+}
+
+TEST_CASE("a pool that has lost its contents leaves all sequences empty, and they can be filled again") {
+  for (const int window : {0, 100}) {
+    CAPTURE(window);
+    Fixture f(window > 0 ? 16 : 8, window);
+    const SequenceId one = f.create(200);
+    const SequenceId two = f.fork(one);
+    f.extend(two, 30);
+    CHECK(f.cache.recover());
+    f.check();
+    for (FakePool* pool : f.pools) pool->loses = true;
+    CHECK_FALSE(f.cache.recover());
+    for (auto& [id, e] : f.expected) {
+      CHECK(f.cache.length(id) == 0);
+      e.tokens.clear();
+    }
+    f.extend(one, 4 * kBlockTokens);
+    f.extend(two, 4 * kBlockTokens);
+    f.check();
+    f.release(two);
+    f.extend(one, 4 * kBlockTokens);
+    f.check();
+  }
+}
+
+TEST_CASE("when one pool of two has lost its contents, the other's are dropped, too") {
+  Fixture f(1000, 100);
+  const SequenceId a = f.create(300);
+  f.all().loses = true;
+  CHECK_FALSE(f.cache.recover());
+  CHECK(f.cache.length(a) == 0);
+  f.expected[a].tokens.clear();
+  f.extend(a, 70);
   f.check();
 }
 
@@ -306,7 +408,8 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
   for (uint32_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     constexpr int kMaxBlocks = 40;
-    Fixture f(kMaxBlocks, seed % 2 == 0 ? 0 : 30);
+    const bool windowed = seed % 2 != 0;
+    Fixture f(windowed ? 2 * kMaxBlocks : kMaxBlocks, windowed ? 30 : 0);
     std::mt19937 random(seed);
     const auto below = [&](size_t n) { return static_cast<int>(random() % n); };
     for (int step = 0; step < 500; ++step) {
@@ -332,67 +435,14 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
           }
       }
       f.check();
-      REQUIRE(f.blocks_in_use() <= kMaxBlocks);
+      size_t bytes = 0;
+      for (const FakePool* pool : f.pools) bytes += pool->blocks.size();
+      REQUIRE(bytes <= (windowed ? 2 : 1) * size_t{kMaxBlocks});
     }
     while (!f.expected.empty()) f.release(f.expected.begin()->first);
-    CHECK(f.store->windowed.empty());
+    if (windowed) continue;  // memory that one group has is not another's any more
     f.create(kMaxBlocks * kBlockTokens);
-    CHECK(f.store->blocks.size() <= static_cast<size_t>(kMaxBlocks));
-    f.check();
-  }
-}
-
-TEST_CASE("a block that can't be copied stays shared, and the sequence as it was") {
-  Fixture f(4);
-  const SequenceId one = f.create(10);
-  const SequenceId two = f.fork(one);
-  f.store->copies_blocks = false;
-  for (int i = 0; i < 5; ++i) CHECK_THROWS_AS(f.cache.extend(two, 0, 1), std::bad_alloc);
-  f.check();
-  f.store->copies_blocks = true;
-  f.extend(two, 3 * kBlockTokens - 10);  // all blocks but one: none was lost
-  f.check();
-}
-
-TEST_CASE("a store that has lost its contents leaves all sequences empty, and they can be filled again") {
-  for (const int window : {0, 100}) {
-    CAPTURE(window);
-    Fixture f(8, window);
-    const SequenceId one = f.create(200);
-    const SequenceId two = f.fork(one);
-    f.extend(two, 30);
-    CHECK(f.cache.recover());
-    f.check();
-    f.store->keeps = false;
-    CHECK_FALSE(f.cache.recover());
-    CHECK(f.cache.length(one) == 0);
-    CHECK(f.cache.length(two) == 0);
-    f.expected[one] = {};
-    f.expected[two] = {};
-    f.extend(one, 4 * kBlockTokens);
-    f.extend(two, 4 * kBlockTokens);
-    f.check();
-    f.release(two);
-    f.extend(one, 4 * kBlockTokens);
-    f.check();
-  }
-}
-
-TEST_CASE("what a failed step had added is taken back exactly, and gives all of its blocks back") {
-  for (const int window : {0, 100}) {
-    CAPTURE(window);
-    Fixture f(20, window);
-    const SequenceId id = f.create();
-    for (const int n : {1, 62, 1, 1, 64, 300, 7, 128}) {
-      const int length = f.cache.length(id);
-      f.cache.extend(id, 0, 200);  // of a step that fails
-      CHECK(f.cache.trim(id, length) == length);
-      f.extend(id, n);
-      f.check();
-    }
-    f.release(id);
-    const SequenceId all = f.create();
-    f.extend(all, 20 * kBlockTokens);
+    CHECK(f.all().blocks.size() <= static_cast<size_t>(kMaxBlocks));
     f.check();
   }
 }

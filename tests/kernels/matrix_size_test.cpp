@@ -19,7 +19,7 @@ TEST_CASE("a matrix with more rows or columns than kernels count is refused by n
     refused([&] { matrix_size(tensor); });
     refused([&] { cpu::make_cpu_route(1, true)->linear({&tensor}); });
     refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->linear({&tensor}); });
-    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->rms_norm(tensor, 1e-5F); });
+    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->norm({NormSpec::Kind::rms, &tensor, nullptr, 1e-5F}); });
   }
 }
 

@@ -25,7 +25,7 @@ class ForwardPass {
   struct Part {
     SequenceId sequence;
     std::vector<int> tokens;
-    bool longer = false;  // StepSequence's
+    bool long_rope = false;  // StepSequence::longer
   };
 
   ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32)
@@ -39,11 +39,12 @@ class ForwardPass {
   ForwardPass(std::shared_ptr<const Weights> weights, std::unique_ptr<Route> route, KvDtype kv, bool keep_all = false)
       : route_(std::move(route)) {
     model_ = make_model({std::move(weights), *route_, 0});
-    const auto& attention = model_->config().attention;
-    const std::vector<int>& windows = model_->config().windows;
-    cache_ = std::make_unique<KvCache>(
-        route_->kv_store({model_->config().n_layers, attention.n_kv_heads, attention.head_dim, kv, windows}), 1 << 20,
-        keep_all ? 0 : *std::max_element(windows.begin(), windows.end()));
+    std::vector<LayerMemory> memory = model_->memory();
+    for (LayerMemory& layer : memory) {
+      if (keep_all) std::get<KvSpec>(layer).window = 0;
+    }
+    const auto make_pool = [&](const KvSpec& spec, int n_layers) { return route_->kv_pool(spec, kv, n_layers); };
+    cache_ = std::make_unique<KvCache>(memory, make_pool);
   }
 
   KvCache& cache() { return *cache_; }
@@ -53,14 +54,14 @@ class ForwardPass {
     Step step;
     for (const Part& part : parts) {
       step.sequences.push_back(cache_->extend(part.sequence, step.size(), static_cast<int>(part.tokens.size())));
-      step.sequences.back().longer = part.longer;
+      step.sequences.back().longer = part.long_rope;
       step.tokens.insert(step.tokens.end(), part.tokens.begin(), part.tokens.end());
     }
     step.outputs.resize(step.tokens.size());
     std::iota(step.outputs.begin(), step.outputs.end(), 0);
-    const auto logits = route_->compute(std::make_shared<const Step>(std::move(step)), [this](const StepPtr& given) {
-      return model_->forward(given, cache_->store());
-    });
+    const auto logits =
+        route_->compute(std::make_shared<const Step>(std::move(step)), cache_->memory(),
+                        [this](const Batch& batch) { return model_->logits(model_->hidden(batch), batch); });
     return {logits.begin(), logits.end()};
   }
 

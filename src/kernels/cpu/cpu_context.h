@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "kernels/attention.h"
 #include "kernels/cpu/kernel_table.h"
 
 namespace emelex::cpu {
@@ -36,11 +37,28 @@ class Scratch {
   size_t size_ = 0;
 };
 
-// What the workers read first of a product's weights, and the product that followed the last time. A model's products
-// come in the same order with each token, so while a worker waits for the others it can begin to read for the next.
+// What the workers read first of a product's weights, and the product after it. A model's products come in the same
+// order with each token, so while a worker waits for the others it can begin to read for the next.
 struct FirstReads {
   std::vector<std::span<const std::byte>> of_worker;
   std::weak_ptr<const FirstReads> next;
+};
+
+// The products of a step in the order in which they ran.
+using ProductOrder = std::vector<std::shared_ptr<FirstReads>>;
+
+// Layers whose attention a step is planned for together.
+struct AttentionKind {
+  AttentionConfig config;
+  int layer;  // the first of them
+};
+
+// What has matrices that may be packed (cpu_matrix.h).
+class Packable {
+ public:
+  virtual ~Packable() = default;
+  // Called before step number `step`, from 1 on, of those with so few tokens that they wait for memory.
+  virtual void pack_before(int step) = 0;
 };
 
 // What the operations of one model share. They run one after another on the thread that owns the model.
@@ -54,10 +72,12 @@ struct CpuContext {
   const KernelTable& kernels;
   bool round_activations;  // where the weights have such a kernel
   ThreadPool pool;
-  std::weak_ptr<FirstReads> last_product;
-  size_t ask_ahead = 0;  // as the product does that was the last to settle it (AskAhead); for those that cannot try it
-  int n_products = 0;
-  HugePages packed;                             // matrices in the form that is quickest to read
+  std::vector<std::weak_ptr<Packable>> packables;
+  int few_token_steps = 0;                    // that were prepared
+  std::shared_ptr<const ProductOrder> order;  // of the last of them
+  std::vector<AttentionKind> attentions;      // the distinct ones of the model's layers
+  size_t prefetch_distance = 0;  // of the last product that settled its own, for those that can't try (experts)
+  HugePages packed;              // matrices in the form that is quickest to read
   size_t pack_budget = available_memory() / 2;  // bytes that it may still grow by
   Scratch task_scratch;                         // of the operation that runs, seen by all its workers
   Scratch attend_scratch;                       // likewise, for attention's partial results

@@ -1,6 +1,7 @@
 #include "kernels/cpu/cpu_experts.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/expert_product.h"
@@ -19,21 +20,48 @@ struct Buffers {
   float* out;          // [rows, dim]
 };
 
+// The matrices of a layer's experts.
+struct ExpertProducts : Packable {
+  ExpertProducts(CpuContextPtr context_, const ExpertMatrices& matrices)
+      : context(std::move(context_)), gate(*context, matrices.gate), down(*context, matrices.down) {
+    if (!matrices.up.empty()) up.emplace(*context, matrices.up);
+  }
+
+  void pack_before(int) override {
+    gate.pack_used(*context);
+    if (up) up->pack_used(*context);
+    down.pack_used(*context);
+  }
+
+  void count_uses(const Routing& routing) {
+    for (const auto& group : routing.groups) {
+      if (group.count > kFewTokens) continue;
+      gate.use_for_few(group.expert);
+      if (up) up->use_for_few(group.expert);
+      down.use_for_few(group.expert);
+    }
+  }
+
+  CpuContextPtr context;
+  ExpertProduct gate;
+  std::optional<ExpertProduct> up;  // nothing where `gate` is both
+  ExpertProduct down;
+};
+
 class CpuExperts : public Experts {
  public:
   CpuExperts(CpuContextPtr context, const ExpertsConfig& config, const ExpertMatrices& matrices)
       : context_(std::move(context)),
         config_(config),
         n_experts_(static_cast<int>(matrices.gate.size())),
-        gate_(std::make_unique<ExpertProduct>(*context_, matrices.gate)),
-        down_(std::make_unique<ExpertProduct>(*context_, matrices.down)) {
-    if (!matrices.up.empty()) up_ = std::make_unique<ExpertProduct>(*context_, matrices.up);
+        products_(std::make_shared<ExpertProducts>(context_, matrices)) {
+    context_->packables.push_back(products_);
   }
 
-  mx::array operator()(const mx::array& x, const mx::array& scores) const override {
+  mx::array operator()(const mx::array& x, const mx::array& scores, const Batch&) const override {
     return make_op("experts", x.shape(), {x, scores}, [&](const float* const* in, float* const* out) {
       const Routing routing = route_tokens(config_, in[1], x.shape(0), n_experts_);
-      pack(routing);
+      products_->count_uses(routing);
       const Buffers buffers = cut(routing);
       compute(routing, in[0], buffers);
       add_up(routing, buffers.out, x.shape(0), out[0]);
@@ -41,41 +69,33 @@ class CpuExperts : public Experts {
   }
 
  private:
-  void pack(const Routing& routing) const {
-    for (const auto& group : routing.groups) {
-      if (group.count > kFewTokens) continue;
-      gate_->use_for_few(*context_, group.expert);
-      if (up_) up_->use_for_few(*context_, group.expert);
-      down_->use_for_few(*context_, group.expert);
-    }
-  }
-
   Buffers cut(const Routing& routing) const {
     const size_t rows = routing.tokens.size();
-    const auto hidden = static_cast<size_t>(down_->columns());
-    const size_t scratch =
-        std::max(expert_scratch_bytes(routing, gate_->columns()), expert_scratch_bytes(routing, down_->columns()));
-    const size_t floats = rows * (3 * hidden + static_cast<size_t>(down_->rows()));
+    const auto hidden = static_cast<size_t>(products_->down.columns());
+    const size_t scratch = std::max(expert_scratch_bytes(routing, products_->gate.columns()),
+                                    expert_scratch_bytes(routing, products_->down.columns()));
+    const size_t floats = rows * (3 * hidden + static_cast<size_t>(products_->down.rows()));
     std::byte* memory = context_->task_scratch.get(scratch + floats * sizeof(float));
     auto* numbers = reinterpret_cast<float*>(memory + scratch);
     return {memory, numbers, numbers + rows * hidden, numbers + 2 * rows * hidden, numbers + 3 * rows * hidden};
   }
 
   void compute(const Routing& routing, const float* x, const Buffers& buffers) const {
-    std::vector<ExpertOutput> first = {{gate_.get(), buffers.gate}};
-    if (up_) first.push_back({up_.get(), buffers.up});
+    std::vector<ExpertOutput> first = {{&products_->gate, buffers.gate}};
+    if (products_->up) first.push_back({&*products_->up, buffers.up});
     multiply_experts(*context_, routing, {x, routing.tokens}, first, buffers.scratch);
     context_->pool.for_each(static_cast<int>(routing.tokens.size()), [&](int row, int) { activate(row, buffers); });
-    const ExpertOutput last[] = {{down_.get(), buffers.out}};
+    const ExpertOutput last[] = {{&products_->down, buffers.out}};
     multiply_experts(*context_, routing, {buffers.hidden, {}}, last, buffers.scratch);
   }
 
   void activate(int row, const Buffers& buffers) const {
-    const auto n = static_cast<size_t>(down_->columns());
+    const auto n = static_cast<size_t>(products_->down.columns());
     const size_t at = static_cast<size_t>(row) * n;
     float* hidden = buffers.hidden + at;
-    if (up_) {
-      gated(context_->kernels, config_.activation, buffers.gate + at, buffers.up + at, down_->columns(), hidden);
+    if (products_->up) {
+      gated(context_->kernels, config_.activation, buffers.gate + at, buffers.up + at, products_->down.columns(),
+            hidden);
       return;
     }
     float* pairs = buffers.gate + 2 * at;
@@ -83,12 +103,12 @@ class CpuExperts : public Experts {
       hidden[i] = pairs[2 * i];
       pairs[i] = pairs[2 * i + 1];
     }
-    gated(context_->kernels, config_.activation, hidden, pairs, down_->columns(), hidden);
+    gated(context_->kernels, config_.activation, hidden, pairs, products_->down.columns(), hidden);
   }
 
   // Each token's rows, weighted.
   void add_up(const Routing& routing, const float* rows, int tokens, float* out) const {
-    const auto dim = static_cast<size_t>(down_->rows());
+    const auto dim = static_cast<size_t>(products_->down.rows());
     const auto n_used = static_cast<size_t>(config_.n_used);
     context_->pool.for_each(tokens, [&](int token, int) {
       const size_t first = static_cast<size_t>(token) * n_used;
@@ -104,10 +124,7 @@ class CpuExperts : public Experts {
   CpuContextPtr context_;
   ExpertsConfig config_;
   int n_experts_;
-  // Whose matrices may yet be packed.
-  std::unique_ptr<ExpertProduct> gate_;
-  std::unique_ptr<ExpertProduct> up_;  // nullptr where gate_ is both
-  std::unique_ptr<ExpertProduct> down_;
+  std::shared_ptr<ExpertProducts> products_;  // counts its uses while it computes
 };
 
 }  // namespace

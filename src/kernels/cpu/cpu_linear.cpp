@@ -6,9 +6,10 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "kernels/cpu/ask_ahead.h"
+#include "kernels/cpu/cpu_batch.h"
 #include "kernels/cpu/cpu_matrix.h"
 #include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/prefetch_distance.h"
 #include "kernels/matrix_size.h"
 
 namespace emelex::cpu {
@@ -24,24 +25,26 @@ struct Chunk {
 };
 
 // The matrices, and how the work on them is cut.
-struct Plan {
+struct Plan : Packable {
+  void pack_before(int step) override;
+
   CpuContextPtr context;
   std::vector<CpuMatrix> matrices;
   std::vector<std::vector<float>> biases;  // of each matrix; empty where it has none
   std::vector<Chunk> chunks;
-  int columns;
+  int columns = 0;
   bool any_exact = false;  // of the matrices' Activations
   bool any_int8 = false;
   bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
-  int steps_to_packing;  // of few tokens
-  bool asks = false;     // whether a kernel asks ahead: of int8 ones, for packed matrices
-  AskAhead ask_ahead;
+  int packing_step = 0;     // CpuBatch::few_token_step before which the matrices are packed
+  bool prefetches = false;  // whether a kernel does: int8 ones, for packed matrices
+  PrefetchDistance prefetch_distance;
 };
 
 // Packing takes as long as reading the matrices a few times. It pays where tokens are generated one after another, and
-// is done then, a part of the matrices with each of the first steps, so that the first token does not wait for it and a
-// model that only reads a prompt is not packed at all.
+// is done then, a part of the matrices before each of the first steps, so that the first token does not wait for it and
+// a model that only reads a prompt is not packed at all.
 constexpr int kFirstPackingStep = 2;
 constexpr int kPackingSteps = 16;
 
@@ -73,13 +76,6 @@ void find_first_reads(Plan& plan) {
     const auto bytes = matrix.bytes_of(plan.context->kernels, chunk(first).row_begin, chunk(end - 1).row_end);
     reads = bytes.first(std::min(bytes.size(), kReadAheadBytes));
   }
-}
-
-// What to read ahead while `plan` is computed; notes that it is.
-std::shared_ptr<const FirstReads> next_reads(const Plan& plan) {
-  if (const auto last = plan.context->last_product.lock()) last->next = plan.first_reads;
-  plan.context->last_product = plan.first_reads;
-  return plan.first_reads->next.lock();
 }
 
 // The activations in the forms that the kernels take, in the task's scratch.
@@ -137,19 +133,30 @@ Chunk rest_of_matrix(const Plan& plan, int begin, int end) {
   return all;
 }
 
-void pack(Plan& plan) {
-  for (CpuMatrix& matrix : plan.matrices) {
-    pack_matrix(*plan.context, matrix);
-    plan.asks |= matrix.packed != nullptr && matrix.activations == Activations::int8;
+void Plan::pack_before(int step) {
+  if (step != packing_step) return;
+  for (CpuMatrix& matrix : matrices) {
+    pack_matrix(*context, matrix);
+    prefetches |= matrix.packed != nullptr && matrix.activations == Activations::int8;
   }
-  find_first_reads(plan);
+  find_first_reads(*this);
 }
 
-void compute(const Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+// What is multiplied, and where the results go.
+struct Operands {
+  const float* x;  // [tokens, columns]
+  int tokens;
+  const float* residual;  // [tokens, rows], or nullptr
+  float* const* outputs;
+};
+
+// `next`: what to read ahead, or nullptr.
+void compute(const Plan& plan, const Operands& operands, const FirstReads* next) {
+  const int tokens = operands.tokens;
+  float* const* outputs = operands.outputs;
   CpuContext& context = *plan.context;
-  const Prepared prepared = prepare(plan, x, tokens);
+  const Prepared prepared = prepare(plan, operands.x, tokens);
   const size_t scratch_bytes = matmul_scratch_bytes(plan.columns);
-  const auto next = tokens <= kFewTokens ? next_reads(plan) : nullptr;
   const auto compute_chunk = [&](const Chunk& chunk, int worker) {
     const CpuMatrix& matrix = plan.matrices[static_cast<size_t>(chunk.matrix)];
     MatmulArgs args = matrix.args();
@@ -159,8 +166,8 @@ void compute(const Plan& plan, const float* x, int tokens, const float* residual
     args.bf16_x = prepared.bf16;
     args.tokens = tokens;
     args.out = outputs[chunk.matrix];
-    args.residual = residual;
-    args.ask_ahead = plan.ask_ahead.distance();
+    args.residual = operands.residual;
+    args.ask_ahead = plan.prefetch_distance.bytes();
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     add_bias(plan.biases[static_cast<size_t>(chunk.matrix)], chunk.row_begin, chunk.row_end, tokens,
@@ -182,23 +189,28 @@ void compute(const Plan& plan, const float* x, int tokens, const float* residual
   }
 }
 
-void multiply(Plan& plan, const float* x, int tokens, const float* residual, float* const* outputs) {
+void multiply(Plan& plan, const Operands& operands, const CpuBatch& batch) {
+  std::shared_ptr<const FirstReads> next;
+  if (batch.order) {
+    batch.order->push_back(plan.first_reads);
+    next = plan.first_reads->next.lock();
+  }
   // Not with the step that packs: what was packed just now is in a cache yet.
-  const bool tries = tokens == 1 && plan.asks && !plan.ask_ahead.settled();
-  if (tokens <= kFewTokens && plan.steps_to_packing > 0 && --plan.steps_to_packing == 0) pack(plan);
+  const bool tries = operands.tokens == 1 && plan.prefetches && !plan.prefetch_distance.settled() &&
+                     batch.few_token_step != plan.packing_step;
   if (!tries) {
-    compute(plan, x, tokens, residual, outputs);
+    compute(plan, operands, next.get());
     return;
   }
   const auto start = std::chrono::steady_clock::now();
-  compute(plan, x, tokens, residual, outputs);
-  plan.ask_ahead.took(std::chrono::steady_clock::now() - start);
-  if (plan.ask_ahead.settled()) plan.context->ask_ahead = plan.ask_ahead.distance();
+  compute(plan, operands, next.get());
+  plan.prefetch_distance.took(std::chrono::steady_clock::now() - start);
+  if (plan.prefetch_distance.settled()) plan.context->prefetch_distance = plan.prefetch_distance.bytes();
 }
 
 class CpuLinear : public Linear {
  public:
-  CpuLinear(CpuContextPtr context, const std::vector<Matrix>& matrices) : plan_(std::make_unique<Plan>()) {
+  CpuLinear(CpuContextPtr context, const std::vector<Matrix>& matrices) : plan_(std::make_shared<Plan>()) {
     plan_->columns = matrix_size(*matrices.front().weight).columns;
     for (const Matrix& matrix : matrices) {
       const Tensor& tensor = *matrix.weight;
@@ -218,27 +230,31 @@ class CpuLinear : public Linear {
       plan_->any_bf16 |= activations == Activations::bf16;
     }
     plan_->chunks = make_chunks(plan_->matrices, context->pool.size());
-    plan_->steps_to_packing = kFirstPackingStep + context->n_products++ % kPackingSteps;
+    plan_->packing_step = kFirstPackingStep + static_cast<int>(context->packables.size()) % kPackingSteps;
+    context->packables.push_back(plan_);
     plan_->context = std::move(context);
     find_first_reads(*plan_);
   }
 
-  std::vector<mx::array> operator()(const mx::array& x) const override {
+  std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override {
     const int tokens = x.shape(0);
     std::vector<mx::Shape> shapes;
     for (const auto& m : plan_->matrices) shapes.push_back({tokens, m.rows});
-    return make_op("matmul", shapes, {x},
-                   [&](const float* const* in, float* const* out) { multiply(*plan_, in[0], tokens, nullptr, out); });
+    return make_op("matmul", shapes, {x}, [&](const float* const* in, float* const* out) {
+      multiply(*plan_, {in[0], tokens, nullptr, out}, cpu_batch(batch));
+    });
   }
 
-  mx::array add_to(const mx::array& residual, const mx::array& x) const override {
+  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
     const int tokens = x.shape(0);
     return make_op("matmul_add", mx::Shape{tokens, plan_->matrices.front().rows}, {x, residual},
-                   [&](const float* const* in, float* const* out) { multiply(*plan_, in[0], tokens, in[1], out); });
+                   [&](const float* const* in, float* const* out) {
+                     multiply(*plan_, {in[0], tokens, in[1], out}, cpu_batch(batch));
+                   });
   }
 
  private:
-  std::unique_ptr<Plan> plan_;  // whose matrices may yet be packed
+  std::shared_ptr<Plan> plan_;  // measures its prefetch distance while it computes
 };
 
 }  // namespace

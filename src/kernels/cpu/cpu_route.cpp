@@ -2,12 +2,14 @@
 
 #include <cstring>
 
+#include "kernels/cpu/cpu_attention.h"
+#include "kernels/cpu/cpu_batch.h"
 #include "kernels/cpu/cpu_context.h"
 #include "kernels/cpu/cpu_experts.h"
 #include "kernels/cpu/cpu_linear.h"
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/gated.h"
-#include "kernels/cpu/host_kv_store.h"
+#include "kernels/cpu/host_kv_pool.h"
 
 namespace emelex::cpu {
 namespace {
@@ -34,13 +36,12 @@ class CpuEmbedding : public Embedding {
  public:
   explicit CpuEmbedding(const Tensor& table) : table_(table) {}
 
-  mx::array operator()(const StepPtr& step) const override {
+  mx::array operator()(const Batch& batch) const override {
     const auto dim = static_cast<size_t>(table_.columns());
-    return make_op("embedding", mx::Shape{step->size(), static_cast<int>(dim)}, {},
+    const std::vector<int32_t>& tokens = batch.step().tokens;
+    return make_op("embedding", mx::Shape{batch.tokens(), static_cast<int>(dim)}, {},
                    [&](const float* const*, float* const* out) {
-                     for (size_t t = 0; t < step->tokens.size(); ++t) {
-                       table_.read_rows(step->tokens[t], {out[0] + t * dim, dim});
-                     }
+                     for (size_t t = 0; t < tokens.size(); ++t) table_.read_rows(tokens[t], {out[0] + t * dim, dim});
                    });
   }
 
@@ -50,13 +51,13 @@ class CpuEmbedding : public Embedding {
 
 class CpuNorm : public Norm {
  public:
-  // `bias` is nullptr for RMSNorm.
-  CpuNorm(CpuContextPtr context, const Tensor& weight, const std::vector<float>* bias, float eps)
-      : context_(std::move(context)), weight_(floats_of(weight)), eps_(eps) {
-    if (bias != nullptr) bias_ = *bias;
+  CpuNorm(CpuContextPtr context, const NormSpec& spec)
+      : context_(std::move(context)), weight_(floats_of(*spec.weight)), eps_(spec.eps) {
+    if (spec.kind == NormSpec::Kind::layer) bias_.resize(weight_.size());
+    if (spec.bias != nullptr) bias_ = floats_of(*spec.bias);
   }
 
-  mx::array operator()(const mx::array& x) const override {
+  mx::array operator()(const mx::array& x, const Batch&) const override {
     return make_op("norm", x.shape(), {x}, [&](const float* const* in, float* const* out) {
       const auto width = static_cast<size_t>(x.shape(1));
       for_each_token(*context_, x.shape(0), [&](size_t t) {
@@ -77,7 +78,7 @@ class CpuNorm : public Norm {
 
   CpuContextPtr context_;
   std::vector<float> weight_;
-  std::vector<float> bias_;
+  std::vector<float> bias_;  // empty for RMSNorm
   float eps_;
 };
 
@@ -86,22 +87,32 @@ class CpuRoute : public Route {
   CpuRoute(int n_threads, bool round_activations)
       : context_(std::make_shared<CpuContext>(n_threads, round_activations)) {}
 
+  // A prompt in chunks of 128 tokens is as fast as in larger ones (SmolLM2-135M on two cores: 1,695 tokens/s, and 1,650
+  // with 512), and takes less memory.
+  Capabilities capabilities() const override {
+    if (context_->round_activations) return {128, {KvDtype::f16, KvDtype::f32, KvDtype::q8_0}};
+    return {128, {KvDtype::f32, KvDtype::f16, KvDtype::q8_0}};
+  }
+
   std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) override {
     return make_linear(context_, matrices);
   }
   std::unique_ptr<Embedding> embedding(const Tensor& table) override { return std::make_unique<CpuEmbedding>(table); }
-  std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) override {
-    return std::make_unique<CpuNorm>(context_, weight, nullptr, eps);
-  }
-  std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
-    std::vector<float> values(static_cast<size_t>(weight.columns()));
-    if (bias != nullptr) values = floats_of(*bias);
-    return std::make_unique<CpuNorm>(context_, weight, &values, eps);
-  }
+  std::unique_ptr<Norm> norm(const NormSpec& spec) override { return std::make_unique<CpuNorm>(context_, spec); }
   std::unique_ptr<Experts> experts(const ExpertsConfig& config, const ExpertMatrices& matrices) override {
     return make_experts(context_, config, matrices);
   }
-  std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_host_kv_store(context_, shape); }
+  std::unique_ptr<AttentionOp> attention(const AttentionConfig& config, const std::vector<float>& sinks,
+                                         int layer) override {
+    return make_attention(context_, config, sinks, layer);
+  }
+  std::unique_ptr<KvPool> kv_pool(const KvSpec& spec, KvDtype dtype, int n_layers) override {
+    return std::make_unique<HostKvPool>(spec, dtype, n_layers);
+  }
+
+  BatchPtr prepare(StepPtr step, const KvMemory& memory) override {
+    return prepare_batch(*context_, std::move(step), memory);
+  }
 
   mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
     return by_token("gated", {gate, up}, [&](const float* const* in, size_t at, int n, float* out) {
@@ -133,13 +144,14 @@ class CpuRoute : public Route {
     });
   }
 
-  mx::array output_rows(const mx::array& x, const StepPtr& step) override {
-    if (step->outputs.size() == step->tokens.size()) return x;
+  mx::array output_rows(const mx::array& x, const Batch& batch) override {
+    const std::vector<int32_t>& outputs = batch.step().outputs;
+    if (outputs.size() == batch.step().tokens.size()) return x;
     const auto dim = static_cast<size_t>(x.shape(1));
-    return make_op("output_rows", mx::Shape{static_cast<int>(step->outputs.size()), x.shape(1)}, {x},
+    return make_op("output_rows", mx::Shape{static_cast<int>(outputs.size()), x.shape(1)}, {x},
                    [&](const float* const* in, float* const* out) {
-                     for (size_t i = 0; i < step->outputs.size(); ++i) {
-                       std::memcpy(out[0] + i * dim, in[0] + static_cast<size_t>(step->outputs[i]) * dim,
+                     for (size_t i = 0; i < outputs.size(); ++i) {
+                       std::memcpy(out[0] + i * dim, in[0] + static_cast<size_t>(outputs[i]) * dim,
                                    dim * sizeof(float));
                      }
                    });

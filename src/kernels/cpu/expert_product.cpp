@@ -94,6 +94,7 @@ std::vector<Chunk> make_chunks(const Routing& routing, std::span<const ExpertOut
 }  // namespace
 
 ExpertProduct::ExpertProduct(CpuContext& context, const std::vector<Matrix>& matrices) {
+  auto turn = static_cast<int>(context.packables.size());
   for (const Matrix& matrix : matrices) {
     matrices_.push_back(make_matrix(context, *matrix.weight));
     auto& bias = biases_.emplace_back();
@@ -101,13 +102,14 @@ ExpertProduct::ExpertProduct(CpuContext& context, const std::vector<Matrix>& mat
       bias.resize(static_cast<size_t>(matrix.weight->rows()));
       matrix.bias->read_rows(0, bias);
     }
-    uses_to_packing_.push_back(kFirstPackingUse + context.n_products++ % kPackingUses);
+    uses_to_packing_.push_back(kFirstPackingUse + turn++ % kPackingUses);
   }
 }
 
-void ExpertProduct::use_for_few(CpuContext& context, int expert) {
-  int& uses = uses_to_packing_[static_cast<size_t>(expert)];
-  if (uses > 0 && --uses == 0) pack_matrix(context, matrices_[static_cast<size_t>(expert)]);
+void ExpertProduct::pack_used(CpuContext& context) {
+  for (size_t i = 0; i < matrices_.size(); ++i) {
+    if (uses_to_packing_[i] <= 0) pack_matrix(context, matrices_[i]);
+  }
 }
 
 size_t expert_scratch_bytes(const Routing& routing, int columns) {
@@ -134,7 +136,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.bf16_x = prepared.bf16 + first * stride;
     args.tokens = chunk.group->count;
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
-    args.ask_ahead = context.ask_ahead;
+    args.ask_ahead = context.prefetch_distance;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(matmul_scratch_bytes(columns)));
     add_bias(chunk.output->product->bias(chunk.group->expert), chunk.row_begin, chunk.row_end, args.tokens, args.out);

@@ -17,8 +17,10 @@ class ExpertProduct {
   int rows() const { return matrices_.front().rows; }
   int columns() const { return matrices_.front().columns; }
   Activations activations(int expert) const { return matrix(expert).activations; }
-  // Counts a use for few tokens, and packs the expert's matrix with one of the first such uses.
-  void use_for_few(CpuContext& context, int expert);
+  // Counts a use for few tokens.
+  void use_for_few(int expert) { --uses_to_packing_[static_cast<size_t>(expert)]; }
+  // Packs the matrices of experts that have been used often enough.
+  void pack_used(CpuContext& context);
 
   const CpuMatrix& matrix(int expert) const { return matrices_[static_cast<size_t>(expert)]; }
   const std::vector<float>& bias(int expert) const { return biases_[static_cast<size_t>(expert)]; }
@@ -26,7 +28,7 @@ class ExpertProduct {
  private:
   std::vector<CpuMatrix> matrices_;         // [experts]
   std::vector<std::vector<float>> biases_;  // [experts], of [rows], empty where there is none
-  std::vector<int> uses_to_packing_;        // [experts]
+  std::vector<int> uses_to_packing_;        // [experts] by few tokens
 };
 
 // A product and where its result goes, [rows of all groups, product's rows].

@@ -1,37 +1,30 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
+#include "kernels/attention.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/step_tables.h"
-#include "kernels/step.h"
 
 namespace emelex::cuda {
 
-// Of a cache, for the step's tables.
-class BlockMap {
- public:
-  virtual ~BlockMap() = default;
-  virtual BlockAddresses block(int32_t number) const = 0;
+// A Rope with its frequencies on the GPU.
+struct DeviceRope {
+  Rope rope;
+  DeviceMemory frequencies;
+  DeviceMemory long_frequencies;
 };
 
 // What the operations of one model share. They run in order on the thread that owns the model.
 struct CudaContext {
   explicit CudaContext(DevicePtr device_) : device(std::move(device_)), tables(device), gemm(device) {}
 
-  // The step's tables on the GPU.
-  DevicePointer step_tables(const StepPtr& step) {
-    tables.prepare(step,
-                   [this](int32_t number) { return blocks == nullptr ? BlockAddresses{} : blocks->block(number); });
-    return tables.pointer();
-  }
-
   DevicePtr device;
   StepTables tables;
   Gemm gemm;
-  const BlockMap* blocks = nullptr;  // the cache's
-  int splits = 0;                    // of attention while launches are captured; 0: as many as the step has
+  std::vector<DeviceRope> ropes;  // the distinct ones of the model's layers
 };
 
 using CudaContextPtr = std::shared_ptr<CudaContext>;

@@ -4,12 +4,16 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_attention.h"
+#include "kernels/cuda/cuda_batch.h"
 #include "kernels/cuda/cuda_context.h"
-#include "kernels/cuda/cuda_kv_store.h"
+#include "kernels/cuda/cuda_kv_pool.h"
 #include "kernels/cuda/cuda_matrix.h"
 #include "kernels/cuda/step_graphs.h"
 #include "kernels/matrix_size.h"
@@ -70,9 +74,9 @@ class CudaLinear : public Linear {
         rows_(std::move(rows)),
         biases_(std::move(biases)) {}
 
-  std::vector<mx::array> operator()(const mx::array& x) const override { return multiply(x, 0); }
+  std::vector<mx::array> operator()(const mx::array& x, const Batch&) const override { return multiply(x, 0); }
 
-  mx::array add_to(const mx::array& residual, const mx::array& x) const override {
+  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch&) const override {
     return multiply(x, of(residual).data()).front();
   }
 
@@ -102,9 +106,9 @@ class CudaEmbedding : public Embedding {
  public:
   CudaEmbedding(CudaContextPtr context, MatrixPtr table) : context_(std::move(context)), table_(std::move(table)) {}
 
-  mx::array operator()(const StepPtr& step) const override {
-    const auto out = make_array(context_->device, step->size(), table_->columns());
-    table_->embed(context_->step_tables(step), of(out));
+  mx::array operator()(const Batch& batch) const override {
+    const auto out = make_array(context_->device, batch.tokens(), table_->columns());
+    table_->embed(cuda_batch(batch).tables, of(out));
     return out;
   }
 
@@ -115,22 +119,20 @@ class CudaEmbedding : public Embedding {
 
 class CudaNorm : public Norm {
  public:
-  // `centered`: LayerNorm, else RMSNorm.
-  CudaNorm(CudaContextPtr context, FunctionHandle kernel, const Tensor& weight, const Tensor* bias, float eps,
-           bool centered)
+  CudaNorm(CudaContextPtr context, FunctionHandle kernel, const NormSpec& spec)
       : context_(std::move(context)),
         kernel_(kernel),
-        size_(static_cast<int>(weight.columns())),
-        weight_(uploaded(*context_, weight)),
-        eps_(eps),
-        centered_(centered) {
-    most_weight_ = largest(weight);
-    if (bias == nullptr) return;
-    bias_ = uploaded(*context_, *bias);
-    most_bias_ = largest(*bias);
+        size_(static_cast<int>(spec.weight->columns())),
+        weight_(uploaded(*context_, *spec.weight)),
+        most_weight_(largest(*spec.weight)),
+        eps_(spec.eps),
+        centered_(spec.kind == NormSpec::Kind::layer) {
+    if (spec.bias == nullptr) return;
+    bias_ = uploaded(*context_, *spec.bias);
+    most_bias_ = largest(*spec.bias);
   }
 
-  mx::array operator()(const mx::array& x) const override {
+  mx::array operator()(const mx::array& x, const Batch&) const override {
     const CudaArray& in = of(x);
     const auto result = make_array(context_->device, in.rows(), in.columns());
     CudaArray& out = of(result);
@@ -153,7 +155,7 @@ class CudaNorm : public Norm {
   float most_weight_;
   float most_bias_ = 0;
   float eps_;
-  bool centered_;
+  bool centered_;  // LayerNorm, else RMSNorm
 };
 
 class CudaRoute : public Route {
@@ -162,6 +164,11 @@ class CudaRoute : public Route {
       : context_(std::make_shared<CudaContext>(std::make_shared<Device>())),
         kernels_(*context_->device),
         graphs_(context_) {}
+
+  Capabilities capabilities() const override {
+    constexpr int kPrefillChunk = 2048;  // weights are unpacked once a chunk
+    return {kPrefillChunk, {KvDtype::f16, KvDtype::f32}};
+  }
 
   std::unique_ptr<Linear> linear(const std::vector<Matrix>& given) override {
     std::vector<CudaLinear::Product> products;
@@ -188,16 +195,23 @@ class CudaRoute : public Route {
   std::unique_ptr<Embedding> embedding(const Tensor& table) override {
     return std::make_unique<CudaEmbedding>(context_, matrix({&table}));
   }
-  std::unique_ptr<Norm> rms_norm(const Tensor& weight, float eps) override {
-    return std::make_unique<CudaNorm>(context_, kernels_.normalize, weight, nullptr, eps, false);
-  }
-  std::unique_ptr<Norm> layer_norm(const Tensor& weight, const Tensor* bias, float eps) override {
-    return std::make_unique<CudaNorm>(context_, kernels_.normalize, weight, bias, eps, true);
+  std::unique_ptr<Norm> norm(const NormSpec& spec) override {
+    return std::make_unique<CudaNorm>(context_, kernels_.normalize, spec);
   }
   std::unique_ptr<Experts> experts(const ExpertsConfig&, const ExpertMatrices&) override {
     throw Error(ErrorCode::unsupported, "[cuda] expected a model without a mixture of experts, got one with");
   }
-  std::unique_ptr<KvStore> kv_store(const KvShape& shape) override { return make_cuda_kv_store(context_, shape); }
+  std::unique_ptr<AttentionOp> attention(const AttentionConfig& config, const std::vector<float>& sinks,
+                                         int layer) override {
+    return make_cuda_attention(context_, config, sinks, layer);
+  }
+  std::unique_ptr<KvPool> kv_pool(const KvSpec& spec, KvDtype dtype, int n_layers) override {
+    return std::make_unique<CudaKvPool>(context_->device, spec, dtype, n_layers);
+  }
+
+  BatchPtr prepare(StepPtr step, const KvMemory& memory) override {
+    return prepare_batch(*context_, std::move(step), memory);
+  }
 
   mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
     const Gate kind = activation == Activation::silu ? kSilu : activation == Activation::gelu ? kGelu : kClampedSilu;
@@ -208,29 +222,30 @@ class CudaRoute : public Route {
   mx::array scale(const mx::array& x, float factor) override { return mapped(kScale, of(x), 0, factor); }
   mx::array soft_cap(const mx::array& x, float cap) override { return mapped(kSoftCap, of(x), 0, cap); }
 
-  mx::array output_rows(const mx::array& x, const StepPtr& step) override {
-    if (step->outputs.size() == step->tokens.size()) return x;
+  mx::array output_rows(const mx::array& x, const Batch& batch) override {
+    const Step& step = batch.step();
+    if (step.outputs.size() == step.tokens.size()) return x;
     const int columns = of(x).columns();
-    const auto n = static_cast<int>(step->outputs.size());
+    const auto n = static_cast<int>(step.outputs.size());
     const auto out = make_array(context_->device, n, columns);
     context_->device->launch(kernels_.take_rows, {groups_of(columns, 256), static_cast<unsigned>(n)}, 256,
-                             context_->step_tables(step), of(x).data(), columns, of(out).data());
+                             cuda_batch(batch).tables, of(x).data(), columns, of(out).data());
     return out;
   }
 
-  std::span<float> compute(const StepPtr& step, const Forward& forward) override {
+  std::span<float> compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) override {
     Device& device = *context_->device;
-    if (step->outputs.empty()) {
-      forward(step);
-      device.wait();
-      return {};
-    }
     StepGraphs::Logits logits{0, 0};
     if (StepGraphs::takes(*step)) {
-      logits = graphs_.run(step, forward);
+      logits = graphs_.run(step, memory, forward);
     } else {
-      const auto result = forward(step);
+      const auto batch = prepare_batch(*context_, step, memory);
+      const auto result = forward(*batch);
       logits = {of(result).data(), of(result).columns()};
+    }
+    if (step->outputs.empty()) {
+      device.wait();
+      return {};
     }
     const size_t count = step->outputs.size() * static_cast<size_t>(logits.columns);
     auto* host = static_cast<float*>(logits_.get(count * sizeof(float)));
@@ -264,7 +279,7 @@ class CudaRoute : public Route {
   // One copy of a matrix that is used twice, as tied embeddings are.
   MatrixPtr matrix(const std::vector<const Tensor*>& tensors) {
     if (tensors.size() > 1) return std::make_shared<CudaMatrix>(context_, tensors);
-    MatrixPtr& known = known_[tensors.front()->data.data()];
+    MatrixPtr& known = known_[{tensors.front()->name, tensors.front()->data.data()}];
     if (known == nullptr) known = std::make_shared<CudaMatrix>(context_, tensors);
     return known;
   }
@@ -272,7 +287,7 @@ class CudaRoute : public Route {
   CudaContextPtr context_;
   RowKernels kernels_;
   StepGraphs graphs_;
-  std::map<const std::byte*, MatrixPtr> known_;
+  std::map<std::pair<std::string, const std::byte*>, MatrixPtr> known_;
   PinnedMemory logits_;
 };
 

@@ -17,9 +17,6 @@ std::unique_ptr<Route> make_cuda_route();
 // unpacked. An estimate.
 int64_t gpu_bytes(const Weights& weights);
 
-// The values of a head as the GPU's cache has them, padded.
-int cached_head_dim(int head_dim);
-
 // Why make_cuda_route would throw, or nothing. Quick; starts the driver.
 std::string cuda_obstacle();
 

@@ -3,17 +3,12 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_batch.h"
 
 namespace emelex::cuda {
 namespace {
 
 constexpr int kMostRows = 128;
-
-// Splits are the step's own again, whatever happens.
-struct Restore {
-  CudaContext& context;
-  ~Restore() { context.splits = 0; }
-};
 
 int power_of_two(int n) {
   int power = 1;
@@ -31,39 +26,38 @@ bool StepGraphs::takes(const Step& step) {
   return step.sequences.size() == step.tokens.size();
 }
 
-StepGraphs::Logits StepGraphs::run(const StepPtr& step, const Forward& forward) {
+StepGraphs::Logits StepGraphs::run(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
   const int rows = power_of_two(step->size());
-  const StepPtr padded = rows == step->size() ? step : pad_step(*step, rows);
-  context_->step_tables(padded);
+  const StepPtr padded = rows == step->size() ? step : pad_step(*step, rows, memory.pools.size());
+  const auto batch = prepare_batch(*context_, padded, memory);
+  batch->is_graph = true;
+  batch->splits = power_of_two(batch->splits);
   if (generation_ != context_->tables.generation()) {
     clear();
     generation_ = context_->tables.generation();
   }
-  const std::pair<int, int> key(rows, power_of_two(context_->tables.splits()));
   // What a graph cannot have, kernels that are compiled at their first use and values that are copied, is done by the
   // first step of its kind.
-  Graph& graph = graphs_[key];
+  Graph& graph = graphs_[{rows, batch->splits}];
   if (graph.exec == nullptr) {
-    context_->splits = key.second;
-    const Restore restore{*context_};
     if (!graph.tried) {
       graph.tried = true;
-      const auto logits = forward(padded);
+      const auto logits = forward(*batch);
       return {of(logits).data(), of(logits).columns()};
     }
-    capture(padded, forward, graph);
+    capture(*batch, forward, graph);
   }
   check(driver().cuGraphLaunch(graph.exec, context_->device->stream()), "a launched step");
   return graph.result;
 }
 
-void StepGraphs::capture(const StepPtr& step, const Forward& forward, Graph& to) {
+void StepGraphs::capture(const Batch& batch, const Forward& forward, Graph& to) {
   const Driver& d = driver();
   const StreamHandle stream = context_->device->stream();
   GraphHandle graph = nullptr;
   check(d.cuStreamBeginCapture_v2(stream, kCaptureRelaxed), "a step's launches to be captured");
   try {
-    const auto logits = forward(step);
+    const auto logits = forward(batch);
     to.result = {of(logits).data(), of(logits).columns()};
   } catch (...) {
     if (d.cuStreamEndCapture(stream, &graph) == 0 && graph != nullptr) d.cuGraphDestroy(graph);

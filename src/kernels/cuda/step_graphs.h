@@ -25,7 +25,7 @@ class StepGraphs {
     int columns;
   };
   // Gives out the step's work. The result lasts until other work is given out.
-  Logits run(const StepPtr& step, const Forward& forward);
+  Logits run(const StepPtr& step, const KvMemory& memory, const Forward& forward);
 
  private:
   struct Graph {
@@ -33,7 +33,7 @@ class StepGraphs {
     GraphExecHandle exec = nullptr;
     Logits result{0, 0};
   };
-  void capture(const StepPtr& step, const Forward& forward, Graph& to);
+  void capture(const Batch& batch, const Forward& forward, Graph& to);
   void clear();
 
   CudaContextPtr context_;

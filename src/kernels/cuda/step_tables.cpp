@@ -2,54 +2,71 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
+#include "kernels/cuda/cuda_kv_pool.h"
 #include "kernels/cuda/source/layouts.h"
 
 namespace emelex::cuda {
 namespace {
 
 // Lays arrays out one after another.
-class Places {
+class Layout {
  public:
+  explicit Layout(size_t begin) : at_(begin) {}
+
   template <class T>
   int take(size_t count) {
     at_ = (at_ + sizeof(T) - 1) / sizeof(T) * sizeof(T);
-    const size_t place = at_;
+    const size_t begin = at_;
     at_ += count * sizeof(T);
-    return static_cast<int>(place);
+    return static_cast<int>(begin);
   }
   size_t bytes() const { return at_; }
 
  private:
-  size_t at_ = sizeof(StepHeader);
+  size_t at_;
 };
 
-StepHeader lay_out(const Step& step, size_t& bytes) {
-  StepHeader header{};
+// Of each group of layers, and one where there is none. Offsets are from the buffer's start.
+std::vector<StepHeader> lay_out(const Step& step, size_t n_groups, size_t& bytes) {
+  std::vector<StepHeader> headers(std::max<size_t>(1, n_groups));
+  StepHeader& header = headers.front();
   header.rows = step.size();
   header.sequences = static_cast<int>(step.sequences.size());
   for (const StepSequence& s : step.sequences) {
-    header.table_width = std::max(header.table_width, static_cast<int>(s.blocks.size()));
+    if (n_groups == 0) break;
+    header.table_width = std::max(header.table_width, static_cast<int>(s.blocks.size() / n_groups));
   }
-  Places places;
+  Layout layout(headers.size() * sizeof(StepHeader));
   const size_t rows = step.tokens.size();
-  header.tokens_at = places.take<int>(rows);
-  header.positions_at = places.take<int>(rows);
-  header.sequences_at = places.take<int>(rows);
-  header.longer_at = places.take<int>(rows);
-  header.outputs_at = places.take<int>(step.outputs.size());
+  header.tokens_at = layout.take<int>(rows);
+  header.positions_at = layout.take<int>(rows);
+  header.sequences_at = layout.take<int>(rows);
+  header.longer_at = layout.take<int>(rows);
+  header.outputs_at = layout.take<int>(step.outputs.size());
   const size_t entries = step.sequences.size() * static_cast<size_t>(header.table_width);
-  header.blocks_at = places.take<DevicePointer>(entries);
-  header.windowed_at = places.take<DevicePointer>(entries);
-  bytes = places.bytes();
+  for (StepHeader& of_group : headers) {
+    of_group = header;
+    of_group.blocks_at = layout.take<DevicePointer>(entries);
+    of_group.windowed_at = of_group.blocks_at;
+  }
+  bytes = layout.bytes();
+  return headers;
+}
+
+// The header of a group with offsets from itself, as kernels read them.
+StepHeader from_itself(StepHeader header, size_t group) {
+  const auto at = static_cast<int>(group * sizeof(StepHeader));
+  for (int* offset : {&header.tokens_at, &header.positions_at, &header.sequences_at, &header.longer_at,
+                      &header.outputs_at, &header.blocks_at, &header.windowed_at}) {
+    *offset -= at;
+  }
   return header;
 }
 
-void fill(const Step& step, const StepHeader& header, const std::function<BlockAddresses(int32_t)>& block,
-          std::byte* to) {
+void fill_tokens(const Step& step, const StepHeader& header, std::byte* to) {
   const auto ints = [&](int at) { return reinterpret_cast<int*>(to + at); };
-  const auto addresses = [&](int at) { return reinterpret_cast<DevicePointer*>(to + at); };
-  std::memcpy(to, &header, sizeof(header));
   std::copy(step.tokens.begin(), step.tokens.end(), ints(header.tokens_at));
   std::copy(step.outputs.begin(), step.outputs.end(), ints(header.outputs_at));
   for (size_t i = 0; i < step.sequences.size(); ++i) {
@@ -59,21 +76,25 @@ void fill(const Step& step, const StepHeader& header, const std::function<BlockA
       ints(header.sequences_at)[s.first + t] = static_cast<int>(i);
       ints(header.longer_at)[s.first + t] = s.longer ? 1 : 0;
     }
-    for (size_t b = 0; b < s.blocks.size(); ++b) {
-      const size_t at = i * static_cast<size_t>(header.table_width) + b;
-      const BlockAddresses found = block(s.blocks[b]);
-      addresses(header.blocks_at)[at] = found.all;
-      addresses(header.windowed_at)[at] = found.windowed;
-    }
+  }
+}
+
+// The addresses of the sequences' blocks in a group.
+void fill_blocks(const Step& step, const KvMemory& memory, size_t group, const StepHeader& header, std::byte* to) {
+  const auto& pool = static_cast<const CudaKvPool&>(*memory.pools[group]);
+  auto* table = reinterpret_cast<DevicePointer*>(to + header.blocks_at);
+  for (const StepSequence& s : step.sequences) {
+    const std::span<const int32_t> blocks = blocks_of(s, memory, group);
+    std::transform(blocks.begin(), blocks.end(), table, [&](int32_t number) { return pool.block(number); });
+    table += header.table_width;
   }
 }
 
 }  // namespace
 
-void StepTables::prepare(const StepPtr& step, const std::function<BlockAddresses(int32_t)>& block) {
-  if (step_ == step) return;
+void StepTables::write(const Step& step, const KvMemory& memory) {
   size_t bytes = 0;
-  const StepHeader header = lay_out(*step, bytes);
+  const std::vector<StepHeader> headers = lay_out(step, memory.pools.size(), bytes);
   device_->wait();  // for the copy of the tables before
   if (bytes > memory_.bytes()) {
     memory_ = DeviceMemory();
@@ -81,20 +102,24 @@ void StepTables::prepare(const StepPtr& step, const std::function<BlockAddresses
     ++generation_;
   }
   auto* image = static_cast<std::byte*>(pinned_.get(memory_.bytes()));
-  fill(*step, header, block, image);
+  for (size_t group = 0; group < headers.size(); ++group) {
+    const StepHeader header = from_itself(headers[group], group);
+    std::memcpy(image + group * sizeof(StepHeader), &header, sizeof(StepHeader));
+  }
+  fill_tokens(step, headers.front(), image);
+  for (size_t group = 0; group < memory.pools.size(); ++group) fill_blocks(step, memory, group, headers[group], image);
   device_->upload(memory_.pointer(), image, bytes);
   splits_ = 1;
-  for (const StepSequence& s : step->sequences) {
+  for (const StepSequence& s : step.sequences) {
     splits_ = std::max(splits_, (s.start + s.count - 1) / kSplitTokens + 1);
   }
-  step_ = step;
 }
 
-StepPtr pad_step(const Step& step, int rows) {
+StepPtr pad_step(const Step& step, int rows, size_t n_groups) {
   auto padded = std::make_shared<Step>(step);
   while (padded->size() < rows) {
     padded->outputs.push_back(padded->size());
-    padded->sequences.push_back({padded->size(), 1, 0, {kNoBlock}, false});
+    padded->sequences.push_back({padded->size(), 1, 0, std::vector<int32_t>(n_groups, kNoBlock), false});
     padded->tokens.push_back(0);
   }
   return padded;

@@ -95,7 +95,7 @@ class MlxExperts : public Experts {
     if (!matrices.up.empty()) up_.emplace(*context_, matrices.up);
   }
 
-  mx::array operator()(const mx::array& x, const mx::array& scores) const override {
+  mx::array operator()(const mx::array& x, const mx::array& scores, const Batch&) const override {
     const mx::Stream& stream = context_->stream;
     const int tokens = x.shape(0);
     const auto ranked = mx::argsort(mx::negative(scores, stream), 1, stream);

@@ -5,7 +5,7 @@
 
 #include "kernels/mlx/mlx_context.h"
 #include "kernels/mlx/mlx_scaling.h"
-#include "weights/weights.h"
+#include "kernels/product.h"
 
 namespace emelex::mlx_route {
 

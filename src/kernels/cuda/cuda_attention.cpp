@@ -1,0 +1,195 @@
+#include "kernels/cuda/cuda_attention.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "kernels/cuda/cuda_array.h"
+#include "kernels/cuda/cuda_batch.h"
+#include "kernels/cuda/cuda_kv_pool.h"
+#include "kernels/cuda/source/layouts.h"
+
+namespace emelex::cuda {
+namespace {
+
+constexpr int kPromptRows = 64;  // source/attention.cu's PROMPT_ROWS
+constexpr size_t kMostPartialBytes = size_t{64} << 20;
+
+template <class T>
+T* address(DevicePointer pointer) {
+  return reinterpret_cast<T*>(static_cast<uintptr_t>(pointer));  // NOLINT(performance-no-int-to-ptr)
+}
+
+// Query heads that one block of threads computes: what its registers hold.
+int heads_at_once(int group, int padded_dim) {
+  int heads = padded_dim <= 128 ? 4 : padded_dim <= 256 ? 2 : 1;
+  while (group % heads != 0) --heads;
+  return heads;
+}
+
+DeviceMemory uploaded(const DevicePtr& device, const std::vector<float>& values) {
+  DeviceMemory memory(device, values.size() * sizeof(float));
+  if (!values.empty()) device->upload(memory.pointer(), values.data(), values.size() * sizeof(float));
+  device->wait();
+  return memory;
+}
+
+// Its number in CudaContext::ropes.
+size_t rope_number(CudaContext& context, const Rope& rope) {
+  const auto found =
+      std::find_if(context.ropes.begin(), context.ropes.end(), [&](const auto& known) { return known.rope == rope; });
+  if (found != context.ropes.end()) return static_cast<size_t>(found - context.ropes.begin());
+  context.ropes.push_back(
+      {rope, uploaded(context.device, rope.inv_freq), uploaded(context.device, rope.frequencies(true))});
+  return context.ropes.size() - 1;
+}
+
+class CudaAttention : public AttentionOp {
+ public:
+  CudaAttention(CudaContextPtr context, const AttentionConfig& config, const std::vector<float>& sinks, int layer)
+      : context_(std::move(context)),
+        config_(config),
+        layer_(static_cast<size_t>(layer)),
+        rope_(rope_number(*context_, config.rope)),
+        rotations_(context_->device->kernel({"elementwise", {}}, "rotations")) {
+    if (!sinks.empty()) sinks_ = uploaded(context_->device, sinks);
+  }
+
+  mx::array operator()(const mx::array& q, const mx::array& k, const mx::array& v, const Batch& batch) const override {
+    const CudaBatch& own = cuda_batch(batch);
+    const KvPlace& place = own.memory->layers[layer_];
+    const auto& pool = static_cast<const CudaKvPool&>(*own.memory->pools[static_cast<size_t>(place.group)]);
+    if (store_ == nullptr) store_ = kernel(pool, "store");
+    const int rows = of(q).rows();
+    const DevicePointer cos_sin = rotations(own, rows);
+    const auto rotated = make_array(context_->device, rows, of(q).columns());
+    const StoreArgs store{address<unsigned char>(own.tables_of(place.group)),
+                          address<float>(of(q).data()),
+                          address<float>(of(k).data()),
+                          address<float>(of(v).data()),
+                          address<float>(cos_sin),
+                          address<float>(of(rotated).data()),
+                          pool.layer_at(place.layer),
+                          config_.n_heads,
+                          config_.n_kv_heads,
+                          config_.rope.dim,
+                          config_.rope.interleaved ? 1 : 0,
+                          0,
+                          config_.scale};
+    const auto heads = static_cast<unsigned>(config_.n_heads + 2 * config_.n_kv_heads);
+    context_->device->launch(store_, {heads, static_cast<unsigned>(rows)}, 64, store);
+    return attend_rotated(own, place, pool, rotated);
+  }
+
+ private:
+  mx::array attend_rotated(const CudaBatch& batch, const KvPlace& place, const CudaKvPool& pool,
+                           const mx::array& rotated) const {
+    Device& device = *context_->device;
+    const int rows = of(rotated).rows();
+    const auto result = make_array(context_->device, rows, of(rotated).columns());
+    CudaArray& out = of(result);
+    if (pool.dtype() == KvDtype::f16) {  // a mean of float16 values is within float16's range
+      out.take_halves(false);
+      if (out.half_stride() != out.columns()) {
+        device.clear(out.halves(), static_cast<size_t>(rows) * static_cast<size_t>(out.half_stride()) * 2);
+      }
+    }
+    AttendArgs args{address<unsigned char>(batch.tables_of(place.group)),
+                    address<float>(of(rotated).data()),
+                    address<float>(sinks_.pointer()),
+                    address<float>(out.data()),
+                    address<unsigned short>(out.halves()),
+                    nullptr,
+                    pool.layer_at(place.layer),
+                    config_.n_heads,
+                    config_.n_kv_heads,
+                    batch.splits,
+                    out.half_stride(),
+                    config_.window,
+                    0,
+                    config_.soft_cap,
+                    0};
+    if (is_prompt(batch, pool)) {
+      if (attend_prompt_ == nullptr) attend_prompt_ = kernel(pool, "attend_prompt");
+      const unsigned tiles = groups_of(rows, kPromptRows / heads_per_kv_head());
+      device.launch(attend_prompt_, {static_cast<unsigned>(config_.n_kv_heads), tiles}, 128, args);
+    } else {
+      attend_in_splits(pool, rows, args);
+    }
+    return result;
+  }
+
+  void attend_in_splits(const CudaKvPool& pool, int rows, AttendArgs args) const {
+    Device& device = *context_->device;
+    const int splits = args.splits;
+    if (attend_ == nullptr) attend_ = kernel(pool, "attend");
+    if (splits > 1 && merge_ == nullptr) merge_ = kernel(pool, "merge");
+    const size_t row_bytes = static_cast<size_t>(config_.n_heads) * static_cast<size_t>(splits) *
+                             static_cast<size_t>(config_.head_dim + 2) * sizeof(float);
+    const int rows_at_once = splits == 1 ? rows : static_cast<int>(std::max<size_t>(1, kMostPartialBytes / row_bytes));
+    const size_t bytes = splits == 1 ? 0 : row_bytes * static_cast<size_t>(std::min(rows, rows_at_once));
+    const DevicePointer partial = bytes == 0 ? 0 : device.take(bytes);
+    args.partial = address<float>(partial);
+    const int chunks = config_.n_heads / heads_at_once(heads_per_kv_head(), pool.padded_dim());
+    for (int row = 0; row < rows; row += rows_at_once) {
+      const auto n = static_cast<unsigned>(std::min(rows_at_once, rows - row));
+      args.first_row = row;
+      device.launch(attend_, {static_cast<unsigned>(chunks), n, static_cast<unsigned>(splits)}, 256, args);
+      if (splits > 1) device.launch(merge_, {static_cast<unsigned>(config_.n_heads), n}, 128, args);
+    }
+    if (bytes > 0) device.give_back(partial, bytes);
+  }
+
+  int heads_per_kv_head() const { return config_.n_heads / config_.n_kv_heads; }
+
+  // Whether the kernel for many tokens of a sequence, which has tensor cores, is the quicker one and takes the cache.
+  bool is_prompt(const CudaBatch& batch, const CudaKvPool& pool) const {
+    constexpr int kFewTokens = 8;
+    const auto sequences = static_cast<int>(batch.step().sequences.size());
+    return !batch.is_graph && batch.tokens() >= kFewTokens * sequences && heads_per_kv_head() <= kPromptRows &&
+           pool.dtype() == KvDtype::f16 && pool.padded_dim() <= 128;
+  }
+
+  FunctionHandle kernel(const CudaKvPool& pool, const char* name) const {
+    const int group = heads_per_kv_head();
+    const KernelText text{"attention",
+                          {str_cat("HEAD_DIM=", config_.head_dim), str_cat("PADDED_DIM=", pool.padded_dim()),
+                           str_cat("GROUP=", group), str_cat("HEADS=", heads_at_once(group, pool.padded_dim())),
+                           str_cat("KV=", pool.dtype() == KvDtype::f16 ? 16 : 32)}};
+    return context_->device->kernel(text, name);
+  }
+
+  // Of the batch's tokens, computed by the first layer that asks.
+  DevicePointer rotations(const CudaBatch& batch, int rows) const {
+    const DeviceRope& own = context_->ropes[rope_];
+    const Rope& rope = own.rope;
+    if (rope.dim == 0) return 0;
+    std::optional<mx::array>& known = batch.rotations[rope_];
+    if (!known) {
+      known.emplace(make_array(context_->device, rows, rope.dim));
+      context_->device->launch(rotations_, {static_cast<unsigned>(rows)}, 128, batch.tables, own.frequencies.pointer(),
+                               own.long_frequencies.pointer(), rope.dim, rope.scale, of(*known).data());
+    }
+    return of(*known).data();
+  }
+
+  CudaContextPtr context_;
+  AttentionConfig config_;
+  size_t layer_;
+  size_t rope_;  // in CudaContext::ropes
+  DeviceMemory sinks_;
+  FunctionHandle rotations_;
+  // Compiled at their first use, which tells the cache's type.
+  mutable FunctionHandle store_ = nullptr;
+  mutable FunctionHandle attend_ = nullptr;
+  mutable FunctionHandle merge_ = nullptr;
+  mutable FunctionHandle attend_prompt_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<AttentionOp> make_cuda_attention(CudaContextPtr context, const AttentionConfig& config,
+                                                 const std::vector<float>& sinks, int layer) {
+  return std::make_unique<CudaAttention>(std::move(context), config, sinks, layer);
+}
+
+}  // namespace emelex::cuda
