@@ -29,7 +29,8 @@ class Layout {
 };
 
 // Of each group of layers, and one where there is none. Offsets are from the buffer's start.
-std::vector<StepHeader> lay_out(const Step& step, size_t n_groups, size_t& bytes) {
+std::vector<StepHeader> lay_out(const Step& step, const KvMemory& memory, size_t& bytes) {
+  const size_t n_groups = memory.pools.size();
   std::vector<StepHeader> headers(std::max<size_t>(1, n_groups));
   StepHeader& header = headers.front();
   header.rows = step.size();
@@ -80,21 +81,39 @@ void fill_tokens(const Step& step, const StepHeader& header, std::byte* to) {
 }
 
 // The addresses of the sequences' blocks in a group.
-void fill_blocks(const Step& step, const KvMemory& memory, size_t group, const StepHeader& header, std::byte* to) {
-  const auto& pool = static_cast<const CudaKvPool&>(*memory.pools[group]);
+void fill_blocks(const Step& step, const KvMemory& memory, size_t group, const BlockAddress& address,
+                 const StepHeader& header, std::byte* to) {
   auto* table = reinterpret_cast<DevicePointer*>(to + header.blocks_at);
   for (const StepSequence& s : step.sequences) {
     const std::span<const int32_t> blocks = blocks_of(s, memory, group);
-    std::transform(blocks.begin(), blocks.end(), table, [&](int32_t number) { return pool.block(number); });
+    std::transform(blocks.begin(), blocks.end(), table, [&](int32_t number) { return address(group, number); });
     table += header.table_width;
   }
 }
 
 }  // namespace
 
-void StepTables::write(const Step& step, const KvMemory& memory) {
+size_t table_bytes(const Step& step, const KvMemory& memory) {
   size_t bytes = 0;
-  const std::vector<StepHeader> headers = lay_out(step, memory.pools.size(), bytes);
+  lay_out(step, memory, bytes);
+  return bytes;
+}
+
+void fill_tables(const Step& step, const KvMemory& memory, const BlockAddress& address, std::byte* to) {
+  size_t bytes = 0;
+  const std::vector<StepHeader> headers = lay_out(step, memory, bytes);
+  for (size_t group = 0; group < headers.size(); ++group) {
+    const StepHeader header = from_itself(headers[group], group);
+    std::memcpy(to + group * sizeof(StepHeader), &header, sizeof(StepHeader));
+  }
+  fill_tokens(step, headers.front(), to);
+  for (size_t group = 0; group < memory.pools.size(); ++group) {
+    fill_blocks(step, memory, group, address, headers[group], to);
+  }
+}
+
+void StepTables::write(const Step& step, const KvMemory& memory) {
+  const size_t bytes = table_bytes(step, memory);
   device_->wait();  // for the copy of the tables before
   if (bytes > memory_.bytes()) {
     memory_ = DeviceMemory();
@@ -102,12 +121,10 @@ void StepTables::write(const Step& step, const KvMemory& memory) {
     ++generation_;
   }
   auto* image = static_cast<std::byte*>(pinned_.get(memory_.bytes()));
-  for (size_t group = 0; group < headers.size(); ++group) {
-    const StepHeader header = from_itself(headers[group], group);
-    std::memcpy(image + group * sizeof(StepHeader), &header, sizeof(StepHeader));
-  }
-  fill_tokens(step, headers.front(), image);
-  for (size_t group = 0; group < memory.pools.size(); ++group) fill_blocks(step, memory, group, headers[group], image);
+  const auto address = [&](size_t group, int32_t number) {
+    return static_cast<const CudaKvPool&>(*memory.pools[group]).block(number);
+  };
+  fill_tables(step, memory, address, image);
   device_->upload(memory_.pointer(), image, bytes);
   splits_ = 1;
   for (const StepSequence& s : step.sequences) {

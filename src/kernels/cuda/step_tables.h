@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
+
 #include "kernels/cuda/device.h"
 #include "kernels/kv_memory.h"
 
@@ -8,8 +11,15 @@ namespace emelex::cuda {
 // Tokens of a split of attention, source/attention.cu's SPLIT.
 constexpr int kSplitTokens = 128;
 
-// What a step's kernels read of the step, in one buffer on the GPU: a StepHeader for each group of layers, then the
-// arrays that the headers point to. The headers differ in the table of the blocks' addresses alone.
+// What a step's kernels read of the step, one buffer: a StepHeader for each group of layers, then the arrays that the
+// headers point to. A header's offsets are from itself. The headers differ in the table of the blocks' addresses alone.
+size_t table_bytes(const Step& step, const KvMemory& memory);
+
+// Writes the tables to `to`. `address` has the addresses of the blocks in each group's pool.
+using BlockAddress = std::function<DevicePointer(size_t group, int32_t number)>;
+void fill_tables(const Step& step, const KvMemory& memory, const BlockAddress& address, std::byte* to);
+
+// The tables of a step on the GPU.
 class StepTables {
  public:
   explicit StepTables(DevicePtr device) : device_(std::move(device)) {}
