@@ -1,6 +1,4 @@
 // What kernels read of a step on a GPU, without one.
-#include "kernels/cuda/step_tables.h"
-
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -8,6 +6,7 @@
 
 #include "kernels/cuda/cuda_kv_pool.h"
 #include "kernels/cuda/source/layouts.h"
+#include "kernels/cuda/step_tables.h"
 
 using namespace emelex;
 using namespace emelex::cuda;
