@@ -93,7 +93,9 @@ struct MatmulArgs {
   // groups' bytes; the last is of the last packed_rows rows.
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
-  size_t ask_ahead = 0;  // bytes that an int8 kernel asks for a packed matrix before it reads them; 0: does not ask
+  // How an int8 kernel reads a packed matrix, which the products do not depend on.
+  size_t ask_ahead = 0;  // bytes that it asks for before it reads them; 0: does not ask
+  bool streams = false;  // for one token: several groups of rows side by side, where the set has registers for it
 };
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the

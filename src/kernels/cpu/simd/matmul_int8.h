@@ -390,6 +390,17 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     }
   }
 
+  // As direct_groups, for S::kStreams groups of a packed matrix and one token.
+  template <int... kGroup>
+  [[gnu::always_inline]] static void streams(const MatmulArgs& args, int row,
+                                             std::integer_sequence<int, kGroup...> /*groups*/) {
+    const typename Blocks::PackedSource sources[] = {packed_source(args, row + kGroup * kRows)...};
+    if constexpr (Blocks::kMayShareScales) {
+      if (share_scales(args)) return Products::template some_tiles<true, 1>(sources, args, 0, row, 0, kRows);
+    }
+    Products::template some_tiles<false, 1>(sources, args, 0, row, 0, kRows);
+  }
+
   template <class Make>
   static void rows(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch, const Make& make) {
     int row = row_begin;
@@ -404,6 +415,12 @@ struct Int8Matmul : WeightBlocks<S, Format> {
 
   static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
     if (args.packed != nullptr) {
+      if constexpr (S::kStreams > 1) {
+        constexpr int kAtOnce = S::kStreams * kRows;
+        for (; args.streams && args.tokens == 1 && row_begin + kAtOnce <= row_end; row_begin += kAtOnce) {
+          streams(args, row_begin, std::make_integer_sequence<int, S::kStreams>());
+        }
+      }
       rows(args, row_begin, row_end, scratch, [&](int row) { return packed_source(args, row); });
     } else if (args.rows >= kRows) {
       rows(args, row_begin, row_end, scratch,

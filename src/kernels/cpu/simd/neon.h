@@ -142,6 +142,7 @@ struct NeonRows : NeonVectors<1> {
   static constexpr int kTokens = 4;
   static constexpr int kRowGroups = 2;
   static constexpr int kFileGroups = 2;
+  static constexpr int kStreams = 1;
   static constexpr bool kSignedWeights = true;
 #if defined(__ARM_FEATURE_MATMUL_INT8)
   static constexpr bool kTokenPairs = true;
