@@ -128,11 +128,14 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
   const std::vector<float> expected = out;
   const Packed packed(table, pack, args, scratch.get());
   packed.put_in_place(args);
-  for (const size_t distance : {0, 4096}) {
-    std::fill(out.begin(), out.end(), 0.0F);
-    args.ask_ahead = distance;
-    multiply();
-    CHECK(same_bits(out, expected));
+  for (const bool streams : {false, true}) {
+    for (const size_t distance : {0, 4096}) {
+      std::fill(out.begin(), out.end(), 0.0F);
+      args.streams = streams;
+      args.ask_ahead = distance;
+      multiply();
+      CHECK(same_bits(out, expected));
+    }
   }
   return expected;
 }

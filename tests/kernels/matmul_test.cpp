@@ -8,7 +8,7 @@ using namespace emelex::test;
 
 namespace {
 
-constexpr int kRows[] = {1, 5, 16, 33, 50};
+constexpr int kRows[] = {1, 5, 16, 33, 150};
 
 // Calls check(product, int8) for each type's kernels, over odd numbers of rows and columns.
 template <class Check>

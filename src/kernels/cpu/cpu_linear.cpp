@@ -9,7 +9,6 @@
 #include "kernels/cpu/cpu_batch.h"
 #include "kernels/cpu/cpu_matrix.h"
 #include "kernels/cpu/cpu_op.h"
-#include "kernels/cpu/prefetch_distance.h"
 #include "kernels/matrix_size.h"
 
 namespace emelex::cpu {
@@ -38,8 +37,8 @@ struct Plan : Packable {
   bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
   int packing_step = 0;     // CpuBatch::few_token_step before which the matrices are packed
-  bool prefetches = false;  // whether a kernel does: int8 ones, for packed matrices
-  PrefetchDistance prefetch_distance;
+  bool has_ways = false;    // of reading: int8 kernels have, for packed matrices
+  PackedReadingTrials reading;
 };
 
 // Packing takes as long as reading the matrices a few times. It pays where tokens are generated one after another, and
@@ -137,7 +136,7 @@ void Plan::pack_before(int step) {
   if (step != packing_step) return;
   for (CpuMatrix& matrix : matrices) {
     pack_matrix(*context, matrix);
-    prefetches |= matrix.packed != nullptr && matrix.activations == Activations::int8;
+    has_ways |= matrix.packed != nullptr && matrix.activations == Activations::int8;
   }
   find_first_reads(*this);
 }
@@ -167,7 +166,8 @@ void compute(const Plan& plan, const Operands& operands, const FirstReads* next)
     args.tokens = tokens;
     args.out = outputs[chunk.matrix];
     args.residual = operands.residual;
-    args.ask_ahead = plan.prefetch_distance.bytes();
+    args.ask_ahead = plan.reading.reading().prefetch_distance;
+    args.streams = plan.reading.reading().streams;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     add_bias(plan.biases[static_cast<size_t>(chunk.matrix)], chunk.row_begin, chunk.row_end, tokens,
@@ -196,7 +196,7 @@ void multiply(Plan& plan, const Operands& operands, const CpuBatch& batch) {
     next = plan.first_reads->next.lock();
   }
   // Not with the step that packs: what was packed just now is in a cache yet.
-  const bool tries = operands.tokens == 1 && plan.prefetches && !plan.prefetch_distance.settled() &&
+  const bool tries = operands.tokens == 1 && plan.has_ways && !plan.reading.settled() &&
                      batch.few_token_step != plan.packing_step;
   if (!tries) {
     compute(plan, operands, next.get());
@@ -204,8 +204,8 @@ void multiply(Plan& plan, const Operands& operands, const CpuBatch& batch) {
   }
   const auto start = std::chrono::steady_clock::now();
   compute(plan, operands, next.get());
-  plan.prefetch_distance.took(std::chrono::steady_clock::now() - start);
-  if (plan.prefetch_distance.settled()) plan.context->prefetch_distance = plan.prefetch_distance.bytes();
+  plan.reading.took(std::chrono::steady_clock::now() - start);
+  if (plan.reading.settled()) plan.context->reading = plan.reading.reading();
 }
 
 class CpuLinear : public Linear {
@@ -254,7 +254,7 @@ class CpuLinear : public Linear {
   }
 
  private:
-  std::shared_ptr<Plan> plan_;  // measures its prefetch distance while it computes
+  std::shared_ptr<Plan> plan_;  // measures how to read packed matrices while it computes
 };
 
 }  // namespace

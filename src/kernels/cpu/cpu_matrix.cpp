@@ -41,6 +41,7 @@ constexpr size_t kBytesAtOnce = size_t{16} << 20;
 
 // Chunks of rows per thread: enough that a thread which was held up costs little, few enough that taking them does.
 constexpr int kChunksPerThread = 32;
+constexpr int kChunkGroups = 4;  // that a kernel may read side by side
 
 }  // namespace
 
@@ -135,7 +136,7 @@ void pack_matrix(CpuContext& context, CpuMatrix& matrix) {
 }
 
 int chunk_rows(int row_groups, int threads) {
-  return std::max(1, row_groups / (threads * kChunksPerThread * kMaxRowGroups)) * kMaxRowGroups * kLanes;
+  return std::max(1, row_groups / (threads * kChunksPerThread * kChunkGroups)) * kChunkGroups * kLanes;
 }
 
 void add_bias(const std::vector<float>& bias, int row_begin, int row_end, int tokens, float* out) {

@@ -43,8 +43,8 @@ void pack_matrix(CpuContext& context, CpuMatrix& matrix);
 // Up to so many tokens a product waits for memory, with more for arithmetic.
 constexpr int kFewTokens = 8;
 
-// Rows that a worker takes at a time, when a product has `row_groups` groups of kLanes rows in all: whole pairs of
-// groups, as the kernels like them.
+// Rows that a worker takes at a time, when a product has `row_groups` groups of kLanes rows in all: a multiple of
+// the groups that a kernel reads side by side.
 int chunk_rows(int row_groups, int threads);
 
 // Adds a matrix's bias to rows [row_begin, row_end) of out [tokens, rows]; an empty one is none.

@@ -136,7 +136,8 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.bf16_x = prepared.bf16 + first * stride;
     args.tokens = chunk.group->count;
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
-    args.ask_ahead = context.prefetch_distance;
+    args.ask_ahead = context.reading.prefetch_distance;
+    args.streams = context.reading.streams;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(matmul_scratch_bytes(columns)));
     add_bias(chunk.output->product->bias(chunk.group->expert), chunk.row_begin, chunk.row_end, args.tokens, args.out);
