@@ -10,8 +10,8 @@
 namespace emelex {
 namespace {
 
-constexpr size_t kChunk = size_t{1} << 20;  // what a thread takes at a time
-constexpr size_t kChunksAtOnce = 256;       // some milliseconds
+constexpr size_t kChunk = size_t{1} << 20;           // what a thread takes at a time
+constexpr size_t kChunksAtOnce = 256;                // some milliseconds
 constexpr size_t kFewestChunks = 4 * kChunksAtOnce;  // fewer would lie in the last cache to a good part
 
 std::atomic<uint64_t> sink;  // so that nothing is optimized away

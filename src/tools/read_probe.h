@@ -11,8 +11,8 @@ namespace emelex {
 
 // How fast all threads together read memory and do nothing else with it: what a model that generates is bound by. It
 // reads the very memory in which the weights lie, a bit at a time between steps, for what memory gives is another thing
-// in another place and minute (in a virtual machine by a factor of two). It reads in four ways in turn: as one stream or
-// as several, with prefetches and without. Which is quickest depends on the processor.
+// in another place and minute (in a virtual machine by a factor of two). It reads in four ways in turn: as one stream
+// or as several, with prefetches and without. Which is quickest depends on the processor.
 class ReadProbe {
  public:
   explicit ReadProbe(int threads) : pool_(threads) {}

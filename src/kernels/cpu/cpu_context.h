@@ -77,8 +77,8 @@ struct CpuContext {
   int few_token_steps = 0;                    // that were prepared
   std::shared_ptr<const ProductOrder> order;  // of the last of them
   std::vector<AttentionKind> attentions;      // the distinct ones of the model's layers
-  PackedReading reading;         // of the last product that settled its own, for those that can't try (experts)
-  HugePages packed;              // matrices in the form that is quickest to read
+  PackedReading reading;  // of the last product that settled its own, for those that can't try (experts)
+  HugePages packed;       // matrices in the form that is quickest to read
   size_t pack_budget = available_memory() / 2;  // bytes that it may still grow by
   Scratch task_scratch;                         // of the operation that runs, seen by all its workers
   Scratch attend_scratch;                       // likewise, for attention's partial results

@@ -36,8 +36,8 @@ struct Plan : Packable {
   bool any_int8 = false;
   bool any_bf16 = false;
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
-  int packing_step = 0;     // CpuBatch::few_token_step before which the matrices are packed
-  bool has_ways = false;    // of reading: int8 kernels have, for packed matrices
+  int packing_step = 0;   // CpuBatch::few_token_step before which the matrices are packed
+  bool has_ways = false;  // of reading: int8 kernels have, for packed matrices
   PackedReadingTrials reading;
 };
 
@@ -196,8 +196,8 @@ void multiply(Plan& plan, const Operands& operands, const CpuBatch& batch) {
     next = plan.first_reads->next.lock();
   }
   // Not with the step that packs: what was packed just now is in a cache yet.
-  const bool tries = operands.tokens == 1 && plan.has_ways && !plan.reading.settled() &&
-                     batch.few_token_step != plan.packing_step;
+  const bool tries =
+      operands.tokens == 1 && plan.has_ways && !plan.reading.settled() && batch.few_token_step != plan.packing_step;
   if (!tries) {
     compute(plan, operands, next.get());
     return;
