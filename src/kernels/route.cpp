@@ -45,6 +45,8 @@ class ActivatedLinear : public Linear {
   std::unique_ptr<Linear> linear_;
 };
 
+}  // namespace
+
 void check_activation(const Product& product) {
   if (!product.activation) return;
   if (product.matrices.size() == 2) return;
@@ -52,8 +54,6 @@ void check_activation(const Product& product) {
   throw Error(ErrorCode::internal, str_cat("[kernels] expected gate and up to be two matrices, got ",
                                            product.matrices.size(), " with ", product.matrices.front().weight->name));
 }
-
-}  // namespace
 
 std::unique_ptr<Linear> Route::product(const Product& product) {
   return activated(product, normed(product, linear(product.matrices)));

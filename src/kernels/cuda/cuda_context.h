@@ -10,6 +10,9 @@
 
 namespace emelex::cuda {
 
+// Tokens of a step that is computed as a graph, at most.
+constexpr int kMostGraphRows = 128;
+
 // A Rope with its frequencies on the GPU.
 struct DeviceRope {
   Rope rope;
@@ -25,6 +28,15 @@ struct CudaContext {
   StepTables tables;
   Gemm gemm;
   std::vector<DeviceRope> ropes;  // the distinct ones of the model's layers
+  DeviceMemory arrivals;          // counters of attention_single.cu, zeros between launches
+
+  // Makes room for `count` arrivals. Not while launches are captured.
+  void require_arrivals(int count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(int);
+    if (bytes <= arrivals.bytes()) return;
+    arrivals = DeviceMemory(device, bytes);
+    device->clear(arrivals.pointer(), bytes);
+  }
 };
 
 using CudaContextPtr = std::shared_ptr<CudaContext>;

@@ -200,18 +200,68 @@ void CudaMatrix::multiply(CudaArray& x, const std::vector<DevicePointer>& outs,
   args.tokens = x.rows();
   args.row_tiles = row_tiles_;
   args.column_tiles = column_tiles_;
-  args.parts.count = static_cast<int>(parts_.size());
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    args.parts.first_tile[i] = parts_[i].first_tile;
-    args.parts.rows[i] = parts_[i].rows;
-    args.parts.out[i] = address(outs[i]);
-    args.parts.bias[i] = address(biases[i]);
-  }
+  args.parts = parts(outs, biases);
   if (x.rows() > kMostPackedTokens && context_->gemm.available()) {
     multiply_many(x, args);
   } else {
     multiply_few(x, args);
   }
+}
+
+// Where there are fewer outs than parts, the last are of parts that are gated.
+ProductParts CudaMatrix::parts(const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases) const {
+  ProductParts parts{};
+  parts.count = static_cast<int>(parts_.size());
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    parts.first_tile[i] = parts_[i].first_tile;
+    parts.rows[i] = parts_[i].rows;
+    parts.out[i] = i < outs.size() ? address(outs[i]) : nullptr;
+    parts.bias[i] = address(biases[i]);
+  }
+  return parts;
+}
+
+FusedShape CudaMatrix::fused_shape(bool gated, bool normed) const {
+  return {columns_, gated ? parts_[1].first_tile : row_tiles_, gated, normed};
+}
+
+bool CudaMatrix::has_fused(int tokens, bool gated) const {
+  if (gated && (parts_.size() != 2 || parts_[0].rows != parts_[1].rows)) return false;
+  const FusedShape shape = fused_shape(gated, false);
+  if (tokens == 1 && single_launch(format_, shape)) return true;
+  return few_launch(format_, shape, tokens, *context_->device).has_value();
+}
+
+const FusedProduct& CudaMatrix::fused(int tokens, bool gated, bool normed) const {
+  Device& device = *context_->device;
+  const FusedShape shape = fused_shape(gated, normed);
+  const int place = tokens == 1 ? 0 : tokens <= 8 ? 1 : tokens <= 16 ? 2 : 3;
+  auto& known = fused_[gated ? 1 : 0][normed ? 1 : 0][place];
+  if (known != nullptr) return *known;
+  const auto single = single_launch(format_, shape);
+  if (tokens == 1 && single) {
+    known = std::make_unique<FusedProduct>(device, format_, shape, *single);
+  } else {
+    known = std::make_unique<FusedProduct>(device, format_, shape, *few_launch(format_, shape, tokens, device));
+  }
+  return *known;
+}
+
+void CudaMatrix::multiply_fused(const CudaArray& x, const Surroundings& around, const std::vector<DevicePointer>& outs,
+                                const std::vector<DevicePointer>& biases) const {
+  const bool gated = around.gate.has_value();
+  const bool normed = around.norm != 0;
+  FusedArgs args{};
+  args.tiles = address<unsigned char>(tiles_.pointer());
+  args.x = address(x.data());
+  args.norm = address(around.norm);
+  args.residual = address(around.residual);
+  args.eps = around.eps;
+  args.tokens = x.rows();
+  args.row_tiles = fused_shape(gated, normed).row_tiles;
+  args.gate = gated ? *around.gate : GATE_SILU;
+  args.parts = parts(outs, biases);
+  fused(x.rows(), gated, normed).launch(*context_->device, args);
 }
 
 void CudaMatrix::embed(DevicePointer step, const CudaArray& out) const {

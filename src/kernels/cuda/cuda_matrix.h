@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "kernels/cuda/cuda_array.h"
 #include "kernels/cuda/cuda_context.h"
+#include "kernels/cuda/fused_product.h"
 #include "kernels/cuda/source/layouts.h"
 #include "weights/weights.h"
 
@@ -28,6 +31,14 @@ PackedFormat packed_format(const Tensor& tensor);
 // Bytes that a matrix takes on the GPU.
 int64_t packed_bytes(const Tensor& tensor);
 
+// What is computed in the launch of a product.
+struct Surroundings {
+  DevicePointer norm = 0;  // RMSNorm's weights [columns]; 0: the input as it is
+  float eps = 0;
+  std::optional<GateKind> gate = std::nullopt;  // of the first two parts
+  DevicePointer residual = 0;                   // that the first result is added to
+};
+
 // Matrices of the same columns and packed format, one under the other, in the GPU's memory.
 class CudaMatrix {
  public:
@@ -39,6 +50,12 @@ class CudaMatrix {
   // x → the products of each matrix into outs [tokens, its rows], with biases (0: none); the first plus the residual.
   void multiply(CudaArray& x, const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases,
                 DevicePointer residual) const;
+  // Whether `tokens` tokens are multiplied by one launch with what is around the product. A gate needs two matrices of
+  // equal rows.
+  bool has_fused(int tokens, bool gated) const;
+  // That launch. Of gated matrices outs has the one result.
+  void multiply_fused(const CudaArray& x, const Surroundings& around, const std::vector<DevicePointer>& outs,
+                      const std::vector<DevicePointer>& biases) const;
   // Rows of the first matrix by the step's token ids.
   void embed(DevicePointer step, const CudaArray& out) const;
 
@@ -50,6 +67,9 @@ class CudaMatrix {
   void pack(const Tensor& tensor, const Part& part, DeviceMemory& source, DevicePointer overflow) const;
   FunctionHandle product(int tokens) const;
   int warps(int place) const;
+  FusedShape fused_shape(bool gated, bool normed) const;
+  const FusedProduct& fused(int tokens, bool gated, bool normed) const;
+  ProductParts parts(const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases) const;
   void multiply_few(CudaArray& x, const ProductArgs& args) const;
   void multiply_many(CudaArray& x, const ProductArgs& args) const;
 
@@ -61,6 +81,8 @@ class CudaMatrix {
   std::vector<Part> parts_;
   DeviceMemory tiles_;
   mutable FunctionHandle products_[4] = {};  // for up to 8, 16, 32 and 64 tokens
+  // [gated][normed], for 1 token and up to 8, 16 and 32
+  mutable std::unique_ptr<FusedProduct> fused_[2][2][4];
   mutable FunctionHandle unpack_ = nullptr;
   mutable FunctionHandle embed_ = nullptr;
   FunctionHandle finish_ = nullptr;

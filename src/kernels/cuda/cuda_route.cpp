@@ -1,7 +1,6 @@
 #include "kernels/cuda/cuda_route.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,7 +13,8 @@
 #include "kernels/cuda/cuda_batch.h"
 #include "kernels/cuda/cuda_context.h"
 #include "kernels/cuda/cuda_kv_pool.h"
-#include "kernels/cuda/cuda_matrix.h"
+#include "kernels/cuda/cuda_norm.h"
+#include "kernels/cuda/cuda_product.h"
 #include "kernels/cuda/step_graphs.h"
 #include "kernels/matrix_size.h"
 
@@ -22,84 +22,19 @@ namespace emelex::cuda {
 namespace {
 
 // Of source/elementwise.cu.
-enum Gate { kSilu = 0, kGelu = 1, kClampedSilu = 2, kGeluAlone = 3 };
+constexpr int kGeluAlone = 3;
 enum Map { kAdd = 0, kScale = 1, kSoftCap = 2 };
-
-DeviceMemory uploaded(CudaContext& context, const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.rows() * tensor.columns()));
-  tensor.read_rows(0, values);
-  DeviceMemory memory(context.device, values.size() * sizeof(float));
-  context.device->upload(memory.pointer(), values.data(), values.size() * sizeof(float));
-  context.device->wait();
-  return memory;
-}
-
-// The largest magnitude.
-float largest(const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.rows() * tensor.columns()));
-  tensor.read_rows(0, values);
-  float most = 0;
-  for (const float value : values) most = std::max(most, std::fabs(value));
-  return most;
-}
 
 // The kernels that work on rows, found once.
 struct RowKernels {
   explicit RowKernels(Device& device)
-      : normalize(device.kernel({"elementwise", {}}, "normalize")),
-        activation(device.kernel({"elementwise", {}}, "activation")),
+      : activation(device.kernel({"elementwise", {}}, "activation")),
         map(device.kernel({"elementwise", {}}, "map")),
         take_rows(device.kernel({"elementwise", {}}, "take_rows")) {}
 
-  FunctionHandle normalize;
   FunctionHandle activation;
   FunctionHandle map;
   FunctionHandle take_rows;
-};
-
-using MatrixPtr = std::shared_ptr<const CudaMatrix>;
-
-// Neighbours of one packed format are one product.
-class CudaLinear : public Linear {
- public:
-  struct Product {
-    MatrixPtr matrix;
-    std::vector<size_t> outputs;  // of all
-  };
-
-  CudaLinear(CudaContextPtr context, std::vector<Product> products, std::vector<int> rows,
-             std::vector<std::optional<DeviceMemory>> biases)
-      : context_(std::move(context)),
-        products_(std::move(products)),
-        rows_(std::move(rows)),
-        biases_(std::move(biases)) {}
-
-  std::vector<mx::array> operator()(const mx::array& x, const Batch&) const override { return multiply(x, 0); }
-
-  mx::array add_to(const mx::array& residual, const mx::array& x, const Batch&) const override {
-    return multiply(x, of(residual).data()).front();
-  }
-
- private:
-  std::vector<mx::array> multiply(const mx::array& x, DevicePointer residual) const {
-    std::vector<mx::array> results;
-    for (const int rows : rows_) results.push_back(make_array(context_->device, of(x).rows(), rows));
-    for (const Product& product : products_) {
-      std::vector<DevicePointer> outs;
-      std::vector<DevicePointer> biases;
-      for (const size_t i : product.outputs) {
-        outs.push_back(of(results[i]).data());
-        biases.push_back(biases_[i] ? biases_[i]->pointer() : 0);
-      }
-      product.matrix->multiply(of(x), outs, biases, residual);
-    }
-    return results;
-  }
-
-  CudaContextPtr context_;
-  std::vector<Product> products_;
-  std::vector<int> rows_;                            // of each matrix that was given
-  std::vector<std::optional<DeviceMemory>> biases_;  // likewise
 };
 
 class CudaEmbedding : public Embedding {
@@ -117,47 +52,6 @@ class CudaEmbedding : public Embedding {
   MatrixPtr table_;
 };
 
-class CudaNorm : public Norm {
- public:
-  CudaNorm(CudaContextPtr context, FunctionHandle kernel, const NormSpec& spec)
-      : context_(std::move(context)),
-        kernel_(kernel),
-        size_(static_cast<int>(spec.weight->columns())),
-        weight_(uploaded(*context_, *spec.weight)),
-        most_weight_(largest(*spec.weight)),
-        eps_(spec.eps),
-        centered_(spec.kind == NormSpec::Kind::layer) {
-    if (spec.bias == nullptr) return;
-    bias_ = uploaded(*context_, *spec.bias);
-    most_bias_ = largest(*spec.bias);
-  }
-
-  mx::array operator()(const mx::array& x, const Batch&) const override {
-    const CudaArray& in = of(x);
-    const auto result = make_array(context_->device, in.rows(), in.columns());
-    CudaArray& out = of(result);
-    // Rows that are one run go into products; heads do not.
-    if (in.columns() == size_) out.take_halves(true);
-    const auto runs = static_cast<unsigned>(in.rows() * (in.columns() / size_));
-    const unsigned threads = size_ <= 128 ? 128 : 512;
-    context_->device->launch(kernel_, {runs}, threads, in.data(), weight_.pointer(), bias_.pointer(), eps_, size_,
-                             centered_ ? 1 : 0, out.data(), out.halves(), out.half_stride(), out.half_scales(),
-                             most_weight_, most_bias_);
-    return result;
-  }
-
- private:
-  CudaContextPtr context_;
-  FunctionHandle kernel_;
-  int size_;
-  DeviceMemory weight_;
-  DeviceMemory bias_;
-  float most_weight_;
-  float most_bias_ = 0;
-  float eps_;
-  bool centered_;  // LayerNorm, else RMSNorm
-};
-
 class CudaRoute : public Route {
  public:
   CudaRoute()
@@ -170,34 +64,18 @@ class CudaRoute : public Route {
     return {kPrefillChunk, {KvDtype::f16, KvDtype::f32}};
   }
 
-  std::unique_ptr<Linear> linear(const std::vector<Matrix>& given) override {
-    std::vector<CudaLinear::Product> products;
-    std::vector<int> rows;
-    std::vector<std::optional<DeviceMemory>> biases;
-    std::vector<const Tensor*> alike;  // of the last product
-    for (size_t i = 0; i < given.size(); ++i) {
-      const Tensor& weight = *given[i].weight;
-      rows.push_back(matrix_size(weight).rows);
-      biases.push_back(given[i].bias == nullptr ? std::nullopt : std::optional(uploaded(*context_, *given[i].bias)));
-      const bool joins = !alike.empty() && alike.size() < MOST_PARTS && alike.front()->type == weight.type;
-      if (!joins) {
-        if (!alike.empty()) products.back().matrix = matrix(alike);
-        alike.clear();
-        products.emplace_back();
-      }
-      alike.push_back(&weight);
-      products.back().outputs.push_back(i);
-    }
-    products.back().matrix = matrix(alike);
-    return std::make_unique<CudaLinear>(context_, std::move(products), std::move(rows), std::move(biases));
+  std::unique_ptr<Linear> product(const Product& product) override {
+    check_activation(product);
+    auto norm = product.norm ? std::make_unique<CudaNorm>(context_, *product.norm) : nullptr;
+    return std::make_unique<CudaProduct>(context_, *this, matrices(product.matrices), std::move(norm),
+                                         product.activation);
   }
+  std::unique_ptr<Linear> linear(const std::vector<Matrix>& given) override { return product({given, {}, {}}); }
 
   std::unique_ptr<Embedding> embedding(const Tensor& table) override {
     return std::make_unique<CudaEmbedding>(context_, matrix({&table}));
   }
-  std::unique_ptr<Norm> norm(const NormSpec& spec) override {
-    return std::make_unique<CudaNorm>(context_, kernels_.normalize, spec);
-  }
+  std::unique_ptr<Norm> norm(const NormSpec& spec) override { return std::make_unique<CudaNorm>(context_, spec); }
   std::unique_ptr<Experts> experts(const ExpertsConfig&, const ExpertMatrices&) override {
     throw Error(ErrorCode::unsupported, "[cuda] expected a model without a mixture of experts, got one with");
   }
@@ -214,8 +92,7 @@ class CudaRoute : public Route {
   }
 
   mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) override {
-    const Gate kind = activation == Activation::silu ? kSilu : activation == Activation::gelu ? kGelu : kClampedSilu;
-    return activated(kind, of(gate), of(up).data());
+    return activated(gate_of(activation), of(gate), of(up).data());
   }
   mx::array gelu(const mx::array& x) override { return activated(kGeluAlone, of(x), 0); }
   mx::array add(const mx::array& a, const mx::array& b) override { return mapped(kAdd, of(a), of(b).data(), 0); }
@@ -258,13 +135,12 @@ class CudaRoute : public Route {
   std::string instruction_set() const override { return context_->device->architecture(); }
 
  private:
-  mx::array activated(Gate kind, const CudaArray& gate, DevicePointer up) {
+  mx::array activated(int kind, const CudaArray& gate, DevicePointer up) {
     const auto result = make_array(context_->device, gate.rows(), gate.columns());
     CudaArray& out = of(result);
     out.take_halves(true);
-    context_->device->launch(kernels_.activation, {static_cast<unsigned>(gate.rows())}, 1024, static_cast<int>(kind),
-                             gate.data(), up, gate.columns(), out.data(), out.halves(), out.half_stride(),
-                             out.half_scales());
+    context_->device->launch(kernels_.activation, {static_cast<unsigned>(gate.rows())}, 1024, kind, gate.data(), up,
+                             gate.columns(), out.data(), out.halves(), out.half_stride(), out.half_scales());
     return result;
   }
 
@@ -274,6 +150,28 @@ class CudaRoute : public Route {
     context_->device->launch(kernels_.map, {groups_of(n, 256)}, 256, static_cast<int>(kind), a.data(), b, number, n,
                              of(out).data());
     return out;
+  }
+
+  // Matrices of one format that follow one another become one group.
+  ProductMatrices matrices(const std::vector<Matrix>& given) {
+    ProductMatrices result;
+    std::vector<const Tensor*> alike;  // of the last group
+    for (size_t i = 0; i < given.size(); ++i) {
+      const Tensor& weight = *given[i].weight;
+      const Tensor* bias = given[i].bias;
+      result.rows.push_back(matrix_size(weight).rows);
+      result.biases.push_back(bias == nullptr ? std::nullopt : std::optional(uploaded(*context_, *bias)));
+      const bool joins = !alike.empty() && alike.size() < MOST_PARTS && alike.front()->type == weight.type;
+      if (!joins) {
+        if (!alike.empty()) result.groups.back().matrix = matrix(alike);
+        alike.clear();
+        result.groups.emplace_back();
+      }
+      alike.push_back(&weight);
+      result.groups.back().outputs.push_back(i);
+    }
+    result.groups.back().matrix = matrix(alike);
+    return result;
   }
 
   // One copy of a matrix that is used twice, as tied embeddings are.

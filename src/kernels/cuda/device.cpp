@@ -57,6 +57,7 @@ Device::Device(int ordinal) {
   const int minor = choice.minor;
   architecture_ = str_cat("sm_", major, minor);
   overlaps_ = major >= 9;
+  has_clusters_ = major >= 9;
   processors_ = attribute(kMultiprocessorCount, number_);
   check(driver().cuDevicePrimaryCtxRetain(&context_, number_), "a context on the GPU");
   const Result current = driver().cuCtxSetCurrent(context_);
@@ -88,10 +89,29 @@ FunctionHandle Device::kernel(const KernelText& text, const char* name) {
   return function;
 }
 
-void Device::launch_with(FunctionHandle kernel, Grid grid, unsigned threads, void** arguments) {
-  LaunchAttribute overlap{kProgrammaticStreamSerialization, 0, {}};
-  overlap.number = 1;
-  const LaunchConfig config{{grid.x, grid.y, grid.z}, {threads, 1, 1}, 0, stream_, &overlap, overlaps_ ? 1U : 0U};
+void Device::allow_shared_bytes(FunctionHandle kernel, int bytes) {
+  check(driver().cuFuncSetAttribute(kernel, kMostDynamicSharedBytes, bytes), "shared memory for a kernel");
+}
+
+void Device::launch_with(FunctionHandle kernel, const Launch& launch, void** arguments) {
+  LaunchAttribute attributes[2] = {};
+  unsigned count = 0;
+  if (overlaps_) {
+    attributes[count].id = kProgrammaticStreamSerialization;
+    attributes[count++].number = 1;
+  }
+  if (launch.cluster > 1) {
+    attributes[count].id = kClusterDimension;
+    LaunchAttribute& cluster = attributes[count++];
+    cluster.dimensions[0] = launch.cluster;
+    cluster.dimensions[1] = cluster.dimensions[2] = 1;
+  }
+  const LaunchConfig config{{launch.grid.x, launch.grid.y, launch.grid.z},
+                            {launch.threads, 1, 1},
+                            launch.shared_bytes,
+                            stream_,
+                            attributes,
+                            count};
   check(driver().cuLaunchKernelEx(&config, kernel, arguments, nullptr), "a launched kernel");
 }
 
@@ -139,8 +159,8 @@ void Device::download(void* to, DevicePointer from, size_t bytes) {
 void Device::copy(DevicePointer to, DevicePointer from, size_t bytes) {
   check(driver().cuMemcpyDtoDAsync_v2(to, from, bytes, stream_), "a copy on the GPU");
 }
-void Device::clear(DevicePointer to, size_t bytes) {
-  check(driver().cuMemsetD8Async(to, 0, bytes, stream_), "zeros on the GPU");
+void Device::fill(DevicePointer to, unsigned char value, size_t bytes) {
+  check(driver().cuMemsetD8Async(to, value, bytes, stream_), "memory on the GPU that is filled");
 }
 void Device::wait() { check(driver().cuStreamSynchronize(stream_), "the GPU's work done"); }
 

@@ -17,6 +17,13 @@ struct Grid {
   unsigned z = 1;
 };
 
+struct Launch {
+  Grid grid;
+  unsigned threads = 1;       // of a block
+  unsigned shared_bytes = 0;  // of a block, beside what the kernel declares
+  unsigned cluster = 1;       // blocks that run together; divides grid.x
+};
+
 // A GPU that emelex's kernels run on.
 struct DeviceChoice {
   DeviceNumber number;
@@ -43,16 +50,23 @@ class Device {
   const std::string& architecture() const { return architecture_; }  // "sm_90"
   StreamHandle stream() const { return stream_; }
   int processors() const { return processors_; }  // multiprocessors
+  bool has_clusters() const { return has_clusters_; }
 
   // Compiled and loaded at the first call. Valid as long as the device.
   FunctionHandle kernel(const KernelText& text, const char* name);
 
   // Arguments are copied; they must have exactly the types of the kernel's parameters.
   template <class... Args>
-  void launch(FunctionHandle kernel, Grid grid, unsigned threads, Args... args) {
+  void launch_as(FunctionHandle kernel, const Launch& launch, Args... args) {
     void* pointers[] = {static_cast<void*>(&args)...};
-    launch_with(kernel, grid, threads, pointers);
+    launch_with(kernel, launch, pointers);
   }
+  template <class... Args>
+  void launch(FunctionHandle kernel, Grid grid, unsigned threads, Args... args) {
+    launch_as(kernel, Launch{grid, threads}, args...);
+  }
+  // Before launches with so many shared_bytes.
+  void allow_shared_bytes(FunctionHandle kernel, int bytes);
 
   // Memory of its own, for what lives longer than a step.
   DevicePointer allocate(size_t bytes);
@@ -66,13 +80,14 @@ class Device {
   void upload(DevicePointer to, const void* from, size_t bytes);
   void download(void* to, DevicePointer from, size_t bytes);  // ordered, not waited for
   void copy(DevicePointer to, DevicePointer from, size_t bytes);
-  void clear(DevicePointer to, size_t bytes);
+  void clear(DevicePointer to, size_t bytes) { fill(to, 0, bytes); }
+  void fill(DevicePointer to, unsigned char value, size_t bytes);
   void wait();  // for all work given out
 
   int64_t allocated_bytes() const { return allocated_; }
 
  private:
-  void launch_with(FunctionHandle kernel, Grid grid, unsigned threads, void** arguments);
+  void launch_with(FunctionHandle kernel, const Launch& launch, void** arguments);
 
   DeviceNumber number_ = 0;
   ContextHandle context_ = nullptr;
@@ -80,6 +95,7 @@ class Device {
   std::string name_;
   std::string architecture_;
   int processors_ = 1;
+  bool has_clusters_ = false;
   bool overlaps_ = false;  // kernels may be launched before the one before them has ended
   std::map<std::string, ModuleHandle> modules_;
   int64_t allocated_ = 0;

@@ -62,6 +62,7 @@ Driver load() {
   EMELEX_FIND(cuModuleLoadData);
   EMELEX_FIND(cuModuleUnload);
   EMELEX_FIND(cuModuleGetFunction);
+  EMELEX_FIND(cuFuncSetAttribute);
   EMELEX_FIND(cuLaunchKernelEx);
   EMELEX_FIND(cuGetErrorName);
 #undef EMELEX_FIND

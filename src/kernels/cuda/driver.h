@@ -24,6 +24,7 @@ struct LaunchAttribute {
   int padding;
   union {
     int number;
+    unsigned dimensions[3];
     unsigned char bytes[64];
   };
 };
@@ -38,9 +39,11 @@ struct LaunchConfig {
   unsigned attribute_count;
 };
 
-constexpr int kProgrammaticStreamSerialization = 6;  // a launch attribute
-constexpr int kCaptureRelaxed = 2;                   // a capture mode
-constexpr int kMultiprocessorCount = 16;             // device attributes
+constexpr int kClusterDimension = 4;  // launch attributes
+constexpr int kProgrammaticStreamSerialization = 6;
+constexpr int kMostDynamicSharedBytes = 8;  // a function's attribute
+constexpr int kCaptureRelaxed = 2;          // a capture mode
+constexpr int kMultiprocessorCount = 16;    // device attributes
 constexpr int kCapabilityMajor = 75;
 constexpr int kCapabilityMinor = 76;
 
@@ -76,6 +79,7 @@ struct Driver {
   Result (*cuModuleLoadData)(ModuleHandle* module, const void* image);
   Result (*cuModuleUnload)(ModuleHandle module);
   Result (*cuModuleGetFunction)(FunctionHandle* function, ModuleHandle module, const char* name);
+  Result (*cuFuncSetAttribute)(FunctionHandle function, int attribute, int value);
   Result (*cuLaunchKernelEx)(const LaunchConfig* config, FunctionHandle function, void** parameters, void** extra);
   Result (*cuGetErrorName)(Result error, const char** name);
 };

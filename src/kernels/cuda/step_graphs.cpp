@@ -8,8 +8,6 @@
 namespace emelex::cuda {
 namespace {
 
-constexpr int kMostRows = 128;
-
 int power_of_two(int n) {
   int power = 1;
   while (power < n) power *= 2;
@@ -19,7 +17,7 @@ int power_of_two(int n) {
 }  // namespace
 
 bool StepGraphs::takes(const Step& step) {
-  if (step.size() > kMostRows || step.outputs.size() != step.tokens.size()) return false;
+  if (step.size() > kMostGraphRows || step.outputs.size() != step.tokens.size()) return false;
   for (size_t i = 0; i < step.sequences.size(); ++i) {
     if (step.sequences[i].count != 1 || step.outputs[i] != static_cast<int32_t>(i)) return false;
   }

@@ -50,7 +50,6 @@ std::vector<StepHeader> lay_out(const Step& step, const KvMemory& memory, size_t
   for (StepHeader& of_group : headers) {
     of_group = header;
     of_group.blocks_at = layout.take<DevicePointer>(entries);
-    of_group.windowed_at = of_group.blocks_at;
   }
   bytes = layout.bytes();
   return headers;
@@ -60,7 +59,7 @@ std::vector<StepHeader> lay_out(const Step& step, const KvMemory& memory, size_t
 StepHeader from_itself(StepHeader header, size_t group) {
   const auto at = static_cast<int>(group * sizeof(StepHeader));
   for (int* offset : {&header.tokens_at, &header.positions_at, &header.sequences_at, &header.longer_at,
-                      &header.outputs_at, &header.blocks_at, &header.windowed_at}) {
+                      &header.outputs_at, &header.blocks_at}) {
     *offset -= at;
   }
   return header;

@@ -1,5 +1,7 @@
 // Norms, activations and what else works on rows of float32.
 
+#include "gates.cu"
+
 #define HELD 4  // times four values that a thread holds of a row at most
 
 // Four values of a row from 4 * i on, zeros past its end.
@@ -99,26 +101,13 @@ KERNEL(512) normalize(const float* x, const float* weight, const float* bias, fl
   }
 }
 
-DEVICE float silu(float x) { return x / (1.0f + expf(-x)); }
-DEVICE float gelu_of(float x) {
-  const float u = 0.79788456080286536f * (x + 0.044715f * x * x * x);
-  return x / (1.0f + expf(-2.0f * u));
-}
-
-#define GATE_SILU 0
-#define GATE_GELU 1
-#define GATE_CLAMPED 2
-#define GELU_ALONE 3
+#define GELU_ALONE 3  // after GateKind's
 #define HALVES_ALONE 4
 
 DEVICE float activate(int kind, float gate, float up) {
-  if (kind == GATE_SILU) return silu(gate) * up;
-  if (kind == GATE_GELU) return gelu_of(gate) * up;
   if (kind == GELU_ALONE) return gelu_of(gate);
   if (kind == HALVES_ALONE) return gate;
-  const float g = fminf(gate, 7.0f);
-  const float u = fminf(fmaxf(up, -7.0f), 7.0f);
-  return g / (1.0f + expf(-1.702f * g)) * (u + 1.0f);
+  return gated(kind, gate, up);
 }
 
 // A call, since the compiler takes long over what it puts everywhere.

@@ -1,3 +1,6 @@
+#ifndef EMELEX_CUDA_LAYOUTS
+#define EMELEX_CUDA_LAYOUTS
+
 // Layouts that the host and the kernels agree on. Plain C: it is compiled into emelex, and its text by NVRTC.
 
 // The values of one step, one buffer on the device that begins with this. Offsets are in bytes from its start, so that
@@ -11,8 +14,7 @@ struct StepHeader {
   int sequences_at;  // int [rows], the sequence of each token
   int longer_at;     // int [rows], whether Rope::longer_inv_freq applies
   int outputs_at;    // int [outputs]
-  int blocks_at;     // unsigned long long [sequences][table_width], addresses of the blocks' unwindowed layers
-  int windowed_at;   // the same of the windowed layers
+  int blocks_at;     // unsigned long long [sequences][table_width], addresses of the blocks
 };
 
 // A matrix as products read it: tiles of kTileRows rows by kTileColumns columns, [row tiles][column tiles], each
@@ -38,6 +40,22 @@ struct ProductArgs {
   int tokens;
   int row_tiles;
   int column_tiles;
+  struct ProductParts parts;
+};
+
+// How two products become one.
+enum GateKind { GATE_SILU, GATE_GELU, GATE_CLAMPED };
+
+// A product of few tokens, with a norm before it and a gate after it.
+struct FusedArgs {
+  const unsigned char* tiles;
+  const float* x;         // [tokens, columns], aligned to 16 bytes
+  const float* norm;      // [columns], likewise, where the kernel has the input normalized
+  const float* residual;  // [tokens, rows] that the first part's product is added to, or null
+  float eps;              // of the norm
+  int tokens;
+  int row_tiles;  // of all parts; of one, where two are gated
+  int gate;       // GateKind
   struct ProductParts parts;
 };
 
@@ -83,9 +101,21 @@ struct AttendArgs {
   int splits;
   int half_stride;
   int window;
-  int windowed;  // whether the windowed table has the layer
   float soft_cap;
   int first_row;  // of the launch; partial begins with it
+};
+
+// Attention of one token a sequence, which rotates and stores as well. Of `attend`, q is not read.
+struct SingleAttendArgs {
+  struct AttendArgs attend;  // its splits: that a row has room for in `partial`
+  const float* q;            // [rows, heads * head_dim]
+  const float* k;            // [rows, kv_heads * head_dim]
+  const float* v;
+  const float* cos_sin;  // [rows, rope_dim]: cosines, then sines
+  int* arrivals;         // [rows, blocks of heads], zeros between launches
+  int rope_dim;
+  int interleaved;
+  float scale;  // of q
 };
 
 struct StoreArgs {
@@ -100,6 +130,7 @@ struct StoreArgs {
   int kv_heads;
   int rope_dim;
   int interleaved;
-  int windowed;
   float scale;  // of q
 };
+
+#endif

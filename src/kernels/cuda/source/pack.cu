@@ -1,8 +1,6 @@
-// Packs a matrix of one of GGUF's types into tiles for `product`. BITS, GROUP and MINIMUM are as there.
+// Packs a matrix of one of GGUF's types into tiles.
 
-#define CODE_BYTES (TILE_ROWS * TILE_COLUMNS * BITS / 8)
-#define SCALE_BYTES (BITS == 16 ? 0 : TILE_ROWS * TILE_COLUMNS / GROUP * 2 * (1 + MINIMUM))
-#define TILE_BYTES (CODE_BYTES + SCALE_BYTES)
+#include "tiles.cu"
 
 struct Group {
   float scale;

@@ -1,171 +1,12 @@
-// Products of packed matrices with up to NT * 8 tokens: BITS of a weight (4, 8, 16), GROUP columns that share a scale
-// (32, 16; of 16-bit weights 0), MINIMUM whether groups have one. A block has WARPS warps and takes RT row tiles at a
-// time, every gridDim.x-th; a warp takes every WARPS-th column tile of them. The tiles of all its rows are one stream, of
+// Products of packed matrices with up to NT * 8 tokens. A block has WARPS warps and takes RT row tiles at a time, every
+// gridDim.x-th; a warp takes every WARPS-th column tile of them. The tiles of all its rows are one stream, of
 // which AHEAD are on their way to shared memory at a time. The warps' sums are added up in their order.
 
-#define CODE_BYTES (TILE_ROWS * TILE_COLUMNS * BITS / 8)
-#define SCALE_BYTES (BITS == 16 ? 0 : TILE_ROWS * TILE_COLUMNS / GROUP * 2 * (1 + MINIMUM))
-#define TILE_BYTES (CODE_BYTES + SCALE_BYTES)
-#define CODE_WORDS (BITS / 4)             // 16-byte words of a lane
+#include "multiply.cu"
 
 // What fits into 38 KB: a power of two.
 #define TILES_THAT_FIT (38912 / (WARPS * RT * TILE_BYTES))
 #define AHEAD (TILES_THAT_FIT >= 8 ? 8 : TILES_THAT_FIT >= 4 ? 4 : TILES_THAT_FIT >= 2 ? 2 : 1)
-// With few tokens scales are applied to sums of a group, with more to the weights: whichever is less work.
-#define SCALED_SUMS (BITS == 4 && GROUP == 32 && NT == 1)
-#define SUMS (NT == 1 && !SCALED_SUMS ? 4 : 1)
-
-struct TileWords {
-  uint4 codes[CODE_WORDS];
-#if SCALE_BYTES > 0
-  u32 scales[2];
-#if MINIMUM
-  u32 minima[2];
-#endif
-#endif
-};
-
-// Of a lane, scales of row lane / 4 in the low word and of row lane / 4 + 8 in the high one: for the two groups of 32
-// columns; of groups of 16, the two that hold the lane's columns.
-DEVICE void load_tile(const u8* tile, int lane, TileWords& words) {
-#pragma unroll
-  for (int i = 0; i < CODE_WORDS; ++i) words.codes[i] = *((const uint4*)(tile + 512 * i) + lane);
-#if SCALE_BYTES > 0
-  const int place = GROUP == 32 ? lane / 4 : lane / 4 * 2 + lane % 4 / 2;
-  const u8* scales = tile + CODE_BYTES + place * 8 * (1 + MINIMUM);
-#if MINIMUM
-  const uint4 v = *(const uint4*)scales;
-  words.scales[0] = v.x;
-  words.scales[1] = v.y;
-  words.minima[0] = v.z;
-  words.minima[1] = v.w;
-#else
-  const uint2 v = *(const uint2*)scales;
-  words.scales[0] = v.x;
-  words.scales[1] = v.y;
-#endif
-#endif
-}
-
-DEVICE u32 word_of(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
-
-DEVICE u32 both_low(u32 pair) { return __byte_perm(pair, 0, 0x1010); }
-DEVICE u32 both_high(u32 pair) { return __byte_perm(pair, 0, 0x3232); }
-
-// The codes of pair i of product j as float16 integers: 8 below those stored where 4 bits have no minimum.
-DEVICE u32 codes_of(const TileWords& words, int j, int i) {
-#if BITS == 4
-  const u32 w = word_of(words.codes[0], j) >> (i / 2 * 8);
-  const u32 minus = MINIMUM ? 0xe400e400u : 0xe408e408u;          // -1024 or -1032
-  const u32 minus_16th = MINIMUM ? 0xd400d400u : 0xd480d480u;     // -64 or -72
-  if (i % 2 == 0) return add_pair(masked(w, 0x000f000fu, 0x64006400u), minus);
-  return fma_pair(masked(w, 0x00f000f0u, 0x64006400u), 0x2c002c00u, minus_16th);  // by 1/16
-#elif BITS == 8
-  const u32 w = word_of(words.codes[j / 2], j % 2 * 2 + i / 2);
-  return add_pair(__byte_perm(w, 0x64646464u, i % 2 == 0 ? 0x4140 : 0x4342), 0xe480e480u);  // -1152
-#else
-  return word_of(words.codes[j], i);
-#endif
-}
-
-// The first operand of product j of 4: pairs (row g, columns 0-1), (g + 8, 0-1), (g, 2-3), (g + 8, 2-3).
-DEVICE void operand(const TileWords& words, int j, u32 (&a)[4]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const u32 codes = codes_of(words, j, i);
-#if BITS == 16
-    a[i] = codes;
-#else
-    const u32 pair = words.scales[i % 2];
-    const u32 scale = j / 2 == 0 ? both_low(pair) : both_high(pair);
-#if MINIMUM
-    const u32 minima = words.minima[i % 2];
-    a[i] = fma_pair(codes, scale, j / 2 == 0 ? both_low(minima) : both_high(minima));
-#else
-    a[i] = mul_pair(codes, scale);
-#endif
-#endif
-  }
-}
-
-// What a lane needs of the tokens for a column tile: eight columns of either group of 32, of each eight tokens.
-struct TokenWords {
-  uint4 groups[NT][2];
-};
-
-// `x` is the lane's in the first eight tokens, of which it has bit n of `inside`.
-DEVICE void load_tokens(const u16* x, int stride, u32 inside, TokenWords& words) {
-#pragma unroll
-  for (int n = 0; n < NT; ++n) {
-#pragma unroll
-    for (int group = 0; group < 2; ++group) {
-      words.groups[n][group] = make_uint4(0, 0, 0, 0);
-      if (inside >> n & 1) words.groups[n][group] = *(const uint4*)(x + (long long)n * 8 * stride + group * 32);
-    }
-  }
-}
-
-#if SCALED_SUMS
-
-// Codes become float16 by one operation: 1024 + code of row g, and 1024 + 16 * code of row g + 8. What is too much is
-// taken away from the sums of a group, by the sum of its tokens' values, which a product with ones gives.
-DEVICE void multiply_tile(const TileWords (&words)[RT], const TokenWords& tokens, float (&sums)[RT][NT][SUMS][4]) {
-  const u32 ones[4] = {0x3c003c00u, 0x3c003c00u, 0x3c003c00u, 0x3c003c00u};
-#pragma unroll
-  for (int group = 0; group < 2; ++group) {
-    float codes[RT][4] = {};
-    float all[4] = {};
-    const uint4& b = tokens.groups[0][group];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-#pragma unroll
-      for (int r = 0; r < RT; ++r) {
-        const u32 w = word_of(words[r].codes[0], group * 2 + half);
-        const u32 a[4] = {masked(w, 0x000f000fu, 0x64006400u), masked(w, 0x00f000f0u, 0x64006400u),
-                          masked(w >> 8, 0x000f000fu, 0x64006400u), masked(w >> 8, 0x00f000f0u, 0x64006400u)};
-        mma(codes[r], a, half == 0 ? b.x : b.z, half == 0 ? b.y : b.w);
-      }
-      mma(all, ones, half == 0 ? b.x : b.z, half == 0 ? b.y : b.w);
-    }
-#pragma unroll
-    for (int r = 0; r < RT; ++r) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const u32 pair = words[r].scales[i / 2];
-        const float scale = (group == 0 ? low_half(pair) : high_half(pair)) * (i < 2 ? 1.0f : 0.0625f);
-#if MINIMUM
-        const u32 minima = words[r].minima[i / 2];
-        sums[r][0][0][i] += (group == 0 ? low_half(minima) : high_half(minima)) * all[i];
-        const float too_much = 1024.0f;
-#else
-        const float too_much = i < 2 ? 1032.0f : 1152.0f;
-#endif
-        sums[r][0][0][i] += scale * (codes[r][i] - too_much * all[i]);
-      }
-    }
-  }
-}
-
-#else
-
-// Sums of either half of the columns apart, which are shorter chains.
-DEVICE void multiply_tile(const TileWords (&words)[RT], const TokenWords& tokens, float (&sums)[RT][NT][SUMS][4]) {
-#pragma unroll
-  for (int j = 0; j < 4; ++j) {
-#pragma unroll
-    for (int r = 0; r < RT; ++r) {
-      u32 a[4];
-      operand(words[r], j, a);
-#pragma unroll
-      for (int n = 0; n < NT; ++n) {
-        const uint4& b = tokens.groups[n][j / 2];
-        mma(sums[r][n][j % SUMS], a, j % 2 == 0 ? b.x : b.z, j % 2 == 0 ? b.y : b.w);
-      }
-    }
-  }
-}
-
-#endif
 
 DEVICE void write_out(const ProductArgs& args, int row_tile, int row_in_tile, int token, float sum) {
   int part = 0;
@@ -254,7 +95,7 @@ KERNEL(WARPS * 32) product(const __grid_constant__ ProductArgs args) {
       __syncwarp();
       TileWords words[RT];
 #pragma unroll
-      for (int r = 0; r < RT; ++r) load_tile(&ring[warp][0][0][0] + slot + r * TILE_BYTES, lane, words[r]);
+      for (int r = 0; r < RT; ++r) load_tile<false>(&ring[warp][0][0][0] + slot + r * TILE_BYTES, lane, words[r]);
       __syncwarp();
       fetch(ring_begin + slot);
       slot = slot == (AHEAD - 1) * RT * TILE_BYTES ? 0 : slot + RT * TILE_BYTES;
@@ -304,7 +145,7 @@ KERNEL(256) unpack(const u8* tiles, int row_tiles, int column_tiles, u16* out) {
   const long long tile = (long long)blockIdx.x * 8 + threadIdx.x / 32;
   if (tile >= (long long)row_tiles * column_tiles) return;
   TileWords words;
-  load_tile(tiles + tile * TILE_BYTES, lane, words);
+  load_tile<true>(tiles + tile * TILE_BYTES, lane, words);
   u32 a[4][4];
 #pragma unroll
   for (int j = 0; j < 4; ++j) operand(words, j, a[j]);
@@ -327,7 +168,7 @@ DEVICE u16 weight_at(const u8* tiles, int column_tiles, int row, int column) {
   const u8* tile = tiles + ((long long)(row / TILE_ROWS) * column_tiles + column / TILE_COLUMNS) * TILE_BYTES;
   const int lane = row % 8 * 4 + column % 32 / 8;
   TileWords words;
-  load_tile(tile, lane, words);
+  load_tile<true>(tile, lane, words);
   const int j = column % TILE_COLUMNS / 32 * 2 + column % 8 / 4;
   u32 pair = 0;
 #pragma unroll

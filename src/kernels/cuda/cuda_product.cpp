@@ -1,0 +1,90 @@
+#include "kernels/cuda/cuda_product.h"
+
+#include <algorithm>
+
+#include "kernels/cuda/cuda_array.h"
+
+namespace emelex::cuda {
+
+GateKind gate_of(Activation activation) {
+  return activation == Activation::silu ? GATE_SILU : activation == Activation::gelu ? GATE_GELU : GATE_CLAMPED;
+}
+
+CudaProduct::CudaProduct(CudaContextPtr context, Route& route, ProductMatrices matrices, std::unique_ptr<CudaNorm> norm,
+                         std::optional<Activation> activation)
+    : context_(std::move(context)),
+      route_(&route),
+      matrices_(std::move(matrices)),
+      norm_(std::move(norm)),
+      activation_(activation) {
+  const int columns = matrices_.groups.front().matrix->columns();
+  norm_fuses_ = norm_ == nullptr || (norm_->is_rms() && norm_->size() == columns);
+}
+
+std::vector<mx::array> CudaProduct::operator()(const mx::array& x, const Batch& batch) const {
+  return compute(x, batch, 0);
+}
+
+mx::array CudaProduct::add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const {
+  if (activation_) return route_->add(residual, compute(x, batch, 0).front());
+  return compute(x, batch, of(residual).data()).front();
+}
+
+bool CudaProduct::fuses(int tokens, bool gates) const {
+  if (!norm_fuses_ || (gates && (matrices_.rows.size() != 2 || matrices_.groups.size() != 1))) return false;
+  return std::all_of(matrices_.groups.begin(), matrices_.groups.end(),
+                     [&](const MatrixGroup& group) { return group.matrix->has_fused(tokens, gates); });
+}
+
+std::vector<mx::array> CudaProduct::compute(const mx::array& x, const Batch& batch, DevicePointer residual) const {
+  const int tokens = of(x).rows();
+  if (activation_ && fuses(tokens, true)) return multiply_fused(x, residual, true);
+  if (fuses(tokens, false)) return activated(multiply_fused(x, residual, false));
+  return activated(multiply(norm_ != nullptr ? (*norm_)(x, batch) : x, residual));
+}
+
+std::vector<mx::array> CudaProduct::multiply(const mx::array& x, DevicePointer residual) const {
+  std::vector<mx::array> results;
+  for (const int rows : matrices_.rows) results.push_back(make_array(context_->device, of(x).rows(), rows));
+  for (const MatrixGroup& group : matrices_.groups) {
+    std::vector<DevicePointer> outs;
+    std::vector<DevicePointer> biases;
+    for (const size_t i : group.outputs) {
+      outs.push_back(of(results[i]).data());
+      biases.push_back(matrices_.biases[i] ? matrices_.biases[i]->pointer() : 0);
+    }
+    group.matrix->multiply(of(x), outs, biases, residual);
+  }
+  return results;
+}
+
+std::vector<mx::array> CudaProduct::multiply_fused(const mx::array& x, DevicePointer residual, bool gates) const {
+  std::vector<mx::array> results;
+  const size_t n = gates ? 1 : matrices_.rows.size();
+  for (size_t i = 0; i < n; ++i) results.push_back(make_array(context_->device, of(x).rows(), matrices_.rows[i]));
+  Surroundings around;
+  around.residual = residual;
+  if (norm_ != nullptr) {
+    around.norm = norm_->weight();
+    around.eps = norm_->eps();
+  }
+  if (gates) around.gate = gate_of(*activation_);
+  for (const MatrixGroup& group : matrices_.groups) {
+    std::vector<DevicePointer> outs;
+    std::vector<DevicePointer> biases;
+    for (const size_t i : group.outputs) {
+      if (i < n) outs.push_back(of(results[i]).data());
+      biases.push_back(matrices_.biases[i] ? matrices_.biases[i]->pointer() : 0);
+    }
+    group.matrix->multiply_fused(of(x), around, outs, biases);
+  }
+  return results;
+}
+
+std::vector<mx::array> CudaProduct::activated(std::vector<mx::array> results) const {
+  if (!activation_) return results;
+  if (results.size() == 1) return {route_->gelu(results[0])};
+  return {route_->gated(*activation_, results[0], results[1])};
+}
+
+}  // namespace emelex::cuda
