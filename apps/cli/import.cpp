@@ -12,6 +12,7 @@
 #include "cli/signal.h"
 #include "config/configuration.h"
 #include "emelex/hub.h"
+#include "tools/check_model.h"
 
 namespace emelex::cli {
 namespace {
@@ -25,10 +26,14 @@ int import(const ImportFlags& flags) {
   watch_interrupts();
   ImportOptions options = flags.options;
   options.cancel = &interrupt_flag();
-  const InstalledModel model = open_registry(read_configuration().settings).import_file(flags.path, options);
+  const ModelRegistry registry = open_registry(read_configuration().settings);
+  InstalledModel model = registry.import_file(flags.path, options);
+  registry.check_runs(model, check_model);
   standard_output().write(model.name + "\n");
-  report_note(str_cat(flags.options.copy ? "copied " : "registered ", human_bytes(model.size), "; try it: emelex run ",
-                      model.name));
+  const bool runs = model.refused.empty();
+  report_note(str_cat(flags.options.copy ? "copied " : "registered ", human_bytes(model.size),
+                      runs ? str_cat("; try it: emelex run ", model.name) : ""));
+  if (!runs) report_warning(str_cat("'", model.name, "' can't be run: ", model.refused));
   return kDone;
 }
 

@@ -42,16 +42,6 @@ int remove(const KeepFlags& flags) {
   return kDone;
 }
 
-// Why a model whose files are as they were can't be run all the same; empty: it can.
-std::string why_refused(const InstalledModel& model) {
-  try {
-    check_model(model.path == "." ? model.folder : model.folder / model.path);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
 int verify(const KeepFlags& flags) {
   watch_interrupts();
   const ModelRegistry registry = open_registry(read_configuration().settings);
@@ -65,11 +55,13 @@ int verify(const KeepFlags& flags) {
     });
   }
   Json results = Json::array();
-  for (const InstalledModel& model : models) {
+  for (InstalledModel& model : models) {
     VerifyReport report = registry.verify(model, {flags.deep, &interrupt_flag()});
-    const std::string refused = report.problems.empty() ? why_refused(model) : "";
-    if (report.problems.empty()) registry.note_refusal(model, refused);
-    if (!refused.empty()) report.problems.push_back(str_cat("its files are as they were, and can't be run: ", refused));
+    if (report.problems.empty()) {
+      registry.check_runs(model, check_model, true);
+      if (!model.refused.empty())
+        report.problems.push_back(str_cat("its files are as they were, and can't be run: ", model.refused));
+    }
     results.push_back({{"name", model.name}, {"bytes", report.bytes}, {"problems", report.problems}});
     if (flags.deep) results.back()["tensors"] = report.tensors;
     for (const std::string& problem : report.problems) report_error(str_cat(model.name, ": ", problem));

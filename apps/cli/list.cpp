@@ -13,6 +13,7 @@
 #include "cli/text_table.h"
 #include "config/configuration.h"
 #include "emelex/hub.h"
+#include "tools/check_model.h"
 
 namespace emelex::cli {
 namespace {
@@ -79,9 +80,10 @@ std::string default_name(const ModelRegistry& registry, const Settings& settings
 int list(bool json) {
   const Settings settings = read_configuration().settings;
   const ModelRegistry registry = open_registry(settings);
-  const auto models = registry.list([](const std::string& warning) { report_warning(warning); });
+  auto models = registry.list([](const std::string& warning) { report_warning(warning); });
   const std::string chosen = default_name(registry, settings);
-  for (const InstalledModel& model : models) {
+  for (InstalledModel& model : models) {
+    registry.check_runs(model, check_model);
     if (!model.refused.empty()) report_warning(str_cat("'", model.name, "' can't be run: ", model.refused));
   }
   if (json) {

@@ -49,10 +49,14 @@ struct InstalledModel {
   std::string installed_at;      // UTC, "2026-01-31T12:00:00Z"
 
   // Not part of the manifest:
-  std::string refused;           // why this version of emelex can't run it, as far as is known; empty: it can
+  std::string refused;           // why this version of emelex can't run it, as far as is known (check_runs); else empty
   std::filesystem::path folder;  // where it lies
   std::string last_used_at;      // UTC; empty: never, as far as is known
 };
+
+// Throws Error where a model can't be run: Error(unsupported) or Error(corrupt_file) for what its files say. The path is
+// what opens as a model.
+using ModelCheck = std::function<void(const std::filesystem::path& path)>;
 
 struct ImportOptions {
   std::string name;                           // empty: made from the file's name, see derive_model_name
@@ -90,7 +94,7 @@ struct PullOptions {
   // Called before the weights are fetched, with a path that opens as a model: configuration, tokenizer and the headers
   // of the weights' files are there, and their tensors are zeros. What it throws ends the pull. Empty: only what every
   // model is checked for.
-  std::function<void(const std::filesystem::path& headers)> check;
+  ModelCheck check;
 };
 
 struct VerifyOptions {
@@ -210,9 +214,11 @@ class ModelRegistry {
   // can't be written.
   std::shared_ptr<const void> note_output(const std::filesystem::path& output) const;
 
-  // Puts down for list() and find() why a model can't be run, or, for an empty reason, that it can. Where the folder
-  // can't be written, nothing happens.
-  void note_refusal(const InstalledModel& model, std::string_view reason) const;
+  // Finds out whether this version of emelex can run a model, as `check` says by what it throws, and sets `refused`. The
+  // answer is kept in the model's folder, where list() and find() see it too, until emelex's version or the size or time
+  // of change of one of the model's files is another; `again`: asks in any case. Models whose files are gone are left
+  // alone. Throws Error(cancelled) alone.
+  void check_runs(InstalledModel& model, const ModelCheck& check, bool again = false) const;
 
   // The model that is meant where none is named; empty: none was chosen, or it is gone.
   std::string default_model() const;

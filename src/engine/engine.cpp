@@ -7,6 +7,7 @@
 
 #include "base/failures.h"
 #include "base/strings.h"
+#include "engine/check_vocabulary.h"
 #include "engine/generate.h"
 #include "engine/runner.h"
 #include "engine/worker_thread.h"
@@ -126,7 +127,7 @@ class LocalEngine : public Engine {
     warnings_ = tokenizer_->warnings();
     thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
     info_ = runner_->info();
-    check_vocabulary(files.tokenizer);
+    check_vocabulary(*tokenizer_, files.tokenizer, runner_->vocab_size());
   }
 
   const ModelInfo& info() const override { return info_; }
@@ -181,14 +182,6 @@ class LocalEngine : public Engine {
     if (!state.sequence) state.sequence = CachedSequence{runner_->cache().create(), {}};
     result = emelex::generate(*runner_, *tokenizer_, *state.sequence, prompt, options,
                               [&](std::string_view piece) { return channel.send(piece); });
-  }
-
-  // Else the model could make ids that the tokenizer has no text for.
-  void check_vocabulary(const TokenizerSource& source) const {
-    if (tokenizer_->vocab_size() == runner_->vocab_size()) return;
-    throw Error(ErrorCode::corrupt_file,
-                str_cat("[engine] expected as many tokens as token_embd.weight has rows, ", runner_->vocab_size(),
-                        ", got ", tokenizer_->vocab_size(), " in tokenizer.ggml.tokens of ", source.where()));
   }
 
   std::unique_ptr<Tokenizer> tokenizer_;

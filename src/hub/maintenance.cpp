@@ -204,8 +204,23 @@ std::shared_ptr<const void> ModelRegistry::note_output(const fs::path& output) c
   }
 }
 
-void ModelRegistry::note_refusal(const InstalledModel& model, std::string_view reason) const {
-  if (model.refused != reason) emelex::note_refusal(model.folder, reason);
+void ModelRegistry::check_runs(InstalledModel& model, const ModelCheck& check, bool again) const {
+  if (read_check(model) && !again) return;
+  std::error_code error;
+  const bool there = std::all_of(model.files.begin(), model.files.end(), [&](const ModelFile& file) {
+    return fs::is_regular_file(file_path(model, file), error);
+  });
+  model.refused.clear();
+  if (!there) return;
+  try {
+    check(path_to_load(model));
+  } catch (const Error& failure) {
+    if (failure.code() == ErrorCode::cancelled) throw;
+    model.refused = failure.what();
+    // Others may pass: memory that is short, a file that can't be read.
+    if (failure.code() != ErrorCode::unsupported && failure.code() != ErrorCode::corrupt_file) return;
+  }
+  note_check(model);
 }
 
 std::string ModelRegistry::default_model() const {

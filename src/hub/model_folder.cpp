@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "base/durable_file.h"
 #include "base/small_file.h"
 #include "base/strings.h"
+#include "hub/digest.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
 #include "quant/tensor_type.h"
@@ -22,8 +24,17 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxManifestBytes = size_t{16} << 20;
 
 constexpr const char* kUsedFile = ".used";  // hubs can't have one of that name: check_remote_path
-constexpr const char* kRefusedFile = ".refused";
+constexpr const char* kCheckedFile = ".checked";
 constexpr size_t kMostReasonBytes = 4096;
+
+// Seconds and nanoseconds.
+std::pair<int64_t, int64_t> changed_at(const struct stat& file) {
+#ifdef __APPLE__
+  return {file.st_mtimespec.tv_sec, file.st_mtimespec.tv_nsec};
+#else
+  return {file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
+#endif
+}
 
 std::string utc_text(std::time_t time) {
   std::tm parts{};
@@ -31,6 +42,19 @@ std::string utc_text(std::time_t time) {
   char text[32];
   std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
+}
+
+// What a check holds for: this version of emelex, and the size and time of change of each of the model's files. Empty
+// where a file is not there.
+std::string check_stamp(const InstalledModel& model) {
+  Digest digest(Digest::Kind::sha256);
+  for (const ModelFile& file : model.files) {
+    struct stat found {};
+    if (::stat(file_path(model, file).c_str(), &found) != 0) return "";
+    const auto [seconds, nanoseconds] = changed_at(found);
+    digest.add(str_cat(found.st_size, " ", seconds, " ", nanoseconds, "\n"));
+  }
+  return str_cat(EMELEX_VERSION, " ", digest.hex());
 }
 
 }  // namespace
@@ -45,28 +69,33 @@ InstalledModel read_model(const fs::path& folder) {
       read_manifest(read_small_file(folder / kManifestName, {.most_bytes = kMaxManifestBytes}), folder);
   struct stat used {};
   if (::stat((folder / kUsedFile).c_str(), &used) == 0) model.last_used_at = utc_text(used.st_mtime);
-  if (::lstat((folder / kRefusedFile).c_str(), &used) == 0) {
-    try {
-      // The first line is the version that refused it; another one may run it.
-      const std::string text = read_small_file(folder / kRefusedFile, {.most_bytes = kMostReasonBytes + 64});
-      const size_t end = text.find('\n');
-      if (end != std::string::npos && text.substr(0, end) == EMELEX_VERSION) model.refused = text.substr(end + 1);
-    } catch (const Error&) {
-      model.refused.clear();
-    }
-  }
+  read_check(model);
   return model;
 }
 
-void note_refusal(const fs::path& folder, std::string_view reason) {
+bool read_check(InstalledModel& model) {
+  model.refused.clear();
+  const fs::path file = model.folder / kCheckedFile;
+  struct stat there {};
+  if (::lstat(file.c_str(), &there) != 0) return false;
   try {
-    std::error_code error;
-    if (reason.empty()) {
-      fs::remove(folder / kRefusedFile, error);
-      return;
-    }
-    DurableFile file(folder / kRefusedFile);
-    file.write(str_cat(EMELEX_VERSION, "\n", reason.substr(0, kMostReasonBytes)));
+    const std::string text = read_small_file(file, {.most_bytes = kMostReasonBytes + 256});
+    const size_t end = text.find('\n');
+    const std::string stamp = check_stamp(model);
+    if (end == std::string::npos || stamp.empty() || text.substr(0, end) != stamp) return false;
+    model.refused = text.substr(end + 1);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void note_check(const InstalledModel& model) {
+  try {
+    const std::string stamp = check_stamp(model);
+    if (stamp.empty()) return;
+    DurableFile file(model.folder / kCheckedFile);
+    file.write(str_cat(stamp, "\n", std::string_view(model.refused).substr(0, kMostReasonBytes)));
     file.commit();
   } catch (const Error&) {
     return;  // a model may well lie where one can only read

@@ -28,8 +28,13 @@ inline std::filesystem::path file_path(const InstalledModel& model, const ModelF
 // processes may hold. Where the folder can't be written, nothing happens.
 void note_use(const std::filesystem::path& folder);
 
-// Puts down why a model can't be run by this version, or that it can: an empty reason.
-void note_refusal(const std::filesystem::path& folder, std::string_view reason);
+// Reads what note_check() put down into `refused`. False where that no longer holds: the version of emelex is another,
+// or a file of the model has another size or time of change, or is gone.
+bool read_check(InstalledModel& model);
+
+// Puts down that this version refuses the model, or that it can run it (`refused` is empty). Where the folder can't be
+// written, nothing happens.
+void note_check(const InstalledModel& model);
 
 // Throws Error(invalid_argument) for a model's folder that is a link: what it leads to is not the registry's to change.
 void refuse_linked_folder(const std::filesystem::path& folder);

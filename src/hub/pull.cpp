@@ -144,6 +144,7 @@ class Pull {
     describe_model_files(model_, selection_.folder ? model_.folder : model_.folder / model_.files.at(0).path);
     model_.path = selection_.folder ? fs::path(".") : model_.files.at(0).path;
     install_manifest(model_);
+    if (options_.check) note_check(model_);
     remove_folder(model_.folder / kUnfinishedFolder);
     return model_;
   }

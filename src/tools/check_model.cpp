@@ -1,23 +1,20 @@
 #include "tools/check_model.h"
 
-#include "emelex/error.h"
+#include "engine/check_vocabulary.h"
 #include "engine/choose_route.h"
-#include "models/architecture.h"
+#include "model_files/model_files.h"
 #include "models/model.h"
-#include "weights/weights.h"
+#include "text/files/tokenizer_factory.h"
 
 namespace emelex {
 
 void check_model(const std::filesystem::path& path) {
-  const auto weights = open_weights(path);
-  find_architecture(weights->metadata());
-  try {
-    const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-    make_model({weights, *route, 0});
-  } catch (const Error& error) {
-    // What is missing in a file says nothing of what emelex can compute; whoever runs it is told.
-    if (error.code() == ErrorCode::unsupported) throw;
-  }
+  const ModelFiles files = open_model(path);
+  check_architecture(files.weights->metadata());  // first: the likeliest reason why a good file can't be run
+  const auto tokenizer = make_tokenizer(files.tokenizer);
+  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
+  const auto model = make_model({files.weights, *route, 0});
+  check_vocabulary(*tokenizer, files.tokenizer, model->config().vocab_size);
 }
 
 }  // namespace emelex

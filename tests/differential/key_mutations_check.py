@@ -1,18 +1,20 @@
 """No file is computed as another model: keys and tensors are removed, altered and doubled, and emelex's logits are the peer's or it refuses.
 
-    key_mutations_check.py LOGITS_TOOL [SEED [PAIRS [SECONDS [NAME…]]]]
+    key_mutations_check.py LOGITS_TOOL [--seed N] [--pairs N] [--no-singles] [--seconds N] [NAME…]
 
 For each family a tiny random model (family_models.py) becomes a folder, of which transformers is the peer, and a GGUF file, of which
 llama.cpp is. Each key of config.json and of the file's metadata, keys that the model does not have but the peer reads for some, and one
 tensor of each kind are changed one at a time; then PAIRS random pairs of changes. What the peer refuses, emelex should refuse: it is
-counted where emelex computes it. SECONDS bounds the run; what was left out is said. Without SEED the pairs differ with every run.
+counted where emelex computes it. A refusal should name a key or a tensor: those that do not are counted, and printed with ALL=1 in the
+environment. --seconds bounds the run; what was left out is said. Without --seed the pairs differ with every run.
 """
 
+import argparse
 import copy
-import itertools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -68,9 +70,10 @@ OURS = {("llama", "attention.sliding_window"), ("phi3", "attention.sliding_windo
         ("olmo2", "rope.freq_base"), ("olmo2", "rope.freq_base_swa"),
         ("*", "rope.scaling.yarn_beta_fast"), ("*", "rope.scaling.yarn_beta_slow"), ("*", "rope.scaling.yarn_attn_factor")}  # fmt: skip
 
-FAMILIES = {"llama": None, "mistral": None, "mixtral": None, "qwen2": None, "qwen3": None, "qwen3 moe": None, "phi2": None, "phi3": None, "phi4": None,
-            "gemma2, as in GGUF": None, "gemma3, as in GGUF": None, "smollm3": None, "olmo2": None, "olmo3": None, "gpt-oss, plain": None,
-            "granite": None, "command r": None}  # fmt: skip
+FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3 moe", "phi2", "phi3", "phi4", "gemma2, as in GGUF", "gemma3, as in GGUF",
+            "smollm3", "olmo2", "olmo3", "gpt-oss, plain", "granite", "command r")  # fmt: skip
+BAD = ("ANOTHER MODEL", "crashed")
+DOUBTFUL = ("computed, refused by the peer", "refused without a name")
 
 
 def altered(value, key=""):
@@ -263,36 +266,48 @@ class Gguf:
 
 
 def emelex(tool, path, ids):
-    """Logits, or the error's text."""
-    saved, silent = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)  # what it says of the files that it refuses
-    try:
-        return run_logits(tool, path, [ids], "float", context=256)[0]
-    except subprocess.CalledProcessError as error:
-        return error
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silent)
+    """Logits, or the error with its text in `said`."""
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            return run_logits(tool, path, [ids], "float", context=256)[0]
+        except subprocess.CalledProcessError as error:
+            said.seek(0)
+            error.said = said.read().decode(errors="replace").strip()
+            return error
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def names_something(said, changes):
+    """Whether a refusal names a key or a tensor: of two that contradict each other it may name the one that was not changed."""
+    changed = [(what if isinstance(what, str) else what[-1]).rpartition("blk.0.")[2] for _, what, _ in changes]
+    return re.search(r"'[\w.]+'", said) is not None or any(name in said for name in changed)
 
 
 def verdict(subject, changes, ids):
+    """What became of a changed model, and a figure or what emelex said."""
     with tempfile.TemporaryDirectory() as folder:
         path = subject.apply(Path(folder), changes)
         ours = emelex(subject.tool, path, ids)
         if isinstance(ours, subprocess.CalledProcessError):
-            return ("crashed" if ours.returncode < 0 else "refused"), None
+            said = ours.said.replace(folder, "")[:300]
+            if ours.returncode < 0:
+                return "crashed", said
+            return ("refused" if names_something(ours.said, changes) else "refused without a name"), said
         theirs = subject.peer(path, ids)
     if theirs is None:
-        return "computed, refused by the peer", None
+        return "computed, refused by the peer", ""
     if theirs.shape != ours.shape or not np.isfinite(theirs).all():
-        return ("equal" if not np.isfinite(ours).all() else "computed, refused by the peer"), None
+        return ("equal" if not np.isfinite(ours).all() else "computed, refused by the peer"), ""
     off = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
     if off <= subject.limit:
-        return "equal", off
+        return "equal", f"{off:.1e} off"
     if isinstance(subject, Gguf) and subject.is_ours(changes):
-        return "as transformers", off
-    return "ANOTHER MODEL", off
+        return "as transformers", f"{off:.1e} off"
+    return "ANOTHER MODEL", f"{off:.1e} off"
 
 
 def subjects_of(tool, cases, conversion, worker, scratch, seed):
@@ -308,41 +323,55 @@ def subjects_of(tool, cases, conversion, worker, scratch, seed):
             yield Gguf(tool, case, copied, conversion, worker)
 
 
+def work_of(subjects, singles, pairs, rng):
+    """Changes of models, each [(subject, changes)], in random order."""
+    work = [(subject, (change,)) for subject in subjects for change in subject.changes()] if singles else []
+    rng.shuffle(work)
+    changes = {subject: list(subject.changes()) for subject in subjects}
+    for _ in range(pairs):
+        subject = rng.choice(subjects)
+        work.append((subject, tuple(rng.sample(changes[subject], 2))))
+    return work
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--no-singles", action="store_true")
+    parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("names", nargs="*", default=FAMILIES)
+    return parser.parse_args()
+
+
 def main():
-    tool = sys.argv[1]
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
-    pairs = int(sys.argv[3]) if len(sys.argv) > 3 else 100
-    end = time.monotonic() + (float(sys.argv[4]) if len(sys.argv) > 4 else 1e9)
-    names = sys.argv[5:] or list(FAMILIES)
-    print(f"seed {seed}")
-    cases = [case for case in family_models.cases() if case.name in names]
-    assert {case.name for case in cases} == set(names), set(names) - {case.name for case in cases}
-    rng, counts, left_out = random.Random(seed), Counter(), 0
+    given = arguments()
+    start = time.monotonic()
+    print(f"seed {given.seed}", flush=True)
+    cases = [case for case in family_models.cases() if case.name in given.names]
+    assert {case.name for case in cases} == set(given.names), set(given.names) - {case.name for case in cases}
+    rng, counts, left_out = random.Random(given.seed), Counter(), 0
     with tempfile.TemporaryDirectory() as scratch:
         conversion_folder = Path(scratch) / "llama.cpp"
         conversion_folder.mkdir()
         conversion = llama_converter.load(conversion_folder)
-        subjects = list(subjects_of(tool, cases, conversion, Worker(), scratch, seed % 1000))
-        work = [(subject, (change,)) for subject in subjects for change in subject.changes()]
-        rng.shuffle(work)
-        for _ in range(pairs):
-            subject = rng.choice(subjects)
-            work.append((subject, tuple(rng.sample(list(subject.changes()), 2))))
+        subjects = list(subjects_of(given.tool, cases, conversion, Worker(), scratch, given.seed % 1000))
+        work = work_of(subjects, not given.no_singles, given.pairs, rng)
         ids = {subject: [rng.randrange(3, subject.case.vocab_size - 4) for _ in range(TOKENS)] for subject in subjects}
         for subject, changes in work:
-            if time.monotonic() > end:
+            if time.monotonic() - start > given.seconds:
                 left_out += 1
                 continue
-            found, off = verdict(subject, changes, ids[subject])
+            found, more = verdict(subject, changes, ids[subject])
             counts[subject.name, found, len(changes)] += 1
-            if found in ("ANOTHER MODEL", "crashed") or (found.startswith("computed") and os.environ.get("ALL")):
+            if found in BAD or (found in DOUBTFUL and os.environ.get("ALL")):
                 text = " and ".join(f"{kind} {what if isinstance(what, str) else '.'.join(what)} {how}" for kind, what, how in changes)
-                print(f"{found}: {subject.case.name}, {subject.name}: {text}" + (f": {off:.1e} off" if off else ""), flush=True)
+                print(f"{found}: {subject.case.name}, {subject.name}: {text}: {more}", flush=True)
     for (kind, found, n), count in sorted(counts.items()):
         print(f"{kind:7} {'pairs' if n > 1 else 'single'}: {count:5} {found}")
-    if left_out:
-        print(f"{left_out} of {len(work)} left out, as the time was over")
-    sys.exit(sum(count for (_, found, _), count in counts.items() if found in ("ANOTHER MODEL", "crashed")) > 0)
+    print(f"{len(work) - left_out} of {len(work)} done in {time.monotonic() - start:.0f} s; {left_out} left out")
+    sys.exit(sum(count for (_, found, _), count in counts.items() if found in BAD) > 0)
 
 
 if __name__ == "__main__":

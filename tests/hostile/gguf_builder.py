@@ -83,15 +83,20 @@ class Gguf:
             out += text(name) + number(U32, kind) + value
         return out + self.more_entries
 
-    def build(self):
-        infos = data = b""
+    def header_and_entries(self):
+        """What stands before the tensors' data."""
+        infos, at = b"", 0
         for tensor in self.tensors.values():
             n = len(tensor.dimensions) if tensor.n_dimensions is None else tensor.n_dimensions
             infos += text(tensor.name) + number(U32, n) + b"".join(number(U64, d) for d in tensor.dimensions)
-            infos += number(U32, tensor.kind) + number(U64, len(data) if tensor.offset is None else tensor.offset)
-            data += tensor.data + bytes(-len(tensor.data) % self.alignment)
+            infos += number(U32, tensor.kind) + number(U64, at if tensor.offset is None else tensor.offset)
+            at += len(tensor.data) + -len(tensor.data) % self.alignment
         out = self.header() + infos
-        return out + bytes(-len(out) % self.alignment) + data
+        return out + bytes(-len(out) % self.alignment)
+
+    def build(self):
+        data = b"".join(tensor.data + bytes(-len(tensor.data) % self.alignment) for tensor in self.tensors.values())
+        return self.header_and_entries() + data
 
 
 def byte_characters():

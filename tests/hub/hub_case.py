@@ -1,6 +1,7 @@
 """What the tests of pulling share: tiny models, a hub of their own, and the built program as its client."""
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -12,35 +13,60 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in ("hub_server", "cli", "hostile"):
     sys.path.insert(0, os.path.join(HERE, "..", folder))
 
-from gguf_builder import STRING, TENSOR_F32, TENSOR_Q8_0, U16, U32, Gguf, Tensor, tiny_model  # noqa: E402, F401
+from gguf_builder import (DIM, HIDDEN, MERGES, STRING, TENSOR_Q8_0, TOKENS, U16, U32, Gguf,  # noqa: E402, F401
+                          tiny_model)
 from hub_server import STEP, HubServer, Repository  # noqa: E402, F401
 from program import ProgramTest  # noqa: E402
 
 NOISE = random.Random(15).randbytes(1 << 22)  # the bytes of all models' weights
 
 
-def llama_gguf():
-    """The metadata that makes a file a model to the registry."""
-    return Gguf().set("general.architecture", STRING, "llama").set("llama.context_length", U32, 2048)
+FEED_FORWARD = {"blk.0.ffn_gate.weight": 0, "blk.0.ffn_up.weight": 1, "blk.0.ffn_down.weight": 2}
+
+
+@functools.lru_cache(maxsize=None)
+def smallest_model():
+    return len(tiny_model().build())
+
+
+def sized_model(size, seed):
+    """A model that runs, of about `size` bytes, but of no fewer than it takes; those of its feed-forward layer are noise."""
+    model = tiny_model()
+    hidden = max(HIDDEN, HIDDEN + (size - smallest_model()) // (len(FEED_FORWARD) * 4 * DIM))
+    model.set("llama.feed_forward_length", U32, hidden)
+    n = 4 * DIM * hidden
+    for name, number in FEED_FORWARD.items():
+        at = (seed + number) * 4096 % (len(NOISE) // 2)
+        shape = [hidden, DIM] if name == "blk.0.ffn_down.weight" else [DIM, hidden]
+        model.change(name, dimensions=shape, data=(NOISE[at:] * (n // len(NOISE) + 2))[:n])
+    return model
 
 
 def tiny_gguf(size, seed=0, split=None):
-    """A model of about `size` bytes to the registry; `split` is (number, count) of a file in several."""
-    values = max(1, size // 4)
-    file = llama_gguf()
-    if split:
-        file.set("split.no", U16, split[0]).set("split.count", U16, split[1]).set("split.tensors.count", U32, split[1])
-    at = seed * 4096 % (len(NOISE) // 2)
-    data = (NOISE[at:] * (values * 4 // len(NOISE) + 2))[:values * 4]
-    name = f"t{split[0]}.weight" if split else "output.weight"
-    file.tensors[name] = Tensor(name, [values], TENSOR_F32, data)
-    return file.build()
+    """A model of about `size` bytes, if that is enough for one that runs; of a model in several files (number, count) one of about that."""
+    if not split:
+        return sized_model(size, seed).build()
+    no, count = split
+    whole = sized_model(count * size, seed)
+    part = Gguf()
+    part.keys = dict(whole.keys) if no == 0 else {"general.architecture": whole.keys["general.architecture"]}
+    part.set("split.no", U16, no).set("split.count", U16, count).set("split.tensors.count", U32, len(whole.tensors))
+    part.tensors = {name: tensor for i, (name, tensor) in enumerate(whole.tensors.items()) if FEED_FORWARD.get(name, i) % count == no}
+    return part.build()
+
+
+def tiny_tokenizer():
+    """As a tokenizer.json, that of tiny_model()."""
+    step = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    special = [{"id": i, "content": TOKENS[i], "special": True} for i in (258, 259)]
+    model = {"type": "BPE", "vocab": {token: i for i, token in enumerate(TOKENS[:258])}, "merges": MERGES}
+    return json.dumps({"added_tokens": special, "pre_tokenizer": step, "decoder": step, "model": model}).encode()
 
 
 def tiny_folder():
-    """A model in SafeTensors, with files that nobody should fetch."""
+    """A model in SafeTensors that runs, with files that nobody should fetch."""
     from safetensors_cases import CONFIG, tiny_file
-    return {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": tiny_file(), "tokenizer.json": b"{}",
+    return {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": tiny_file(), "tokenizer.json": tiny_tokenizer(),
             "pytorch_model.bin": b"a pickle", "modeling_llama.py": b"code", "README.md": b"#", "chat_template.jinja": b"x"}
 
 

@@ -48,7 +48,7 @@ class Keep(HubCase):
         with open(path, "r+b") as file:
             file.seek(200_000)
             file.write(b"\x01\x02\x03")
-        for change, says in ((lambda: None, "SHA-256"), (lambda: os.truncate(path, 100_000), "expected 3"),
+        for change, says in ((lambda: None, "SHA-256"), (lambda: os.truncate(path, 100_000), "bytes, got 100000"),
                              (lambda: os.remove(path), "No such file")):
             change()
             result = self.emelex("verify", NAME)

@@ -40,8 +40,8 @@ class Schedule(HubCase):
         elif self.seed % 3 == 1:
             files = {"thing-Q4_K_M.gguf": tiny_gguf(rng.randrange(200_000, 1_500_000), self.seed)}
         else:
-            files = {f"thing-Q4_K_M-0000{i + 1}-of-00003.gguf": tiny_gguf(rng.randrange(100_000, 500_000), self.seed + i, (i, 3))
-                     for i in range(3)}
+            size = rng.randrange(100_000, 500_000)
+            files = {f"thing-Q4_K_M-0000{i + 1}-of-00003.gguf": tiny_gguf(size, self.seed + i, (i, 3)) for i in range(3)}
         repository = self.add(repo, files)
         folder = self.registry_path("thing" + ("+q4_k_m" if self.seed % 3 else ""), ".pull")
         self.hub.faults = Random(self.seed, rng.choice((0.05, 0.15, 0.3)), rng.randrange(30), 1)

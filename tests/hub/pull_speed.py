@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 
-from hub_case import STEP, TENSOR_F32, HubServer, Repository, Tensor, llama_gguf
+from gguf_builder import HIDDEN
+from hub_case import DIM, FEED_FORWARD, STEP, U32, HubServer, Repository, tiny_model
 
 HF = "import huggingface_hub as h; h.hf_hub_download('org/large-GGUF', 'large-Q4_0.gguf')"
 
@@ -26,10 +27,17 @@ class LargeModel:
     """The file of a model that slices like bytes, and of which only the head and a block of its weights are there."""
 
     def __init__(self, size):
-        file = llama_gguf()
-        file.tensors["output.weight"] = Tensor("output.weight", [size // 4], TENSOR_F32, b"")
+        file = tiny_model()
+        hidden = HIDDEN + size // (len(FEED_FORWARD) * 4 * DIM)
+        file.set("llama.feed_forward_length", U32, hidden)
+        large = {name: file.tensors.pop(name) for name in FEED_FORWARD}
+        at = len(file.build()) - len(file.header_and_entries())
+        for name, tensor in large.items():
+            file.tensors[name] = tensor  # after the others
+            file.change(name, data=b"", offset=at, dimensions=[hidden, DIM] if "down" in name else [DIM, hidden])
+            at += 4 * DIM * hidden
         self.head, self.block = file.build(), memoryview(bytes(STEP))
-        self.size = len(self.head) + size // 4 * 4
+        self.size = len(self.head) + len(large) * 4 * DIM * hidden
 
     def __len__(self):
         return self.size

@@ -26,7 +26,7 @@ class Pull(HubCase):
         self.assertEqual(model["source"], {"kind": "huggingface", "repo": REPO, "revision": "main", "commit": repository.commit})
         with open(model["path"], "rb") as file:
             self.assertEqual(hashlib.sha256(file.read()).hexdigest(), repository.files[FILE].sha256)
-        self.assertEqual(sorted(os.listdir(os.path.dirname(model["path"]))), [FILE, "manifest.json"])
+        self.assertEqual(sorted(os.listdir(os.path.dirname(model["path"]))), [".checked", FILE, "manifest.json"])
         self.check_verifies(NAME)
         self.assertEqual({answer.path for answer in self.hub.answers}, {FILE})
         self.assertEqual(self.hub.bytes_sent(), repository.files[FILE].size)

@@ -103,7 +103,7 @@ class Session(HubCase):
         self.assertLess(self.hub.bytes_sent(), len(self.content) + 3 * PART)
 
         code, screen = self.type("list")
-        self.assertRegex(screen, r"(?m)^example:q8_0 +24\.0 MB +6\.0M +f32 +2048 +llama +never$")
+        self.assertRegex(screen, r"(?m)^example:q8_0 +24\.0 MB +6\.0M +f32 +512 +llama +never$")
         self.damage()
         code, screen = self.type("verify", NAME)
         self.assertEqual(code, 1)

@@ -12,10 +12,11 @@ import subprocess
 import threading
 import unittest
 
-from hub_case import QUICK, STRING, U32, Gguf, HubCase, Repository, tiny_folder, tiny_gguf, tiny_model  # noqa: F401
+from hub_case import QUICK, STRING, U32, Gguf, HubCase, Repository, sized_model, tiny_folder, tiny_gguf, tiny_model  # noqa: F401
 from hub_server import HubServer
 from faults import Fault, Listed
 from program import EMELEX
+from safetensors_cases import SHAPES, data, raw, tiny_header
 from terminal import Terminal
 
 ESCAPES = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\u009b31m\u202ereversed"
@@ -221,6 +222,67 @@ class Trust(HubCase):
         unknown.add_tensor("output.weight", [500_000], 0, bytes(2_000_000))
         self.refused("org/unknown-GGUF", {"m-Q4_0.gguf": unknown.build()}, "nemotron_h", 100_000)
         self.refused("org/text-GGUF", {"m-Q4_0.gguf": b"This is no model.\n" * 100_000}, "m-Q4_0.gguf", 100_000)
+
+    def test_what_lacks_a_key_a_tensor_or_a_tokenizer_is_refused_before_its_weights_are_fetched(self):
+        def changed(change):
+            file = sized_model(2_000_000, 0)
+            change(file)
+            return {"m-Q4_0.gguf": file.build()}
+        flaws = {"key": (lambda file: file.remove("llama.block_count"), "block_count"),
+                 "tensor": (lambda file: file.tensors.pop("blk.0.attn_k.weight"), "blk.0.attn_k.weight"),
+                 "shape": (lambda file: file.set("llama.feed_forward_length", U32, 32), "ffn_gate.weight"),
+                 "more": (lambda file: file.add_tensor("blk.0.attn_sinks.weight", [2], 0, bytes(8)), "attn_sinks"),
+                 "tokenizer": (lambda file: file.remove("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens"),
+                 "rows": (lambda file: file.change("token_embd.weight", dimensions=[32, 200]), "200")}
+        for name, (change, says) in flaws.items():
+            with self.subTest(flaw=name):
+                self.refused(f"org/{name}-GGUF", changed(change), says, 100_000)
+        base = tiny_folder()
+        config = json.loads(base["config.json"])
+        header, n = tiny_header([name for name in SHAPES if "k_proj" not in name])
+        flaws = {"setting": ({"config.json": json.dumps({**config, "hidden_size": None}).encode()}, "hidden_size"),
+                 "module": ({"model.safetensors": raw(header, data(n))}, "attn_k"),
+                 "tokenizers": ({"tokenizer.json": b"{}"}, "tokenizer.json")}
+        for name, (files, says) in flaws.items():
+            with self.subTest(flaw=name):
+                self.refused(f"org/{name}", {**base, **files}, says, 2 * 16_384)
+
+    def test_list_names_a_model_that_this_version_refuses(self):
+        def model(*absent):
+            file = tiny_model()
+            for name in absent:
+                del file.tensors[name]
+            return file.build()
+        path = self.path("m.gguf", model())
+        def refusal():
+            result = self.emelex("list", "--json")
+            self.assertEqual(result.returncode, 0)
+            (entry,) = json.loads(result.stdout)
+            self.assertEqual(entry["refused"] is None, result.stderr == b"")
+            return entry["refused"] or ""
+        result = self.emelex("import", path, "--name", "m")
+        self.assertNotIn(b"warning", result.stderr)
+        self.assertEqual(refusal(), "")
+        self.path("m.gguf", model("blk.0.attn_k.weight"))  # as where another version asks for more
+        self.assertIn("attn_k.weight", refusal())
+        note = self.registry_path("m", ".checked")
+        with open(note, "r+b") as file:
+            stamp = file.readline()
+            file.write(b"kept")
+            file.truncate()
+        self.assertEqual(refusal(), "kept")  # nothing was opened
+        with open(note, "wb") as file:
+            file.write(b"another " + stamp + b"version")
+        self.assertIn("attn_k.weight", refusal())
+        os.utime(path, (1, 1))
+        self.assertIn("attn_k.weight", refusal())
+        self.path("m.gguf", model())
+        self.assertEqual(refusal(), "")
+        self.path("n.gguf", model("blk.0.attn_k.weight"))
+        result = self.emelex("import", self.path("n.gguf"), "--name", "n")
+        self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stderr.decode(), "warning: 'n' can't be run: .*attn_k.weight")
+        self.assertNotIn(b"try it", result.stderr)
 
     def test_a_hub_without_ranges_is_cut_off_after_the_header(self):
         unknown = Gguf().set("general.architecture", STRING, "nemotron_h").set("nemotron_h.context_length", U32, 1)
