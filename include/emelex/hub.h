@@ -54,8 +54,8 @@ struct InstalledModel {
   std::string last_used_at;      // UTC; empty: never, as far as is known
 };
 
-// Throws Error where a model can't be run: Error(unsupported) or Error(corrupt_file) for what its files say. The path is
-// what opens as a model.
+// Throws Error where a model can't be run: Error(unsupported) or Error(corrupt_file) for what its files say. The path
+// is what opens as a model.
 using ModelCheck = std::function<void(const std::filesystem::path& path)>;
 
 struct ImportOptions {
@@ -214,10 +214,10 @@ class ModelRegistry {
   // can't be written.
   std::shared_ptr<const void> note_output(const std::filesystem::path& output) const;
 
-  // Finds out whether this version of emelex can run a model, as `check` says by what it throws, and sets `refused`. The
-  // answer is kept in the model's folder, where list() and find() see it too, until emelex's version or the size or time
-  // of change of one of the model's files is another; `again`: asks in any case. Models whose files are gone are left
-  // alone. Throws Error(cancelled) alone.
+  // Finds out whether this version of emelex can run a model, as `check` says by what it throws, and sets `refused`.
+  // The answer is kept in the model's folder, where list() and find() see it too, until emelex's version or the size or
+  // time of change of one of the model's files is another; `again`: asks in any case. Models whose files are gone are
+  // left alone. Throws Error(cancelled) alone.
   void check_runs(InstalledModel& model, const ModelCheck& check, bool again = false) const;
 
   // The model that is meant where none is named; empty: none was chosen, or it is gone.

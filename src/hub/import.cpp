@@ -15,6 +15,7 @@
 #include "hub/names.h"
 #include "hub/retry.h"
 #include "hub/select_files.h"
+#include "weights/safetensors/model_files.h"
 
 namespace emelex {
 namespace {
@@ -159,9 +160,7 @@ InstalledModel ModelRegistry::import_file(const fs::path& given, const ImportOpt
   fs::path path = fs::absolute(given, error).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "folder/"
   if (fs::is_directory(path, error) && !fs::exists(path / "config.json", error)) {
-    throw Error(ErrorCode::invalid_argument,
-                str_cat("[hub] expected a model, got the folder ", in_quotes(path.string()),
-                        ", which has no config.json; name a .gguf file in it"));
+    refuse_folder_without_config(path);
   }
   const fs::path root = this->root();
   InstalledModel model;

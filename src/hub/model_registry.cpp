@@ -10,17 +10,12 @@
 #include "hub/names.h"
 #include "hub/reference.h"
 #include "hub/select_files.h"
+#include "weights/safetensors/model_files.h"
 
 namespace emelex {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void refuse_folder(const fs::path& folder) {
-  throw Error(ErrorCode::invalid_argument,
-              str_cat("[hub] expected a model, got the folder ", in_quotes(folder.string()),
-                      ", which has no config.json; name a .gguf file in it"));
-}
 
 std::string join_quoted(const std::vector<std::string>& names) {
   std::string text;
@@ -126,7 +121,7 @@ LocatedModel ModelRegistry::locate(const std::string& name_or_path) const {
   if (fs::exists(status) && !is_folder) return {path, {}};
   if (is_folder && (must_be_path || !has_manifest(root() / folder_of_name(to_lower(name_or_path))))) {
     if (fs::exists(path / "config.json", error)) return {path, {}};
-    refuse_folder(path);
+    refuse_folder_without_config(path);
   }
   const bool remote = can_be_pulled(name_or_path);
   if (!is_folder && !remote && (must_be_path || name_or_path.ends_with(".gguf"))) {

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "hub/manifest.h"
 #include "hub/names.h"
+#include "weights/safetensors/model_files.h"
 
 namespace emelex {
 namespace {
@@ -215,10 +216,12 @@ Selection select_folder(const RepoInfo& info) {
   const bool whole = has([](const RemoteFile& file) { return file.path == "config.json"; }) &&
                      std::any_of(selection.files.begin(), selection.files.end(), is_weights);
   if (!whole) {
+    std::vector<std::string> names;
+    for (const RemoteFile& file : info.files) names.push_back(file.path);
+    const auto kind = kind_of_files(names);
     throw Error(ErrorCode::unsupported,
-                str_cat("[hub] ", in_quotes(info.repo),
-                        " has neither .gguf files nor a "
-                        "config.json with .safetensors; look for a repository of the model that has"));
+                str_cat("[hub] ", in_quotes(info.repo), " has neither .gguf files nor a config.json with .safetensors",
+                        kind ? str_cat(", but ", *kind) : "", "; look for a repository of the model that has"));
   }
   // The small ones first: they are there soon, and what is wrong with them shows.
   std::sort(selection.files.begin(), selection.files.end(), [&](const RemoteFile& a, const RemoteFile& b) {

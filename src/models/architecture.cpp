@@ -1,5 +1,8 @@
 #include "models/architecture.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "models/key_rules.h"
@@ -45,10 +48,22 @@ void check_architecture(const Metadata& metadata) { find_architecture(metadata);
 
 namespace {
 
+// A GGUF file that lost its output would be computed with the embedding instead. A folder's configuration says which.
+void check_output(const Weights& weights, const Architecture& architecture) {
+  constexpr std::string_view kOutput = "output.weight";
+  if (!architecture.needs_output || weights.find(kOutput) != nullptr) return;
+  std::error_code error;
+  if (std::filesystem::is_directory(weights.path(), error)) return;
+  throw Error(ErrorCode::corrupt_file,
+              str_cat("[models] expected tensor ", quote_bytes(kOutput), ", which each model of ",
+                      quote_bytes(architecture.name), " has, got no such tensor in ", path_text(weights.path())));
+}
+
 std::unique_ptr<Model> make_recorded(const ModelInput& source, const std::shared_ptr<ReadRecord>& record) {
   const Weights& weights = *source.weights;
   const Architecture& architecture = find_architecture(weights.metadata());
   check_type(weights);
+  check_output(weights, architecture);
   check_biases(weights, architecture.biases);
   return architecture.make({weights.recorded(record), source.route, source.context});
 }

@@ -21,6 +21,7 @@ struct Architecture {
   std::string_view name;
   RopePairs rope_pairs;  // in GGUF files, which do not say it
   BiasRules biases;
+  bool needs_output = false;  // whether llama.cpp refuses a GGUF file without output.weight
   std::unique_ptr<Model> (*make)(const ModelInput& source);
 };
 

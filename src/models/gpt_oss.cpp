@@ -54,6 +54,7 @@ const RegisterArchitecture gpt_oss(
      .rope_pairs = RopePairs::halves,
      .biases = {.allowed = kAttentionBiases,
                 .required = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_pairs"},
+     .needs_output = true,
      .make = make_gpt_oss});
 
 const RegisterHfFamily gpt_oss_folders(

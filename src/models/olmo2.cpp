@@ -43,8 +43,11 @@ std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture olmo2(
-    {.name = "olmo2", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_olmo2});
+const RegisterArchitecture olmo2({.name = "olmo2",
+                                  .rope_pairs = RopePairs::halves,
+                                  .biases = {.allowed = kAttentionBiases},
+                                  .needs_output = true,
+                                  .make = make_olmo2});
 
 const RegisterHfFamily olmo2_folders(
     {.model_type = "olmo2", .architecture = "olmo2", .modules = sandwich_modules(), .norm_eps = 1e-5});

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/strings.h"
 #include "base/temporary_folder.h"
 #include "emelex/engine.h"
 #include "emelex/hub.h"
@@ -58,6 +59,50 @@ struct Operation {
   std::function<void()> reset = [] {};
 };
 
+enum class Outcome : uint8_t { error, unharmed };
+
+// Has the n-th call fail, then tries again.
+Outcome fail_call(Kind kind, int64_t n, const Operation& operation, const std::string& expected) {
+  std::string result;
+  std::string unknown;
+  bool failed = false;
+  test::arm(kind, n);
+  try {
+    result = operation.work();
+  } catch (const Error&) {
+    failed = true;
+  } catch (const std::exception& error) {
+    unknown = error.what();
+  }
+  test::disarm();
+  CHECK(unknown.empty());
+  if (failed) {
+    CHECK(test::has_failed());
+    operation.after_failure();
+  } else {
+    CHECK((!unknown.empty() || result == expected));
+  }
+  CHECK(operation.work() == expected);
+  operation.reset();
+  return failed ? Outcome::error : Outcome::unharmed;
+}
+
+// What the process holds more of each time that this call fails; empty: nothing. What is made once in a process and kept
+// is no leak.
+std::string leak_of(Kind kind, int64_t n, const Operation& operation, const std::string& expected) {
+  constexpr int kTimes = 3;
+  test::Held before;
+  test::Held after;
+  for (int i = 0; i < kTimes; ++i) {
+    before = test::held();
+    fail_call(kind, n, operation, expected);
+    after = test::held();
+    if (!after.more_than(before)) return "";
+  }
+  return str_cat(after.blocks - before.blocks, " blocks, ", after.files - before.files, " files and ",
+                 after.threads - before.threads, " threads");
+}
+
 void fail_each_call(Kind kind, const Operation& operation, int64_t least_calls) {
   CAPTURE(test::name_of(kind));
   operation.work();  // what is only made once in a process
@@ -70,33 +115,20 @@ void fail_each_call(Kind kind, const Operation& operation, int64_t least_calls) 
   REQUIRE(n_calls >= least_calls);
   int64_t errors = 0;
   int64_t unharmed = 0;
+  int64_t looked_into = 0;
+  test::Held most = test::held();
   for (const int64_t n : sample(n_calls)) {
     CAPTURE(n);
-    std::string result;
-    std::string unknown;
-    bool failed = false;
-    test::arm(kind, n);
-    try {
-      result = operation.work();
-    } catch (const Error&) {
-      failed = true;
-    } catch (const std::exception& error) {
-      unknown = error.what();
+    ++(fail_call(kind, n, operation, expected) == Outcome::error ? errors : unharmed);
+    if (!test::held().more_than(most)) continue;
+    if (!test::has_failed_in_json()) {  // which docs/decisions/0026 tells of
+      ++looked_into;
+      CHECK(leak_of(kind, n, operation, expected) == "");
     }
-    test::disarm();
-    CHECK(unknown.empty());
-    if (failed) {
-      ++errors;
-      CHECK(test::has_failed());
-      operation.after_failure();
-    } else {
-      ++unharmed;
-      CHECK((!unknown.empty() || result == expected));
-    }
-    CHECK(operation.work() == expected);
-    operation.reset();
+    most = test::held();
   }
-  MESSAGE(test::name_of(kind), ": ", n_calls, " calls, ", errors, " errors, ", unharmed, " unharmed");
+  MESSAGE(test::name_of(kind), ": ", n_calls, " calls, ", errors, " errors, ", unharmed, " unharmed; ", looked_into,
+          " that left more were repeated");
 }
 
 GenerateOptions greedy(int max_tokens) {
@@ -135,6 +167,30 @@ TEST_CASE("load and run") {
   fail_each_call(Kind::map, operation, 1);
   fail_each_call(Kind::read, operation, 0);
   fail_each_call(Kind::thread, operation, 2);
+  fail_each_call(Kind::allocation, operation, 100);
+}
+
+// A folder of SafeTensors, as quantize --mlx writes it.
+fs::path write_folder(const fs::path& folder) {
+  test::write_random_model(folder / "source.gguf");
+  QuantizeOptions options;
+  options.threads = 2;
+  quantize_to_mlx(folder / "source.gguf", folder / "tiny", {}, options);
+  return folder / "tiny";
+}
+
+TEST_CASE("load and run a folder of SafeTensors") {
+  const TemporaryFolder folder;
+  const fs::path path = write_folder(folder.path());
+  const auto prompt = some_prompt(40);
+  const auto generate = greedy(6);
+  const Operation operation{[&] {
+    const auto engine = Engine::load(path, load_options());
+    const auto session = engine->new_session();
+    return engine->generate(*session, prompt, generate, {}).text;
+  }};
+  for (const Kind kind : {Kind::open, Kind::map, Kind::thread}) fail_each_call(kind, operation, 2);
+  fail_each_call(Kind::read, operation, 0);
   fail_each_call(Kind::allocation, operation, 100);
 }
 
@@ -186,6 +242,53 @@ TEST_CASE("quantize") {
     fail_each_call(kind, operation, 1);
   }
   fail_each_call(Kind::allocation, operation, 100);
+}
+
+TEST_CASE("quantize to a folder of SafeTensors, and one to GGUF") {
+  const TemporaryFolder folder;
+  const fs::path source = write_folder(folder.path());
+  const fs::path out = folder.path() / "out";
+  fs::create_directory(out);
+  QuantizeOptions options;
+  options.threads = 2;
+  options.requantize = true;
+  const auto all_bytes = [&] {
+    std::string bytes;
+    for (const std::string& name : files_below(out)) {
+      const fs::path file = out / name;
+      bytes += name + "\n" + (fs::is_regular_file(file) ? bytes_of(file) : "");
+    }
+    return bytes;
+  };
+  const fs::path gguf = folder.path() / "source.gguf";
+  const fs::path mlx_output = out / "mlx";
+  const fs::path gguf_output = out / "tiny.gguf";
+  Operation to_folder;
+  to_folder.work = [&] {
+    quantize_to_mlx(gguf, mlx_output, {}, options);
+    return std::string("done");
+  };
+  Operation to_gguf;
+  to_gguf.work = [&] {
+    quantize_to_gguf(source, gguf_output, "q8_0", options);
+    return std::string("done");
+  };
+  for (Operation* operation : {&to_folder, &to_gguf}) {
+    fs::remove_all(out);
+    fs::create_directory(out);
+    operation->work();
+    const std::string whole = all_bytes();
+    operation->after_failure = [&] { CHECK((all_bytes().empty() || all_bytes() == whole)); };
+    operation->reset = [&] {
+      CHECK(all_bytes() == whole);
+      fs::remove_all(out);
+      fs::create_directory(out);
+    };
+    for (const Kind kind : {Kind::open, Kind::map, Kind::write, Kind::sync, Kind::rename, Kind::thread}) {
+      fail_each_call(kind, *operation, 1);
+    }
+    fail_each_call(Kind::allocation, *operation, 100);
+  }
 }
 
 // Run by pull_faults_test.py, which has a hub.

@@ -1,9 +1,11 @@
 #include "faults/interposer.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,11 +14,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <new>
 #include <span>
 #include <string_view>
 
@@ -25,9 +27,11 @@ namespace {
 
 constinit std::atomic<bool> armed{false};
 constinit std::atomic<bool> failed{false};
+constinit std::atomic<bool> in_json{false};
 constinit std::atomic<int> failing{0};
 constinit std::atomic<int64_t> failing_number{0};
 constinit std::array<std::atomic<int64_t>, kKinds> counts{};
+constinit std::atomic<int64_t> live{0};
 
 // Whether libmlx makes the call for itself, and not for an array's memory. It allocates in destructors, too, where
 // nobody can survive a failure.
@@ -83,6 +87,13 @@ bool destroys_json(std::span<void* const> frames) {
   return false;
 }
 
+// Whether nlohmann::json was at work. Its constructors leak what they have made when they run out of memory.
+bool is_of_json(std::span<void* const> frames) {
+  return std::any_of(frames.begin(), frames.end(), [](void* frame) {
+    return function_at(frame).find("8nlohmann") != std::string_view::npos;
+  });
+}
+
 bool survivable(std::span<void* const> frames) { return !is_of_mlx(frames) && !destroys_json(frames); }
 
 bool fails(Kind kind, int error) noexcept {
@@ -93,11 +104,27 @@ bool fails(Kind kind, int error) noexcept {
   const int n_frames = ::backtrace(frames, 64);
   if (kind == Kind::allocation && !survivable({frames, static_cast<size_t>(n_frames)})) return false;
   failed = true;
+  in_json = is_of_json({frames, static_cast<size_t>(n_frames)});
   if (std::getenv("EMELEX_FAULT_TRACE") != nullptr) {  // where it is, to find out why a program did not survive it
     ::backtrace_symbols_fd(frames, n_frames, STDERR_FILENO);
   }
   errno = error;
   return true;
+}
+
+// `p` is new memory, or nullptr where there is none.
+void* counted(void* p) noexcept {
+  if (p != nullptr) live.fetch_add(1, std::memory_order_relaxed);
+  return p;
+}
+
+int64_t entries(const char* folder) {
+  int64_t n = 0;
+  DIR* listing = ::opendir(folder);
+  if (listing == nullptr) return -1;
+  while (::readdir(listing) != nullptr) ++n;
+  ::closedir(listing);
+  return n;
 }
 
 }  // namespace
@@ -111,6 +138,7 @@ std::string name_of(Kind kind) {
 void arm(Kind kind, int64_t n) {
   for (auto& count : counts) count = 0;
   failed = false;
+  in_json = false;
   failing = static_cast<int>(kind);
   failing_number = n;
   armed = true;
@@ -121,11 +149,20 @@ void disarm() { armed = false; }
 int64_t calls(Kind kind) { return counts[static_cast<size_t>(kind)]; }
 
 bool has_failed() { return failed; }
+bool has_failed_in_json() { return in_json; }
+
+Held held() {
+  const int64_t files = entries("/proc/self/fd");
+  const int64_t threads = entries("/proc/self/task");
+  return {live, files, threads};
+}
 
 }  // namespace emelex::test
 
+using emelex::test::counted;
 using emelex::test::fails;
 using emelex::test::Kind;
+using emelex::test::live;
 
 // The function that this one replaces.
 #define NEXT(type, name) static const auto next = reinterpret_cast<type>(::dlsym(RTLD_NEXT, name))
@@ -241,46 +278,37 @@ REPLACEMENT ssize_t recv(int fd, void* to, size_t n, int flags) {
 
 REPLACEMENT ssize_t __recv_chk(int fd, void* to, size_t n, size_t, int flags) { return recv(fd, to, n, flags); }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-// The sanitizer has its own malloc.
-void* operator new(size_t n) {
-  if (fails(Kind::allocation, ENOMEM)) throw std::bad_alloc();
-  if (void* p = std::malloc(n == 0 ? 1 : n)) return p;
-  throw std::bad_alloc();
-}
-void* operator new(size_t n, const std::nothrow_t&) noexcept {
-  return fails(Kind::allocation, ENOMEM) ? nullptr : std::malloc(n == 0 ? 1 : n);
-}
-void* operator new[](size_t n) { return operator new(n); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete[](void* p, size_t) noexcept { std::free(p); }
-
-#else
-
 extern "C" {
 void* __libc_malloc(size_t n);
 void* __libc_calloc(size_t count, size_t n);
 void* __libc_realloc(void* p, size_t n);
 void* __libc_memalign(size_t alignment, size_t n);
+void __libc_free(void* p);
 }
 
-REPLACEMENT void* malloc(size_t n) noexcept { return fails(Kind::allocation, ENOMEM) ? nullptr : __libc_malloc(n); }
+REPLACEMENT void* malloc(size_t n) noexcept {
+  return fails(Kind::allocation, ENOMEM) ? nullptr : counted(__libc_malloc(n));
+}
 REPLACEMENT void* calloc(size_t count, size_t n) noexcept {
-  return fails(Kind::allocation, ENOMEM) ? nullptr : __libc_calloc(count, n);
+  return fails(Kind::allocation, ENOMEM) ? nullptr : counted(__libc_calloc(count, n));
 }
 REPLACEMENT void* realloc(void* p, size_t n) noexcept {
-  return fails(Kind::allocation, ENOMEM) ? nullptr : __libc_realloc(p, n);
+  if (p == nullptr) return malloc(n);
+  if (n > 0) return fails(Kind::allocation, ENOMEM) ? nullptr : __libc_realloc(p, n);
+  free(p);
+  return nullptr;
 }
-REPLACEMENT void* aligned_alloc(size_t alignment, size_t n) noexcept {
-  return fails(Kind::allocation, ENOMEM) ? nullptr : __libc_memalign(alignment, n);
+REPLACEMENT void* memalign(size_t alignment, size_t n) noexcept {
+  return fails(Kind::allocation, ENOMEM) ? nullptr : counted(__libc_memalign(alignment, n));
 }
+REPLACEMENT void* aligned_alloc(size_t alignment, size_t n) noexcept { return memalign(alignment, n); }
 REPLACEMENT int posix_memalign(void** to, size_t alignment, size_t n) noexcept {
-  if (fails(Kind::allocation, ENOMEM)) return ENOMEM;
-  *to = __libc_memalign(alignment, n);
-  return *to == nullptr ? ENOMEM : 0;
+  void* p = memalign(alignment, n);
+  if (p == nullptr) return ENOMEM;
+  *to = p;
+  return 0;
 }
-
-#endif
+REPLACEMENT void free(void* p) noexcept {
+  if (p != nullptr) live.fetch_sub(1, std::memory_order_relaxed);
+  __libc_free(p);
+}

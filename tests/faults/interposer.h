@@ -8,8 +8,7 @@
 namespace emelex::test {
 
 enum class Kind : uint8_t {
-  allocation,  // malloc, calloc, realloc and aligned forms, which operator new uses; with a sanitizer operator new
-               // alone
+  allocation,  // malloc, calloc, realloc and aligned forms, which operator new uses
   thread,      // pthread_create
   open,        // open, fopen
   read,        // read, pread
@@ -26,6 +25,18 @@ std::string name_of(Kind kind);
 void arm(Kind kind, int64_t n);
 void disarm();
 int64_t calls(Kind kind);  // since arm()
-bool has_failed();         // since arm()
+bool has_failed();          // since arm()
+bool has_failed_in_json();  // whether that call was the JSON library's
+
+// What the process has now: blocks of malloc and its like, open files, threads.
+struct Held {
+  int64_t blocks = 0;
+  int64_t files = 0;
+  int64_t threads = 0;
+  bool more_than(const Held& other) const {
+    return blocks > other.blocks || files > other.files || threads > other.threads;
+  }
+};
+Held held();
 
 }  // namespace emelex::test

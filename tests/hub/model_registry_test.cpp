@@ -262,7 +262,7 @@ TEST_CASE("what can't be resolved is explained") {
   registry.import_file(folder.path() / "a.gguf", {"mine:f32", false});
   CHECK(contains(message_of([&] { registry.resolve("mine"); }), "did you mean 'mine:f32'?"));
   CHECK(contains(message_of([&] { registry.resolve("./mine"); }), "No such file"));
-  CHECK(contains(message_of([&] { registry.resolve(folder.path().string()); }), "has no config.json"));
+  CHECK(contains(message_of([&] { registry.resolve(folder.path().string()); }), "a folder with config.json"));
   CHECK(contains(message_of([&] { registry.resolve("a\nb"); }), "'a?b'"));
   fs::remove(folder.path() / "a.gguf");
   CHECK(contains(message_of([&] { registry.resolve("mine:f32"); }), "not there any more"));

@@ -126,9 +126,14 @@ TEST_CASE("of a folder of SafeTensors what is needed is taken, weights last") {
   CHECK(selected(info) == Paths{"additional_chat_templates/tool_use.jinja", "config.json",
                                 "model.safetensors.index.json", "tokenizer.json", "model-00001-of-00002.safetensors",
                                 "model-00002-of-00002.safetensors"});
-  expect_error(ErrorCode::unsupported, {"neither"}, [&] {
-    selected(repository({"config.json", "pytorch_model.bin"}));
-  });
+  const auto refused = [](const std::vector<std::string>& files, std::string_view what) {
+    CAPTURE(what);
+    expect_error(ErrorCode::unsupported, {"org/name", "neither", what}, [&] { selected(repository(files)); });
+  };
+  refused({"config.json", "pytorch_model.bin"}, "PyTorch's format");
+  refused({"adapter_config.json", "adapter_model.safetensors"}, "a LoRA adapter without its model");
+  refused({"params.json", "consolidated.safetensors", "tekken.json"}, "Mistral's own format");
+  refused({"README.md"}, "look for a repository");
 }
 
 TEST_CASE("names that lead elsewhere are refused") {

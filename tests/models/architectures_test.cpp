@@ -53,6 +53,8 @@ class TinyFile {
   std::shared_ptr<const Weights> open() {
     add_keys();
     matrix("token_embd.weight", kVocab, kDim);
+    if (architectures().find(tiny_.architecture)->needs_output) matrix("output.weight", kVocab, kDim);
+    if (tiny_.mlp == MlpKind::gelu) add("output.bias", {kVocab}, 0.5F, 0.0F);
     norm("output_norm", kDim);
     for (int64_t i = 0; i < kLayers; ++i) add_block("blk." + std::to_string(i) + ".");
     const TemporaryFolder folder;

@@ -17,9 +17,9 @@ namespace {
 using Change = std::function<void(GgufWriter&)>;
 
 // A tiny Llama's file, with other keys and tensors.
-std::shared_ptr<const Weights> changed(const Change& change, const std::string& without = {}) {
+std::shared_ptr<const Weights> changed(const Change& change, const std::string& without = {},
+                                       const TinyLlama& model = {}) {
   const TemporaryFolder folder;
-  const TinyLlama model;
   model.write(folder.path() / "tiny.gguf");
   const auto weights = open_weights(folder.path() / "tiny.gguf");
   GgufWriter file;
@@ -77,6 +77,18 @@ TEST_CASE("A bias that the architecture does not have is refused by its name") {
   expect_refused({"'output.bias'"}, [](GgufWriter& file) { add_vector(file, "output.bias", 203); });
   const auto with_bias = changed([](GgufWriter& file) { add_vector(file, "blk.0.attn_output.bias", 96); });
   CHECK(logits(with_bias) != logits(TinyLlama().open()));
+}
+
+TEST_CASE("A file that lost its output is not computed with the embedding where the architecture always has one") {
+  TinyLlama tied;
+  tied.tied = true;
+  for (const char* name : {"olmo2", "phi2", "gpt-oss"}) {
+    CAPTURE(name);
+    const auto weights =
+        changed([&](GgufWriter& file) { file.add("general.architecture", name); }, "general.architecture", tied);
+    REQUIRE(weights->tensors().count("output.weight") == 0);
+    expect_error(ErrorCode::corrupt_file, {"'output.weight'", name, "changed.gguf"}, [&] { make(weights); });
+  }
 }
 
 TEST_CASE("A key that asks for something else is refused by its name") {

@@ -79,6 +79,8 @@ TEST_CASE("What a configuration leaves out or sets to null is what transformers 
   CHECK(read(with("num_key_value_heads", "")).metadata.integer("llama.attention.head_count_kv") == 2);
   CHECK(read(with("max_position_embeddings", "")).metadata.integer("llama.context_length") == 2048);
   CHECK(read_more(R"(, "eos_token_id": 2)").metadata.integer("tokenizer.ggml.eos_token_id") == 2);
+  CHECK_FALSE(read_more(R"(, "eos_token_id": -1)").metadata.contains("tokenizer.ggml.eos_token_id"));
+  CHECK_FALSE(read_more(R"(, "bos_token_id": -1)").metadata.contains("tokenizer.ggml.bos_token_id"));
   CHECK_FALSE(read_more(R"(, "eos_token_id": [])").metadata.contains("tokenizer.ggml.eos_token_id"));
 }
 
@@ -350,7 +352,7 @@ TEST_CASE("A key that is missing, of another type or out of range is named with 
   expect_corrupt(tiny_llama_config(R"(, "rms_norm_eps": 0)"), {"rms_norm_eps", "positive"});
   expect_corrupt(tiny_llama_config(R"(, "rope_theta": "big")"), {"rope_theta", "positive"});
   expect_corrupt(tiny_llama_config(R"(, "tie_word_embeddings": 1)"), {"tie_word_embeddings", "true or false"});
-  expect_corrupt(tiny_llama_config(R"(, "eos_token_id": -1)"), {"eos_token_id"});
+  expect_corrupt(tiny_llama_config(R"(, "eos_token_id": -2)"), {"eos_token_id"});
   expect_corrupt(tiny_llama_config(R"(, "eos_token_id": [-1])"), {"eos_token_id"});
   expect_corrupt(tiny_llama_config(R"(, "eos_token_id": [1, "\u001b[2J"])"), {"eos_token_id"});
 }

@@ -254,7 +254,14 @@ TEST_CASE("Biases are those that the configuration says") {
   auto tensors = tiny_llama_tensors();
   tensors.push_back({"model.layers.0.self_attn.q_proj.bias", "F32", {8}, std::string(32, 'x')});
   const auto read = [&](std::string_view more) { return read_tiny(tiny_llama_config(more), safetensors(tensors)); };
-  CHECK(read(R"(, "attention_bias": true)")->find("blk.0.attn_q.bias") != nullptr);
+  const std::string_view with_biases = R"(, "attention_bias": true)";
+  expect_error(ErrorCode::unsupported, {"'blk.0.attn_k.bias'", "config.json", "none"},
+               [&] { (void)read(with_biases); });
+  auto whole = tensors;
+  whole.push_back({"model.layers.0.self_attn.k_proj.bias", "F32", {4}, std::string(16, 'x')});
+  whole.push_back({"model.layers.0.self_attn.v_proj.bias", "F32", {4}, std::string(16, 'x')});
+  whole.push_back({"model.layers.0.self_attn.o_proj.bias", "F32", {8}, std::string(32, 'x')});
+  CHECK(read_tiny(tiny_llama_config(with_biases), safetensors(whole))->find("blk.0.attn_q.bias") != nullptr);
   expect_error(ErrorCode::unsupported, {"q_proj.bias", "config.json"}, [&] { (void)read(""); });
   tensors.back().data = std::string(32, '\0');  // as AutoGPTQ saves them
   CHECK(read("")->find("blk.0.attn_q.bias") == nullptr);

@@ -83,6 +83,11 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
   const bool experts = metadata.integer("llama.expert_count").value_or(0) > 0;
   const int64_t window = metadata.integer("llama.attention.sliding_window").value_or(0);
   const char* family = experts ? "Mixtral" : window > 0 ? "Mistral" : "Llama";
+  const bool attention_bias = weights.find("blk.0.attn_q.bias") != nullptr;
+  const bool mlp_bias = weights.find("blk.0.ffn_up.bias") != nullptr;
+  if ((attention_bias || mlp_bias) && (experts || window > 0)) {
+    fail(metadata, str_cat("no biases, which transformers has none of in ", family), "some");
+  }
   Json config = {{"architectures", {str_cat(family, "ForCausalLM")}},
                  {"model_type", experts      ? "mixtral"
                                 : window > 0 ? "mistral"
@@ -98,8 +103,8 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
                  {"vocab_size", table->rows()},
                  {"max_position_embeddings", integer("context_length")},
                  {"rope_theta", base},
-                 {"attention_bias", weights.find("blk.0.attn_q.bias") != nullptr},
-                 {"mlp_bias", false},
+                 {"attention_bias", attention_bias},
+                 {"mlp_bias", mlp_bias},
                  {"tie_word_embeddings", weights.find("output.weight") == nullptr},
                  {"torch_dtype", dtype}};
   if (const Json scaling = rope_scaling(weights, base); !scaling.is_null()) config["rope_scaling"] = scaling;

@@ -21,6 +21,7 @@
 #include "tools/quantize/quantize_model.h"
 #include "tools/quantize/row_workers.h"
 #include "tools/quantize/whole_model.h"
+#include "tools/quantize/zero_biases.h"
 #include "weights/safetensors/hf_families.h"
 #include "weights/safetensors/safetensors_writer.h"
 
@@ -346,9 +347,11 @@ bool is_side_file(std::string_view name) {
 QuantizeReport quantize_to_mlx(const fs::path& model, const fs::path& output, const MlxTarget& target,
                                const QuantizeOptions& options) {
   return with_errors("quantize", [&] {
-    const ModelFiles files = open_model(model);
+    ModelFiles files = open_model(model);
     check_not_input(*files.weights, output);
     options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+    std::error_code error;
+    if (!fs::is_directory(files.weights->path(), error)) files.weights = with_all_biases(files.weights);
     MlxFolderOutput folder(files, target, options);
     QuantizeReport report = folder.write(output);
     report.output = output;

@@ -167,11 +167,14 @@ void ConfigReader::read_sizes() {
 
 void ConfigReader::read_token_ids() {
   const ConfigObject& from = root_.contains("eos_token_id") ? root_ : text_;
-  if (const auto bos = from.integer("bos_token_id", 0)) add_token_id("tokenizer.ggml.bos_token_id", *bos);
+  // Some write -1 for none.
+  if (const auto bos = from.integer("bos_token_id", -1); bos && *bos >= 0)
+    add_token_id("tokenizer.ggml.bos_token_id", *bos);
   const Json* eos = from.find("eos_token_id");
   if (eos == nullptr) return;
   if (!eos->is_array()) {
-    add_token_id("tokenizer.ggml.eos_token_id", *from.integer("eos_token_id", 0));
+    const int64_t id = *from.integer("eos_token_id", -1);
+    if (id >= 0) add_token_id("tokenizer.ggml.eos_token_id", id);
     return;
   }
   std::vector<int64_t> ids;

@@ -30,6 +30,7 @@ constexpr Kind kKinds[] = {
     {"adapter_", "", "a LoRA adapter without its model (merge it into that)"},
     {"adapters", ".safetensors", "a LoRA adapter of MLX without its model (fuse it with that)"},
     {"", ".gguf", "GGUF files (name one of them)"},
+    {"snapshots", "", "a folder of Hugging Face's cache (name the folder below snapshots in it)"},
     {"consolidated", ".safetensors", "a model in Mistral's own format (get the folder that transformers reads)"},
     {"consolidated", ".pth", "a model in Meta's own format (get the folder that transformers reads)"},
     {"params.json", "", "a model in Meta's or Mistral's own format (get the folder that transformers reads)"},
@@ -58,15 +59,6 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-std::optional<std::string_view> kind_of(const std::vector<std::string>& names) {
-  for (const Kind& kind : kKinds) {
-    for (const std::string& name : names) {
-      if (name.starts_with(kind.begin) && name.ends_with(kind.end)) return kind.what;
-    }
-  }
-  return std::nullopt;
-}
-
 std::set<std::string> files_like(const fs::path& folder, std::string_view begin) {
   std::set<std::string> found;
   for (const std::string& name : names_in(folder)) {
@@ -76,6 +68,15 @@ std::set<std::string> files_like(const fs::path& folder, std::string_view begin)
 }
 
 }  // namespace
+
+std::optional<std::string_view> kind_of_files(const std::vector<std::string>& names) {
+  for (const Kind& kind : kKinds) {
+    for (const std::string& name : names) {
+      if (name.starts_with(kind.begin) && name.ends_with(kind.end)) return kind.what;
+    }
+  }
+  return std::nullopt;
+}
 
 bool is_one_of_several(const std::string& name) {
   const size_t of = name.rfind("-of-");
@@ -120,7 +121,7 @@ void check_is_text_model(const fs::path& folder) {
 }
 
 void refuse_folder_without_config(const fs::path& folder) {
-  const std::string_view kind = kind_of(names_in(folder)).value_or("no model");
+  const std::string_view kind = kind_of_files(names_in(folder)).value_or("no model");
   throw Error(ErrorCode::unsupported,
               str_cat("[safetensors] expected a folder with config.json, or the path of a .gguf "
                       "file, got ",
@@ -128,7 +129,7 @@ void refuse_folder_without_config(const fs::path& folder) {
 }
 
 void refuse_folder_without_weights(const fs::path& folder) {
-  const std::string_view kind = kind_of(names_in(folder)).value_or("neither");
+  const std::string_view kind = kind_of_files(names_in(folder)).value_or("neither");
   throw Error(ErrorCode::not_found, str_cat("[safetensors] expected model.safetensors or model.safetensors.index.json, "
                                             "got ",
                                             kind, " in the folder ", path_text(folder)));
@@ -137,7 +138,7 @@ void refuse_folder_without_weights(const fs::path& folder) {
 void refuse_file_of_another_kind(const fs::path& path) {
   const std::string name = path.filename().string();
   if (!name.starts_with("adapter") && !name.starts_with("consolidated")) return;
-  const auto kind = kind_of({name});
+  const auto kind = kind_of_files({name});
   throw Error(ErrorCode::unsupported,
               str_cat("[safetensors] expected a model's file, got ", kind.value_or("another"), ": ", path_text(path)));
 }

@@ -61,6 +61,8 @@ class Assembler {
   std::optional<std::string> known_name(std::string_view name, const fs::path& file);
   std::optional<int64_t> columns_of(std::string_view name) const;
   bool is_bias_to_leave_out(const std::string& gguf_name, const std::string& name, const FoundTensor& found) const;
+  bool has_bias(std::string_view module) const;
+  void check_biases() const;
   void tie_output();
   void add_made_tensors();
   void add_ones_to_norms();
@@ -165,6 +167,11 @@ void Assembler::add_mxfp4_blocks() {
   }
 }
 
+// Whether config.json says that a module has a bias, which is named as in GGUF and without its layer.
+bool Assembler::has_bias(std::string_view module) const {
+  return str_cat(" ", config_.biases, " ").find(str_cat(" ", module, " ")) != std::string::npos;
+}
+
 // A bias that config.json says is not used: transformers passes it over, and some programs save zeros.
 bool Assembler::is_bias_to_leave_out(const std::string& gguf_name, const std::string& name,
                                      const FoundTensor& found) const {
@@ -172,7 +179,7 @@ bool Assembler::is_bias_to_leave_out(const std::string& gguf_name, const std::st
   if (!gguf_name.ends_with(kBias) || gguf_name == name) return false;
   std::string_view module = std::string_view(gguf_name).substr(0, gguf_name.size() - kBias.size());
   module.remove_prefix(module.rfind('.') == std::string_view::npos ? 0 : module.rfind('.') + 1);
-  if (str_cat(" ", config_.biases, " ").find(str_cat(" ", module, " ")) != std::string::npos) return false;
+  if (has_bias(module)) return false;
   const auto& data = found.entry.data;
   if (std::all_of(data.begin(), data.end(), [](std::byte byte) { return byte == std::byte{0}; })) return true;
   fail(ErrorCode::unsupported, str_cat("no bias ", quote_bytes(name), ", as ", kConfigName, " says that there is none"),
@@ -226,6 +233,20 @@ void Assembler::tie_output() {
   }
 }
 
+// transformers would compute with zeros for a bias that is missing, and says so; mlx-lm refuses.
+void Assembler::check_biases() const {
+  constexpr std::string_view kWeight = ".weight";
+  for (const auto& [name, tensor] : tensors_) {
+    if (!name.ends_with(kWeight)) continue;
+    const std::string whole = name.substr(0, name.size() - kWeight.size());
+    const std::string bias = whole + ".bias";
+    if (!has_bias(std::string_view(whole).substr(whole.rfind('.') + 1))) continue;
+    if (tensors_.contains(bias) || unreadable_.contains(bias)) continue;
+    fail(ErrorCode::unsupported,
+         str_cat("the tensor ", quote_bytes(bias), ", as ", kConfigName, " says that there is one"), "none", folder_);
+  }
+}
+
 // GGUF files have these as a tensor.
 void Assembler::add_made_tensors() {
   for (auto& [name, values] : config_.tensors) {
@@ -257,6 +278,7 @@ std::shared_ptr<const Weights> Assembler::weights() && {
   add_mlx_matrices();
   add_mxfp4_blocks();
   for (auto& [name, found] : found_) add_tensor(name, found);
+  check_biases();
   tie_output();
   add_made_tensors();
   add_ones_to_norms();
