@@ -236,7 +236,8 @@ std::span<float> Runner::compute(StepBuilder& builder) {
     return logits;
   } catch (...) {
     try {
-      // With the work that was given out before the failure. Our CPU kernels give none out, and MLX would start a thread.
+      // With the work that was given out before the failure. Our CPU kernels give none out, and MLX would start a
+      // thread.
       if (info_.device == "gpu" || info_.kernels == "mlx") mx::synchronize();
     } catch (const std::exception&) {
     }

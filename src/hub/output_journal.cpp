@@ -24,17 +24,20 @@ fs::path journal(const fs::path& root) { return root / ".outputs"; }
 
 class Entry {
  public:
-  Entry(fs::path file, FileDescriptor fd) : file_(std::move(file)), fd_(std::move(fd)) {}
+  Entry(fs::path file, FileDescriptor fd)
+      : file_(std::move(file)), folder_(file_.parent_path()), root_(folder_.parent_path()), fd_(std::move(fd)) {}
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
   // Folders that were made for it alone go with it.
   ~Entry() {
     ::unlink(file_.c_str());
-    if (::rmdir(file_.parent_path().c_str()) == 0) ::rmdir(file_.parent_path().parent_path().c_str());
+    if (::rmdir(folder_.c_str()) == 0) ::rmdir(root_.c_str());
   }
 
  private:
   fs::path file_;
+  fs::path folder_;
+  fs::path root_;
   FileDescriptor fd_;
 };
 

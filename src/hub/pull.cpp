@@ -160,8 +160,10 @@ class Pull {
     Headers(const Headers&) = delete;
     Headers& operator=(const Headers&) = delete;
     ~Headers() {
-      std::error_code ignored;
-      fs::remove_all(folder_, ignored);
+      try {
+        remove_folder(folder_);
+      } catch (...) {  // memory that is short; what is left is an unfinished pull's
+      }
     }
     const fs::path& folder() const { return folder_; }
 

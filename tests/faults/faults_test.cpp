@@ -87,8 +87,8 @@ Outcome fail_call(Kind kind, int64_t n, const Operation& operation, const std::s
   return failed ? Outcome::error : Outcome::unharmed;
 }
 
-// What the process holds more of each time that this call fails; empty: nothing. What is made once in a process and kept
-// is no leak.
+// What the process holds more of each time that this call fails; empty: nothing. What is made once in a process and
+// kept is no leak.
 std::string leak_of(Kind kind, int64_t n, const Operation& operation, const std::string& expected) {
   constexpr int kTimes = 3;
   test::Held before;

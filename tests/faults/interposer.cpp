@@ -89,9 +89,8 @@ bool destroys_json(std::span<void* const> frames) {
 
 // Whether nlohmann::json was at work. Its constructors leak what they have made when they run out of memory.
 bool is_of_json(std::span<void* const> frames) {
-  return std::any_of(frames.begin(), frames.end(), [](void* frame) {
-    return function_at(frame).find("8nlohmann") != std::string_view::npos;
-  });
+  return std::any_of(frames.begin(), frames.end(),
+                     [](void* frame) { return function_at(frame).find("8nlohmann") != std::string_view::npos; });
 }
 
 bool survivable(std::span<void* const> frames) { return !is_of_mlx(frames) && !destroys_json(frames); }

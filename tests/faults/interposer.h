@@ -24,7 +24,7 @@ std::string name_of(Kind kind);
 // Resets the counters, and has the n-th call of that kind fail from now on, once; 0: none.
 void arm(Kind kind, int64_t n);
 void disarm();
-int64_t calls(Kind kind);  // since arm()
+int64_t calls(Kind kind);   // since arm()
 bool has_failed();          // since arm()
 bool has_failed_in_json();  // whether that call was the JSON library's
 

@@ -84,8 +84,12 @@ OutputFolder::OutputFolder(const fs::path& folder, bool replace)
 }
 
 OutputFolder::~OutputFolder() {
-  std::error_code ignored;
-  if (!committed_) fs::remove_all(temporary_, ignored);
+  if (committed_) return;
+  try {
+    std::error_code ignored;
+    fs::remove_all(temporary_, ignored);
+  } catch (...) {  // memory that is short; `emelex gc` finds what is left
+  }
 }
 
 void OutputFolder::check() const {
