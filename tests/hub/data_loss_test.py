@@ -67,7 +67,8 @@ class DataLoss(HubCase):
         before = snapshot(self.tree)
         result = self.emelex(*arguments, **options)
         after = snapshot(self.tree)
-        self.assertEqual(result.returncode, code, (arguments, result.stderr.decode()))
+        if code is not None:
+            self.assertEqual(result.returncode, code, (arguments, result.stderr.decode()))
         differ = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
         outside = {path for path in differ if not any(path == name or path.startswith(name + "/") for name in changed)}
         self.assertEqual(outside, set(), arguments)
@@ -117,6 +118,60 @@ class DataLoss(HubCase):
         self.assertIn(0, (first.returncode, second.returncode))
         self.assertEqual(self.emelex("show", self.at("out.gguf")).returncode, 0)
         self.assertEqual([name for name in os.listdir(self.tree) if TEMPORARY.search(name)], [])
+
+    def test_two_processes_with_one_output_leave_a_whole_one(self):
+        for flags in (["-t", "q8_0"], ["--mlx", "--group-size", "32"]):
+            for force in ([], ["--force"]):
+                with self.subTest(flags=flags, force=force):
+                    name = f"made{len(flags)}{len(force)}"
+                    before = snapshot(self.tree)
+                    command = ("quantize", self.at("m.gguf"), self.at(name), *flags, *force)
+                    both = [self.start(*command), self.start(*command)]
+                    said = [process.communicate(timeout=300)[1].decode() for process in both]
+                    self.assertIn(0, [process.returncode for process in both], said)
+                    for process, text in zip(both, said):
+                        if process.returncode != 0:
+                            self.assertRegex(text, r"(?m)^emelex: error: [^\n]+$")
+                    path = self.at(name)
+                    self.assertEqual(self.emelex("run", path, "hell", "--max-tokens", "2").returncode, 0)
+                    after = snapshot(self.tree)
+                    self.assertEqual({changed for changed in after if not changed.startswith(name)}, set(before))
+                    self.assertEqual({key: after[key] for key in before}, before)
+
+    def test_an_odd_output_changes_nothing(self):
+        os.link(self.at("m.gguf"), self.at("m-again.gguf"))
+        names = ("", "/", ".", "..", "./", "new/", "docs/..", "x" * 300, "docs/" + "y" * 5000, "m-again.gguf", "./m.gguf", "docs/../m.gguf",
+                 "/proc/self/x", "none/../m.gguf")
+        for name in names:
+            for flags in (["-t", "q8_0"], ["--mlx", "--group-size", "32"]):
+                if flags[0] == "--mlx" and name == "new/":
+                    continue  # that names a folder
+                with self.subTest(name=name[:20], flags=flags):
+                    before = snapshot(self.tree)
+                    result = self.emelex("quantize", "m.gguf", name, *flags, "--force", cwd=self.tree)
+                    self.assertNotEqual(result.returncode, 0)
+                    self.assertRegex(result.stderr.decode(), r"\Aemelex: error: [^\n]+\n\Z")
+                    self.assertEqual(snapshot(self.tree), before)
+        for name in ("-", "a\nb.gguf", "\x1b[2J.gguf"):  # names like others
+            self.only([name], "quantize", self.at("m.gguf"), "--", self.at(name), code=None)
+
+    def test_link_loops_end_every_command(self):
+        loop = self.at("loop-a")
+        for name, value in (("EMELEX_CONFIG", loop), ("EMELEX_MODELS_DIR", loop), ("EMELEX_MODELS_DIR", loop + "/models")):
+            with self.subTest(name=name, value=value):
+                kept = dict(self.env)
+                self.env[name] = value
+                for command in (["config", "set", "top_p", "0.9"], ["import", self.at("m.gguf"), "--copy"], ["list"], ["gc"], ["verify"],
+                                ["default", "m"], ["rm", "m"], ["pull", "org/none-GGUF", *QUICK]):
+                    before = snapshot(self.tree)
+                    self.emelex(*command)  # ends
+                    self.assertEqual(snapshot(self.tree), before, command)
+                self.env = kept
+        for command in (["import", loop], ["import", loop, "--copy"], ["run", loop, "x"], ["show", loop], ["quantize", loop, self.at("new.gguf")],
+                        ["quantize", self.at("m.gguf"), loop + "/new.gguf", "--force"],
+                        ["quantize", self.at("m.gguf"), loop + "/new", "--mlx", "--force"]):
+            with self.subTest(command=command):
+                self.only([], *command, code=1)
 
     def big_model(self):
         """Something to do for seconds."""
@@ -349,6 +404,10 @@ class DataLoss(HubCase):
         model = self.put("m2.gguf", tiny_model().add_tensor("more.weight", [64, 512], 0, bytes(4 * 64 * 512)).build())
         self.only([], "quantize", model, self.at("small/out.gguf"), "-t", "f16", "--force", code=1)
         self.only([], "quantize", model, self.at("small/new"), "--mlx", "--group-size", "32", code=1)
+        self.only(["small/folder"], "quantize", self.at("m.gguf"), self.at("small/folder"), "--mlx", "--bits", "2", "--group-size", "32")
+        again = ("quantize", self.at("m.gguf"), self.at("small/folder"), "--mlx", "--bits", "8", "--group-size", "32", "--force")
+        self.only([], *again, code=1)
+        shutil.rmtree(self.at("small/folder"))
         self.env["EMELEX_MODELS_DIR"] = self.at("small/models")
         self.only(["small/models"], "import", model, "--copy", code=1)
         with open(self.at("small/filler"), "ab") as file:
@@ -364,12 +423,23 @@ class DataLoss(HubCase):
 
     def test_a_read_only_folder_costs_nothing(self):
         locked = self.at("docs")
+        quantize = ("quantize", self.at("m.gguf"), self.at("docs/made"), "--mlx", "--group-size", "32")
+        self.only(["docs/made"], *quantize)
+        self.put("docs/config.toml", b"top_p = 0.5\n")
         if not self.mount(locked, "--bind", locked) or not self.mount(locked, "-o", "remount,bind,ro"):
             self.skipTest("mounting is not allowed here")
         self.only([], "quantize", self.at("m.gguf"), self.at("docs/thesis.txt"), "-t", "q8_0", "--force", code=1)
         self.only([], "quantize", self.at("m.gguf"), self.at("docs/new"), "--mlx", "--group-size", "32", code=1)
+        self.only([], *quantize, "--force", code=1)
+        self.env["EMELEX_CONFIG"] = self.at("docs/config.toml")
+        self.only([], "config", "set", "top_p", "0.9", code=1)
         self.env["EMELEX_MODELS_DIR"] = self.at("docs/models")
-        self.only([], "import", self.at("m.gguf"), "--copy", code=1)
+        self.add("org/m-GGUF", {"m-Q4_0.gguf": tiny_gguf(9000)})
+        for command in (["import", self.at("m.gguf"), "--copy"], ["import", self.at("m.gguf")], ["pull", "org/m-GGUF", *QUICK],
+                        ["default", "m"], ["rm", "m"]):
+            self.only([], *command, code=1)
+        self.only([], "gc")
+        self.only([], "list")
 
 
 if __name__ == "__main__":

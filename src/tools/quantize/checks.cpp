@@ -28,6 +28,9 @@ bool lies_in(const std::filesystem::path& file, const std::filesystem::path& out
 }  // namespace
 
 void check_not_input(const Weights& weights, const std::filesystem::path& output) {
+  if (output.empty()) {
+    throw Error(ErrorCode::invalid_argument, "[quantize] expected the path of what to write, got an empty one");
+  }
   std::error_code ignored;
   const auto check = [&](const std::filesystem::path& file) {
     if (!std::filesystem::equivalent(file, output, ignored) && !lies_in(file, output)) return;
