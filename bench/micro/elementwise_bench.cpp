@@ -26,7 +26,7 @@ void add(const std::string& name, const Run& run) {
 
 void quantize(const cpu::KernelTable& table, const float* x, int n, std::vector<std::byte>& memory) {
   memory.resize(cpu::QuantizedActivations::bytes(1, n) + 64);
-  table.quantize_activations(x, 0, cpu::QuantizedActivations::over(memory.data(), 1, n));
+  table.quantize_activations(x, 0, cpu::QuantizedActivations::over(memory.data(), 1, n, table.max_tile));
 }
 
 }  // namespace

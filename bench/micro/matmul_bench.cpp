@@ -58,7 +58,9 @@ void run(benchmark::State& state, const cpu::KernelTable& table, cpu::MatmulFn k
   args.tokens = tokens;
   args.out = out.data();
   if (int8) {
-    args.activations = cpu::QuantizedActivations::over(memory.data(), tokens, size.columns);
+    args.activations = cpu::QuantizedActivations::over(memory.data(), tokens, size.columns,
+                                                       table.tiled != nullptr ? cpu::kTileTokens : table.max_tile);
+    args.tiled = table.tiled;
     for (int t = 0; t < tokens; ++t)
       table.quantize_activations(&x[static_cast<size_t>(t * size.columns)], t, args.activations);
   }

@@ -2,7 +2,7 @@
 #include <mlx/version.h>
 
 #include "emelex/engine.h"
-#include "kernels/cpu/kernel_table.h"
+#include "kernels/cpu/isa.h"
 
 namespace emelex {
 
@@ -10,7 +10,7 @@ std::string_view version() { return EMELEX_VERSION; }
 
 BuildInfo build_info() {
   namespace mx = mlx::core;
-  BuildInfo info{std::string(version()), mx::version(), cpu::kernel_table().name, {"cpu"}};
+  BuildInfo info{std::string(version()), mx::version(), cpu::instruction_set(), {"cpu"}};
   if (mx::is_available(mx::Device(mx::Device::gpu))) info.devices.emplace_back("gpu");
   return info;
 }

@@ -22,7 +22,8 @@ struct Needs {
 };
 
 #if defined(__x86_64__)
-constexpr Needs kSets[] = {{"avx2", kAvx2Needs}, {"avx512", kAvx512Needs}, {"avx512_bf16", kAvx512Bf16Needs}};
+constexpr Needs kSets[] = {
+    {"avx2", kAvx2Needs}, {"avx512", kAvx512Needs}, {"avx512_bf16", kAvx512Bf16Needs}, {"avx512_amx", kAvx512AmxNeeds}};
 #elif defined(__aarch64__)
 constexpr Needs kSets[] = {{"neon_dotprod", kNeonDotprodNeeds}, {"neon_i8mm", kNeonI8mmNeeds}};
 #endif

@@ -112,7 +112,9 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
   args.out = out.data();
   args.residual = residual.empty() ? nullptr : residual.data();
   if (int8) {
-    args.activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns);
+    args.activations = cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), tokens, columns,
+                                                       table.tiled != nullptr ? cpu::kTileTokens : table.max_tile);
+    args.tiled = table.tiled;
     for (int t = 0; t < tokens; ++t) table.quantize_activations(x[static_cast<size_t>(t)].data(), t, args.activations);
   }
   const auto scratch = aligned_bytes(cpu::matmul_scratch_bytes(columns));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/emulated_tiles.h"
 #include "kernels/matmul_setup.h"
 #include "quant/half.h"
 #include "quant/mlx_formats.h"
@@ -185,13 +186,15 @@ TEST_CASE("with MLX's formats every instruction set gives the scalar one's bits,
   for_each_product([](const MlxProduct& product, bool int8) {
     const auto rows = activation_rows(product.columns, 9);
     Random random(10);
-    for (const int tokens : {1, 2, 5, 12}) {
+    for (const int tokens : {1, 2, 5, 12, 20}) {
+      if (tokens == 20 && (!int8 || product.rows != 33)) continue;  // for tiles
       CAPTURE(tokens);
-      const std::vector<std::vector<float>> x(rows.begin(), rows.begin() + tokens);
+      std::vector<std::vector<float>> x(rows.begin(), rows.begin() + std::min(tokens, 12));
+      while (static_cast<int>(x.size()) < tokens) x.push_back(rows[x.size() - 12]);
       const auto residual =
           tokens % 2 == 0 ? random.normals(static_cast<size_t>(tokens * product.rows)) : std::vector<float>{};
       const auto expected = product.run(scalar_table(), int8, x, residual);
-      for_each_table(
+      for_each_table_and_tiles(
           [&](const cpu::KernelTable& table) { CHECK(same_bits(product.run(table, int8, x, residual), expected)); });
     }
   });

@@ -16,7 +16,7 @@ struct Rounded {
       : memory(cpu::QuantizedActivations::bytes(static_cast<int>(rows.size()), static_cast<int>(rows[0].size())) / 4 +
                1),
         q(cpu::QuantizedActivations::over(reinterpret_cast<std::byte*>(memory.data()), static_cast<int>(rows.size()),
-                                          static_cast<int>(rows[0].size()))) {
+                                          static_cast<int>(rows[0].size()), table.max_tile)) {
     for (size_t t = 0; t < rows.size(); ++t) table.quantize_activations(rows[t].data(), static_cast<int>(t), q);
   }
 

@@ -2,6 +2,14 @@
 
 #include <cstddef>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -12,6 +20,39 @@ namespace emelex::cpu {
 
 #if defined(__x86_64__)
 
+namespace {
+
+// What CPUID and XGETBV say; older compilers' __builtin_cpu_supports does not know AMX.
+bool has_amx() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kOsXsave = 1U << 27U;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsXsave) == 0) return false;
+  constexpr unsigned kTileAndInt8 = 3U << 24U;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTileAndInt8) != kTileAndInt8) return false;
+  asm("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+  constexpr unsigned kTileState = 3U << 17U;
+  return (a & kTileState) == kTileState;
+}
+
+// Asks Linux for the registers of tiles, once: https://docs.kernel.org/arch/x86/xstate.html
+bool amx_permitted() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM, for headers that are older than the machine
+  constexpr long kTileData = 18;
+  static const bool permitted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return permitted;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+bool amx_refused() { return has_amx() && !amx_permitted(); }
+
 CpuFeatures cpu_features() {
   __builtin_cpu_init();
   const auto bit = [](int supported, CpuFeature feature) { return supported != 0 ? feature : CpuFeatures{0}; };
@@ -19,7 +60,8 @@ CpuFeatures cpu_features() {
          bit(__builtin_cpu_supports("f16c"), kF16c) | bit(__builtin_cpu_supports("avx512f"), kAvx512F) |
          bit(__builtin_cpu_supports("avx512bw"), kAvx512Bw) | bit(__builtin_cpu_supports("avx512dq"), kAvx512Dq) |
          bit(__builtin_cpu_supports("avx512vl"), kAvx512Vl) | bit(__builtin_cpu_supports("avx512vnni"), kAvx512Vnni) |
-         bit(__builtin_cpu_supports("avx512bf16"), kAvx512Bf16);
+         bit(__builtin_cpu_supports("avx512bf16"), kAvx512Bf16) |
+         (has_amx() && amx_permitted() ? kAmxTile | kAmxInt8 : CpuFeatures{0});
 }
 
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -49,6 +91,10 @@ CpuFeatures cpu_features() {
 
 CpuFeatures cpu_features() { return 0; }
 
+#endif
+
+#if !defined(__x86_64__)
+bool amx_refused() { return false; }
 #endif
 
 }  // namespace emelex::cpu

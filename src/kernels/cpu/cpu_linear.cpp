@@ -35,6 +35,7 @@ struct Plan : Packable {
   bool any_exact = false;  // of the matrices' Activations
   bool any_int8 = false;
   bool any_bf16 = false;
+  bool any_tiles = false;  // whether a matrix is multiplied by tiles; those that are not take the same activations
   std::shared_ptr<FirstReads> first_reads = std::make_shared<FirstReads>();
   int packing_step = 0;   // CpuBatch::few_token_step before which the matrices are packed
   bool has_ways = false;  // of reading: int8 kernels have, for packed matrices
@@ -109,8 +110,8 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
     prepared.x_stride = padded;
   }
   if (plan.any_int8) {
-    prepared.quantized =
-        QuantizedActivations::over(reinterpret_cast<std::byte*>(prepared.bf16 + bf16_values), tokens, columns);
+    prepared.quantized = QuantizedActivations::over(reinterpret_cast<std::byte*>(prepared.bf16 + bf16_values), tokens,
+                                                    columns, plan.any_tiles ? kTileTokens : context.kernels.max_tile);
   }
   if (plan.any_int8 || plan.any_bf16) {
     context.pool.for_each(tokens, [&](int t, int) {
@@ -121,6 +122,14 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
     });
   }
   return prepared;
+}
+
+// Of chunks for many tokens, how many a worker takes together where products of tiles read the tokens once for all of
+// them.
+int chunks_at_once(int n_chunks, int threads) {
+  constexpr int kMost = 4;
+  constexpr int kTurnsPerThread = 4;
+  return std::clamp(n_chunks / (threads * kTurnsPerThread), 1, kMost);
 }
 
 // Of chunks [begin, end), those of the first one's matrix as one.
@@ -168,23 +177,27 @@ void compute(const Plan& plan, const Operands& operands, const FirstReads* next)
     args.residual = operands.residual;
     args.ask_ahead = plan.reading.reading().prefetch_distance;
     args.streams = plan.reading.reading().streams;
+    args.tiled = plan.any_tiles ? context.kernels.tiled : nullptr;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(scratch_bytes));
     add_bias(plan.biases[static_cast<size_t>(chunk.matrix)], chunk.row_begin, chunk.row_end, tokens,
              outputs[chunk.matrix]);
     if (next != nullptr) context.pool.read_ahead(worker, next->of_worker[static_cast<size_t>(worker)]);
   };
+  const auto compute_chunks = [&](int begin, int end, int worker) {
+    while (begin < end) {
+      const Chunk chunk = rest_of_matrix(plan, begin, end);
+      compute_chunk(chunk, worker);
+      while (begin < end && plan.chunks[static_cast<size_t>(begin)].matrix == chunk.matrix) ++begin;
+    }
+  };
   const auto n_chunks = static_cast<int>(plan.chunks.size());
-  if (tokens > kFewTokens) {
-    context.pool.for_each(n_chunks,
-                          [&](int i, int worker) { compute_chunk(plan.chunks[static_cast<size_t>(i)], worker); });
+  if (tokens <= kFewTokens) {
+    context.pool.for_runs(n_chunks, compute_chunks);
   } else {
-    context.pool.for_runs(n_chunks, [&](int begin, int end, int worker) {
-      while (begin < end) {
-        const Chunk chunk = rest_of_matrix(plan, begin, end);
-        compute_chunk(chunk, worker);
-        while (begin < end && plan.chunks[static_cast<size_t>(begin)].matrix == chunk.matrix) ++begin;
-      }
+    const int at_once = plan.any_tiles ? chunks_at_once(n_chunks, context.pool.size()) : 1;
+    context.pool.for_each((n_chunks + at_once - 1) / at_once, [&](int i, int worker) {
+      compute_chunks(i * at_once, std::min((i + 1) * at_once, n_chunks), worker);
     });
   }
 }
@@ -228,6 +241,7 @@ class CpuLinear : public Linear {
       plan_->any_exact |= activations == Activations::exact;
       plan_->any_int8 |= activations == Activations::int8;
       plan_->any_bf16 |= activations == Activations::bf16;
+      plan_->any_tiles |= plan_->matrices.back().tiles;
     }
     plan_->chunks = make_chunks(plan_->matrices, context->pool.size());
     plan_->packing_step = kFirstPackingStep + static_cast<int>(context->packables.size()) % kPackingSteps;

@@ -31,6 +31,13 @@ PackFn find_packer(const KernelTable& kernels, const Tensor& tensor, Activations
   return int8 ? kernels.mlx_pack[mlx_kernel(tensor.mlx->format)] : nullptr;
 }
 
+// Where a block has two scales, or shares one with the next, products without tiles are as quick
+// (docs/decisions/0033-amx-tiles.md).
+bool gains_by_tiles(const Tensor& tensor) {
+  if (tensor.mlx) return tensor.mlx->format.group_size == kActivationBlock;
+  return tensor.type != TensorType::q2_k && tensor.type != TensorType::q3_k && tensor.type != TensorType::q6_k;
+}
+
 int groups_of(const KernelTable& kernels, const CpuMatrix& matrix) {
   return (matrix.rows + kernels.packed_rows - 1) / kernels.packed_rows;
 }
@@ -67,6 +74,7 @@ CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
           kernel,
           find_packer(kernels, tensor, activations),
           activations,
+          kernels.tiled != nullptr && activations == Activations::int8 && gains_by_tiles(tensor),
           tensor.mlx};
 }
 

@@ -23,6 +23,7 @@ struct CpuMatrix {
   MatmulFn matmul;
   PackFn pack;  // nullptr: stays in the file
   Activations activations;
+  bool tiles;  // whether products of tiles are quicker (KernelTable::tiled)
   std::shared_ptr<const MlxParts> parts;
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;

@@ -10,6 +10,7 @@
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/gated.h"
 #include "kernels/cpu/host_kv_pool.h"
+#include "kernels/cpu/isa.h"
 
 namespace emelex::cpu {
 namespace {
@@ -163,7 +164,7 @@ class CpuRoute : public Route {
   }
 
   std::string name() const override { return context_->round_activations ? "fast" : "float"; }
-  std::string instruction_set() const override { return context_->kernels.name; }
+  std::string instruction_set() const override { return cpu::instruction_set(); }
 
  private:
   // row(inputs, at, n, out) for each token's n values, which lie at `at` in all inputs, and in the output as `out`.

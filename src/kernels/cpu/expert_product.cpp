@@ -53,7 +53,12 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
   for (size_t g = 0; g < routing.groups.size(); ++g) {
     const int count = routing.groups[g].count;
     group_of_row.insert(group_of_row.end(), static_cast<size_t>(count), static_cast<int>(g));
-    prepared.quantized.push_back(int8 ? QuantizedActivations::over(scratch, count, columns) : QuantizedActivations{});
+    const bool tiles = std::any_of(outputs.begin(), outputs.end(), [&](const ExpertOutput& output) {
+      return output.product->matrix(routing.groups[g].expert).tiles;
+    });
+    const int max_tile = tiles ? kTileTokens : context.kernels.max_tile;
+    prepared.quantized.push_back(int8 ? QuantizedActivations::over(scratch, count, columns, max_tile)
+                                      : QuantizedActivations{});
     scratch += aligned(QuantizedActivations::bytes(count, columns));
   }
   context.pool.for_each(static_cast<int>(routing.tokens.size()), [&](int row, int) {
@@ -138,6 +143,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
     args.ask_ahead = context.reading.prefetch_distance;
     args.streams = context.reading.streams;
+    args.tiled = args.activations.max_tile == kTileTokens ? context.kernels.tiled : nullptr;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,
                   context.worker_scratch[static_cast<size_t>(worker)].get(matmul_scratch_bytes(columns)));
     add_bias(chunk.output->product->bias(chunk.group->expert), chunk.row_begin, chunk.row_end, args.tokens, args.out);

@@ -51,6 +51,15 @@ const KernelTable& avx512_bf16_table() {
   }();
   return table;
 }
+const KernelTable& avx512_amx_table() {
+  static const KernelTable table = [] {
+    KernelTable with_tiles = avx512_bf16_table();
+    with_tiles.name = "avx512_amx";
+    with_tiles.tiled = avx512_amx::kTiled;
+    return with_tiles;
+  }();
+  return table;
+}
 #endif
 
 const std::vector<const KernelTable*>& available() {
@@ -79,6 +88,7 @@ std::vector<const KernelTable*> tables_for(CpuFeatures features) {
     if ((features & needed) == needed) tables.push_back(&table);
   };
 #if defined(__x86_64__)
+  add_if(kAvx512AmxNeeds, avx512_amx_table());
   add_if(kAvx512Bf16Needs, avx512_bf16_table());
   add_if(kAvx512Needs, table_of<avx512::kParts>());
   add_if(kAvx2Needs, table_of<avx2::kParts>());
@@ -93,6 +103,12 @@ std::vector<const KernelTable*> tables_for(CpuFeatures features) {
 const KernelTable& kernel_table() {
   static const KernelTable& chosen = choose();
   return chosen;
+}
+
+std::string instruction_set() {
+  std::string name = kernel_table().name;
+  if (amx_refused()) name += " (the system refused AMX)";
+  return name;
 }
 
 const KernelTable* const* available_tables(int* count) {

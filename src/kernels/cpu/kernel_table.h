@@ -40,14 +40,15 @@ struct QuantizedActivations {
   int8_t* high;            // 0 unless the block is wide
   uint8_t* wide;           // 1 or 0
   int tokens;
-  int columns;  // divisible by kActivationBlock
+  int columns;   // divisible by kActivationBlock
+  int max_tile;  // of the kernels that take them
 
   [[gnu::always_inline]] static size_t bytes(int tokens, int columns) {
     const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
     return 2 * n + n / kActivationBlock * (5 * sizeof(float) + 3 * sizeof(int32_t) + 1);
   }
   // Lays the arrays out in `memory` of bytes(tokens, columns), 4-byte aligned.
-  static QuantizedActivations over(std::byte* memory, int tokens, int columns);
+  static QuantizedActivations over(std::byte* memory, int tokens, int columns, int max_tile);
 };
 constexpr double kWideRange = 1.5;
 
@@ -75,6 +76,13 @@ struct MlxScales {
   MlxFormat format;
 };
 
+struct MatmulArgs;
+struct TileFormat;
+// Computes rows [row_begin, row_end) as a MatmulFn, by products of tiles of kTileTokens tokens (simd/tiled_products.h).
+using TiledFn = void (*)(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch,
+                         const TileFormat& format);
+constexpr int kTileTokens = 16;
+
 // out[t, r] = Σ x[t, c] · w[r, c], plus residual[t, r] if there is one.
 struct MatmulArgs {
   const std::byte* weights;  // [rows] of row_bytes each, in the format's own layout
@@ -94,8 +102,9 @@ struct MatmulArgs {
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
   // How an int8 kernel reads a packed matrix, which the products do not depend on.
-  size_t ask_ahead = 0;  // bytes that it asks for before it reads them; 0: does not ask
-  bool streams = false;  // for one token: several groups of rows side by side, where the set has registers for it
+  size_t ask_ahead = 0;     // bytes that it asks for before it reads them; 0: does not ask
+  bool streams = false;     // for one token: several groups of rows side by side, where the set has registers for it
+  TiledFn tiled = nullptr;  // KernelTable::tiled; needs activations in tiles of kTileTokens
 };
 
 // MLX's formats by the number of their kernel: affine by bits, then the small floats. Group size and scale type are the
@@ -248,10 +257,11 @@ struct AttentionKernels {
 
 // All kernels of an instruction set.
 struct KernelTable : Int8Kernels, MlxInt8Kernels, FloatKernels, ElementwiseKernels, AttentionKernels {
-  const char* name;  // "scalar", "avx2", "avx512", "avx512_bf16", "neon_dotprod", "neon_i8mm"
+  const char* name;  // "scalar", "avx2", "avx512", "avx512_bf16", "avx512_amx", "neon_dotprod", "neon_i8mm"
   int max_tile;      // of QuantizedActivations
   int packed_rows;   // rows in a group of a packed matrix
   Bf16Kernels bf16;  // nullptr where the CPU has no such dot products
+  TiledFn tiled;     // for the int8 kernels, or nullptr
 };
 
 // One block of a type as float32. A plain function, so that files with the flags of an instruction set need nothing of

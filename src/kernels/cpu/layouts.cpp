@@ -6,7 +6,7 @@
 
 namespace emelex::cpu {
 
-QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, int columns) {
+QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, int columns, int max_tile) {
   const size_t n = static_cast<size_t>(tokens) * static_cast<size_t>(columns);
   const size_t blocks = n / kActivationBlock;
   auto* floats = reinterpret_cast<float*>(memory);
@@ -23,7 +23,8 @@ QuantizedActivations QuantizedActivations::over(std::byte* memory, int tokens, i
           values + n,
           wide,
           tokens,
-          columns};
+          columns,
+          max_tile};
 }
 
 void dequantize_block(TensorType type, const uint8_t* block, float* out) {

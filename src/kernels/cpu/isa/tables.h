@@ -32,6 +32,9 @@ extern const KernelParts kParts;
 namespace avx512_bf16 {
 extern const Bf16Kernels kBf16;  // the rest is avx512's
 }
+namespace avx512_amx {
+extern const TiledFn kTiled;  // the rest is avx512_bf16's
+}
 namespace neon_dotprod {
 extern const KernelParts kParts;
 }

@@ -19,6 +19,7 @@ struct Avx2 {
   static constexpr int kRowGroups = 1;
   static constexpr int kFileGroups = 1;
   static constexpr int kStreams = 1;
+  static constexpr bool kTiles = false;
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = false;

@@ -19,6 +19,7 @@ struct Avx512 {
   static constexpr int kRowGroups = 2;
   static constexpr int kFileGroups = 1;
   static constexpr int kStreams = 4;
+  static constexpr bool kTiles = true;
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = true;

@@ -168,7 +168,7 @@ void store_steps(typename S::F q, bool wide, int8_t* low, int8_t* high) {
 
 template <class S>
 void quantize_activations(const float* x, int token, const QuantizedActivations& out) {
-  const TokenTile tile = token_tile(token, out.tokens, S::kTokens);
+  const TokenTile tile = token_tile(token, out.tokens, out.max_tile);
   const auto n_blocks = static_cast<size_t>(out.columns / kActivationBlock);
   const auto size = static_cast<size_t>(tile.size);
   const auto in_tile = static_cast<size_t>(token - tile.first);

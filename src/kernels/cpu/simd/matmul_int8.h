@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -141,6 +142,34 @@ struct BlockProducts {
     }
   }
 
+  // Where T tokens lie in the activations: a tile by themselves, or where S::kTiles, maybe a part of a larger one.
+  template <int T>
+  struct Place {
+    static constexpr bool kMayBePart = S::kTiles && T == S::kTokens;
+    template <size_t kAlone>
+    using Number = std::conditional_t<kMayBePart, size_t, std::integral_constant<size_t, kAlone>>;
+
+    size_t first;  // of block 0
+    [[no_unique_address]] Number<T> tile;
+    [[no_unique_address]] Number<0> within;  // tokens of the tile before these
+
+    static Place of(const QuantizedActivations& x, int token) {
+      const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
+      if constexpr (kMayBePart) {
+        const TokenTile tile = token_tile(token, x.tokens, x.max_tile);
+        const auto within = static_cast<size_t>(token - tile.first);
+        return {static_cast<size_t>(tile.first) * n_blocks + within, static_cast<size_t>(tile.size), within};
+      } else {
+        return {static_cast<size_t>(token) * n_blocks, {}, {}};
+      }
+    }
+    // Of arrays with one number a block, and of those with one for each half.
+    [[gnu::always_inline]] size_t block(size_t b) const { return first + b * tile; }
+    [[gnu::always_inline]] size_t half(size_t b, int i) const {
+      return 2 * block(b) - within + static_cast<size_t>(i) * tile;
+    }
+  };
+
   template <int T>
   static bool any(const uint8_t* flags) {
     uint64_t all = 0;
@@ -167,8 +196,10 @@ struct BlockProducts {
   // The same with q = 256 · high + value, and w without its offset.
   template <int R, int T, class Block, class Offset>
   [[gnu::always_inline]] static void all_products(const Block (&blocks)[R], Offset offset, int i,
-                                                  const QuantizedActivations& x, size_t at, I (&products)[R][T]) {
-    const int32_t* sums = kScales == 1 ? x.int_sums + at : x.int_half_sums + 2 * at + i * T;
+                                                  const QuantizedActivations& x, const Place<T>& place, size_t b,
+                                                  I (&products)[R][T]) {
+    const size_t at = place.block(b);
+    const int32_t* sums = kScales == 1 ? x.int_sums + at : x.int_half_sums + place.half(b, i);
     if (any<T>(x.wide + at)) {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
@@ -205,23 +236,23 @@ struct BlockProducts {
       EMELEX_UNROLL
       for (int t = 0; t < T; ++t) acc[r][t] = S::zero();
     }
+    const auto place = Place<T>::of(x, first);
     if constexpr (kPairs) {
-      for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, first, b, acc);
+      for (size_t b = 0; b < n_blocks; b += 2) add_pair(sources, x, place, b, acc);
     } else {
       // Blocks that share registers are done together where that is all the work there is.
       constexpr size_t kTogether = T == 1 ? Source::kTogether : 1;
       for (size_t b = 0; b < n_blocks / kTogether; ++b) {
         EMELEX_UNROLL
-        for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, first, b * kTogether + i, acc);
+        for (size_t i = 0; i < kTogether; ++i) add_block(sources, x, place, b * kTogether + i, acc);
       }
     }
   }
 
   template <int R, int T, class Source>
-  [[gnu::always_inline]] static void add_block(Source (&sources)[R], const QuantizedActivations& x, int first, size_t b,
-                                               F (&acc)[R][T]) {
-    const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
-    const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
+  [[gnu::always_inline]] static void add_block(Source (&sources)[R], const QuantizedActivations& x,
+                                               const Place<T>& place, size_t b, F (&acc)[R][T]) {
+    const size_t at = place.block(b);
     typename Source::Block blocks[R];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) sources[r].get(b, blocks[r]);
@@ -229,7 +260,7 @@ struct BlockProducts {
     EMELEX_UNROLL
     for (int i = 0; i < kScales; ++i) {
       I products[R][T];
-      all_products(blocks, sources[0].offset, i, x, at, products);
+      all_products(blocks, sources[0].offset, i, x, place, b, products);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         EMELEX_UNROLL
@@ -247,7 +278,7 @@ struct BlockProducts {
         if constexpr (kHasMin) {
           EMELEX_UNROLL
           for (int i = 0; i < kScales; ++i) {
-            const float* sums = kScales == 1 ? x.sums + at : x.half_sums + 2 * at + i * T;
+            const float* sums = kScales == 1 ? x.sums + at : x.half_sums + place.half(b, i);
             acc[r][t] = S::fma(blocks[r].min(i), S::set(sums[t]), acc[r][t]);
           }
         }
@@ -258,10 +289,8 @@ struct BlockProducts {
 
   // Two blocks with one scale and one min between them, which are applied to both at once.
   template <int R, int T, class Source>
-  [[gnu::always_inline]] static void add_pair(Source (&sources)[R], const QuantizedActivations& x, int first, size_t b,
-                                              F (&acc)[R][T]) {
-    const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
-    const size_t at = static_cast<size_t>(first) * n_blocks + b * T;
+  [[gnu::always_inline]] static void add_pair(Source (&sources)[R], const QuantizedActivations& x,
+                                              const Place<T>& place, size_t b, F (&acc)[R][T]) {
     F part[R][T];  // Σ w q with the activations' scales
     F scale[R];
     F min[R];
@@ -271,7 +300,8 @@ struct BlockProducts {
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) sources[r].get(b + i, blocks[r]);
       I products[R][T];
-      all_products(blocks, sources[0].offset, 0, x, at + i * T, products);
+      all_products(blocks, sources[0].offset, 0, x, place, b + i, products);
+      const size_t at = place.block(b + i);
       EMELEX_UNROLL
       for (int r = 0; r < R; ++r) {
         scale[r] = blocks[r].scale(0);
@@ -279,15 +309,15 @@ struct BlockProducts {
         EMELEX_UNROLL
         for (int t = 0; t < T; ++t) {
           const F product = S::to_float(products[r][t]);
-          const F factor = S::set(x.scales[at + i * T + t]);
+          const F factor = S::set(x.scales[at + t]);
           part[r][t] = i == 0 ? S::mul(product, factor) : S::fma(product, factor, part[r][t]);
-          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + i * T + t]), acc[r][t]);
+          acc[r][t] = S::fma(blocks[r].sum(), S::set(x.centers[at + t]), acc[r][t]);
         }
       }
     }
     float sums[T];
     EMELEX_UNROLL
-    for (int t = 0; t < T; ++t) sums[t] = x.sums[at + t] + x.sums[at + T + t];
+    for (int t = 0; t < T; ++t) sums[t] = x.sums[place.block(b) + t] + x.sums[place.block(b + 1) + t];
     EMELEX_UNROLL
     for (int r = 0; r < R; ++r) {
       EMELEX_UNROLL
@@ -379,7 +409,8 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     if (args.tokens > S::kTokens) {  // unpacking once pays
       const size_t group_bytes = n_blocks * UnpackedBlock::kBytes;
       for (int r = 0; r < R; ++r) {
-        unpack(make(row + r * kRows), n_blocks, scratch + static_cast<size_t>(r) * group_bytes);
+        auto source = make(row + r * kRows);
+        unpack(source, 0, n_blocks, false, scratch + static_cast<size_t>(r) * group_bytes);
       }
       kUnpacked[kKind.number()](args, {scratch, group_bytes, R, row, from, to, Blocks::kOffset, share_scales(args)});
     } else {
@@ -413,7 +444,32 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     groups<1>(args, first, row - first, kRows, scratch, make);
   }
 
+  static constexpr bool kTiled = S::kTiles && Blocks::kScales == 1;
+
+  // How tiles get blocks from a source that make(args, row) makes.
+  template <class Source, Source (*kMake)(const MatmulArgs& args, int row)>
+  static TileFormat tile_format() {
+    static_assert(Blocks::kOffset == 0 || Format::kMost - Blocks::kOffset < 128);
+    static_assert(std::is_trivially_copyable_v<Source> && alignof(Source) <= 64 && kActivationBlock * kRows == 512);
+    const auto begin = [](const MatmulArgs& all, int row, std::byte* state) { new (state) Source(kMake(all, row)); };
+    const auto unpack_some = [](std::byte* state, size_t first, size_t end, std::byte* memory) {
+      unpack(*std::launder(reinterpret_cast<Source*>(state)), first, end, true, memory);
+    };
+    return {sizeof(Source), begin, unpack_some, Format::kHasMin, Blocks::kOffset != 0 || Blocks::kSmallWeights, run};
+  }
+  static typename Blocks::FileSource file_source(const MatmulArgs& args, int row) {
+    return Blocks::template source<FileReader<S>>(args, row, 1);
+  }
+
   static void run(const MatmulArgs& args, int row_begin, int row_end, std::byte* scratch) {
+    if constexpr (kTiled) {
+      // Where pairs of blocks share their scales, products without tiles are as quick.
+      if (args.tiled != nullptr && args.tokens >= kTileTokens && args.rows >= kRows && !share_scales(args)) {
+        return args.tiled(args, row_begin, row_end, scratch,
+                          args.packed != nullptr ? tile_format<typename Blocks::PackedSource, packed_source>()
+                                                 : tile_format<typename Blocks::FileSource, file_source>());
+      }
+    }
     if (args.packed != nullptr) {
       if constexpr (S::kStreams > 1) {
         constexpr int kAtOnce = S::kStreams * kRows;
@@ -423,8 +479,7 @@ struct Int8Matmul : WeightBlocks<S, Format> {
       }
       rows(args, row_begin, row_end, scratch, [&](int row) { return packed_source(args, row); });
     } else if (args.rows >= kRows) {
-      rows(args, row_begin, row_end, scratch,
-           [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 1); });
+      rows(args, row_begin, row_end, scratch, [&](int row) { return file_source(args, row); });
     } else {  // fewer rows than a group: each alone, in all lanes
       const auto repeated = [&](int row) { return Blocks::template source<FileReader<S>>(args, row, 0); };
       for (int row = row_begin; row < row_end; ++row) groups<1>(args, row, 0, 1, scratch, repeated);

@@ -143,6 +143,7 @@ struct NeonRows : NeonVectors<1> {
   static constexpr int kRowGroups = 2;
   static constexpr int kFileGroups = 2;
   static constexpr int kStreams = 1;
+  static constexpr bool kTiles = false;
   static constexpr bool kSignedWeights = true;
 #if defined(__ARM_FEATURE_MATMUL_INT8)
   static constexpr bool kTokenPairs = true;

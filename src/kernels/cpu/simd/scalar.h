@@ -20,6 +20,7 @@ struct Scalar {
   static constexpr int kRowGroups = 1;           // groups of kRows rows of a tile, at most kMaxRowGroups · 16 rows
   static constexpr int kFileGroups = 1;          // the same where blocks come straight from the file
   static constexpr int kStreams = 1;             // groups of a packed matrix read side by side for one token
+  static constexpr bool kTiles = false;          // whether products of tiles (tiled_products.h) may take over
   static constexpr bool kSignedWeights = false;  // whether dot products want signed weights
   static constexpr bool kTokenPairs = false;     // whether there are products of two rows with two tokens
   static constexpr bool kTwoDotChains = false;   // whether dot products of one token wait for each other, otherwise

@@ -26,6 +26,18 @@ struct UnpackedRows {
 using UnpackedFn = void (*)(const MatmulArgs& args, const UnpackedRows& rows);
 constexpr int kUnpackedKernels = 16;
 
+// What products of tiles (tiled_products.h) need of a format with one scale a block. Weights are unpacked less their
+// offset.
+struct TileFormat {
+  size_t source_bytes;  // of the state in which a group of rows is read
+  void (*begin)(const MatmulArgs& args, int row, std::byte* state);
+  // Unpacks the following blocks of a group, [begin, end); `begin` is a multiple of 8.
+  void (*unpack)(std::byte* state, size_t begin, size_t end, std::byte* memory);
+  bool has_min;
+  bool signed_weights;
+  MatmulFn matmul;  // for tokens that fill no tile
+};
+
 namespace {
 
 // A block of a group of rows in registers.

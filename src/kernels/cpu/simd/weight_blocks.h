@@ -138,17 +138,32 @@ struct WeightBlocks {
     return static_cast<size_t>(packer.rows.rows.at - out);
   }
 
+  // Unpacks blocks [begin, end), of which `source` is at the first; `begin` is a multiple of kTogether. For products of
+  // tiles, weights are less their offset.
   template <class Source>
-  static void unpack(Source from, size_t n_blocks, std::byte* memory) {
-    for (size_t i = 0; i < n_blocks / Format::kTogether; ++i) {
+  static void unpack(Source& source, size_t begin, size_t end, [[maybe_unused]] bool for_tiles, std::byte* memory) {
+    static constexpr bool kMayLessen = S::kTiles && kOffset != 0;
+    [[maybe_unused]] U less;
+    if constexpr (kMayLessen) {
+      const uint8_t byte = for_tiles ? static_cast<uint8_t>(-kOffset) : uint8_t{0};
+      const uint8_t bytes[4] = {byte, byte, byte, byte};
+      less = S::broadcast4(bytes);
+    }
+    Source from = source;  // in registers
+    for (size_t i = 0; i < (end - begin) / Format::kTogether; ++i) {
       EMELEX_UNROLL
       for (size_t j = 0; j < Format::kTogether; ++j) {
         const size_t b = i * Format::kTogether + j;
         FileBlock block;
-        from.get(b, block);
+        from.get(begin + b, block);
+        if constexpr (kMayLessen) {
+          EMELEX_UNROLL
+          for (U& values : block.values) values = S::add_bytes(values, less);
+        }
         UnpackedBlock{memory + b * UnpackedBlock::kBytes}.put(block);
       }
     }
+    source = from;
   }
 };
 
