@@ -109,14 +109,7 @@ class TiledProducts {
       const size_t end = std::min(begin + plan.chunk_blocks, plan.n_blocks);
       for (int g = 0; g < n_groups; ++g) {
         format.unpack(state(g), begin, end, plan.blocks);
-        add_chunk(args.activations, format, {plan.blocks, begin, end}, tokens, sums(g));
-      }
-    }
-    for (int g = 0; g < n_groups; ++g) {
-      const Group group(args, rows, g);
-      for (int t = tokens.begin; t < tokens.end; ++t) {
-        write_rows<S>(args, t, group.first, group.wanted - group.first, kRows,
-                      S::load(sums(g) + static_cast<size_t>(t - tokens.begin) * kRows));
+        add_chunk(args, format, {plan.blocks, begin, end}, Group(args, rows, g), tokens, sums(g));
       }
     }
   }
@@ -128,17 +121,20 @@ class TiledProducts {
     size_t end;
   };
 
-  // sums [tokens][kRows] += the products of a chunk; those of the first one replace them.
-  static void add_chunk(const QuantizedActivations& x, const TileFormat& format, const Chunk& chunk,
+  // sums [tokens][kRows] += the products of a chunk; those of the first one replace them, and those of the last one are
+  // written as the product.
+  static void add_chunk(const MatmulArgs& args, const TileFormat& format, const Chunk& chunk, const Group& group,
                         const Range& tokens, float* sums) {
-    if (!format.has_min) return add_tiles<false, true>(x, chunk, tokens, sums);
-    if (format.signed_weights) return add_tiles<true, true>(x, chunk, tokens, sums);
-    return add_tiles<true, false>(x, chunk, tokens, sums);
+    if (!format.has_min) return add_tiles<false, true>(args, chunk, group, tokens, sums);
+    if (format.signed_weights) return add_tiles<true, true>(args, chunk, group, tokens, sums);
+    return add_tiles<true, false>(args, chunk, group, tokens, sums);
   }
 
   template <bool kHasMin, bool kSigned>
-  static void add_tiles(const QuantizedActivations& x, const Chunk& chunk, const Range& tokens, float* sums) {
+  static void add_tiles(const MatmulArgs& args, const Chunk& chunk, const Group& group, const Range& tokens,
+                        float* sums) {
     using Block = UnpackedBlock<S, 1, kHasMin>;
+    const QuantizedActivations& x = args.activations;
     const auto n_blocks = static_cast<size_t>(x.columns / kActivationBlock);
     for (int token = tokens.begin; token < tokens.end; token += kTileTokens, sums += kTile) {
       F acc[kTileTokens];
@@ -155,8 +151,14 @@ class TiledProducts {
         p += Block::kBytes;
         at += kTileTokens;
       }
+      alignas(64) float last[kTile];
+      float* out = chunk.end == n_blocks ? last : sums;
       EMELEX_UNROLL
-      for (int t = 0; t < kTileTokens; ++t) S::store(sums + t * kRows, acc[t]);
+      for (int t = 0; t < kTileTokens; ++t) S::store(out + t * kRows, acc[t]);
+      if (out == sums) continue;
+      for (int t = 0; t < kTileTokens; ++t) {
+        write_rows<S>(args, token + t, group.first, group.wanted - group.first, kRows, S::load(last + t * kRows));
+      }
     }
   }
 
