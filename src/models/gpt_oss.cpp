@@ -53,7 +53,7 @@ const RegisterArchitecture gpt_oss(
     {.name = "gpt-oss",
      .rope_pairs = RopePairs::halves,
      .biases = {.allowed = kAttentionBiases,
-                .required = "ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_pairs"},
+                .required = "attn_output ffn_gate_inp ffn_gate_exps ffn_up_exps ffn_down_exps ffn_gate_up_pairs"},
      .needs_output = true,
      .make = make_gpt_oss});
 

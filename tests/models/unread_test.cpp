@@ -79,6 +79,21 @@ TEST_CASE("A bias that the architecture does not have is refused by its name") {
   CHECK(logits(with_bias) != logits(TinyLlama().open()));
 }
 
+TEST_CASE("A file that lost a bias which llama.cpp requires is refused by its name") {
+  for (const char* name : {"phi2", "gpt-oss"}) {
+    CAPTURE(name);
+    const auto weights = changed(
+        [&](GgufWriter& file) {
+          file.add("general.architecture", name);
+          for (const char* norm : {"blk.0.attn_norm.bias", "blk.1.attn_norm.bias"}) {
+            if (std::string_view(name) == "phi2") add_vector(file, norm, 96);
+          }
+        },
+        "general.architecture");
+    expect_error(ErrorCode::unsupported, {"'blk.0.attn_output.bias'", "changed.gguf"}, [&] { make(weights); });
+  }
+}
+
 TEST_CASE("A file that lost its output is not computed with the embedding where the architecture always has one") {
   TinyLlama tied;
   tied.tied = true;
