@@ -79,10 +79,10 @@ LoadOptions RuntimeFlags::load_options(const Settings& all) const {
   return options;
 }
 
-KernelRoute kernels_named(const std::string& name) {
-  if (name == "fast") return KernelRoute::fast;
-  if (name == "float") return KernelRoute::float32;
-  return name == "mlx" ? KernelRoute::mlx : KernelRoute::automatic;
+KernelBackend kernels_named(const std::string& name) {
+  if (name == "fast") return KernelBackend::fast;
+  if (name == "float") return KernelBackend::float32;
+  return name == "mlx" ? KernelBackend::mlx : KernelBackend::automatic;
 }
 
 Check kernel_names() { return Check::one_of({"fast", "float", "mlx"}); }

@@ -32,7 +32,7 @@ struct RuntimeFlags {
 };
 
 // "fast", "float" or "mlx"; anything else is automatic.
-KernelRoute kernels_named(const std::string& name);
+KernelBackend kernels_named(const std::string& name);
 
 // The names that kernels_named knows, as a check for a flag.
 Check kernel_names();

@@ -1,4 +1,4 @@
-"""mlx-lm on MLX's CPU back end. It computes less than a token a second of a model of 3B, so it gets only a few tokens."""
+"""mlx-lm on MLX's CPU backend. It computes less than a token a second of a model of 3B, so it gets only a few tokens."""
 
 import os
 from pathlib import Path

@@ -32,7 +32,7 @@ enum class Device { automatic, cpu, gpu };
 // where weights are quantized, or with float32 activations throughout. `cuda` is emelex's own for NVIDIA GPUs. `mlx` is
 // MLX's stock operations, for other GPUs and for models that `cuda` lacks something for. `automatic` is EMELEX_KERNELS
 // (fast, float, mlx, cuda) if set, else `fast` on a CPU and, on a GPU, `cuda` where it can be used.
-enum class KernelRoute { automatic, fast, float32, mlx, cuda };
+enum class KernelBackend { automatic, fast, float32, mlx, cuda };
 
 // How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels. `q8_0`, 8-bit integers with a
 // scale for every 32 of them, takes little more than half of f16's memory; not with the mlx kernels.
@@ -44,7 +44,7 @@ inline constexpr int kMostThreads = 1024;
 
 struct LoadOptions {
   Device device = Device::automatic;
-  KernelRoute kernels = KernelRoute::automatic;
+  KernelBackend kernels = KernelBackend::automatic;
   KvType kv_type = KvType::automatic;
   int threads = 0;        // that compute, at most kMostThreads; 0: one per physical core
   int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and kDefaultContext

@@ -51,7 +51,7 @@ class KvCache {
   // To be called after a step has failed. False when the memory has lost what it held; then all sequences are empty.
   bool recover() noexcept;
 
-  // For Route::prepare.
+  // For Backend::prepare.
   const KvMemory& memory() const { return memory_; }
 
   // Bytes that a token takes, as long as it is in no group's past.

@@ -12,8 +12,8 @@
 #include "base/thread_pool.h"
 #include "engine/memory_limit.h"
 #include "engine/mlx_failures.h"
-#include "kernels/cuda/cuda_route.h"
-#include "kernels/planning_route.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/planning_backend.h"
 #include "models/active_weights.h"
 #include "models/model_config.h"
 #include "weights/weight_totals.h"
@@ -49,20 +49,20 @@ void check_options(const LoadOptions& options) {
   }
 }
 
-KvDtype kv_dtype(KvType type, const Route& route, bool may_fall_back) {
-  const std::vector<KvDtype> possible = route.capabilities().kv_dtypes;
+KvDtype kv_dtype(KvType type, const Backend& backend, bool may_fall_back) {
+  const std::vector<KvDtype> possible = backend.capabilities().kv_dtypes;
   if (type == KvType::automatic) return possible.front();
   const KvDtype wanted = type == KvType::f16 ? KvDtype::f16 : type == KvType::f32 ? KvDtype::f32 : KvDtype::q8_0;
   if (std::find(possible.begin(), possible.end(), wanted) != possible.end()) return wanted;
   throw Error(may_fall_back ? ErrorCode::unsupported : ErrorCode::invalid_argument,
-              str_cat("[engine] expected a KV cache of f16 or f32 with the ", route.name(), " kernels, got q8_0"));
+              str_cat("[engine] expected a KV cache of f16 or f32 with the ", backend.name(), " kernels, got q8_0"));
 }
 
 }  // namespace
 
 Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options) {
   check_options(options);
-  const RouteChoice choice = choose_route(options);
+  const BackendChoice choice = choose_backend(options);
   info_.threads = options.threads > 0 ? options.threads : physical_cores();
   try {
     build(weights, options, choice);
@@ -71,17 +71,17 @@ Runner::Runner(std::shared_ptr<const Weights> weights, const LoadOptions& option
     info_.not_cuda = error.what();
     cache_.reset();
     model_.reset();
-    route_.reset();
+    backend_.reset();
     build(weights, options, without_cuda(choice));
   }
 }
 
 void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options,
-                   const RouteChoice& choice) {
+                   const BackendChoice& choice) {
   info_.device = choice.device == Device::gpu ? "gpu" : "cpu";
-  route_ = make_route(choice, info_.threads);
-  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : route_->capabilities().prefill_chunk;
-  const ModelInput source{weights, *route_, options.context > 0 ? options.context : kDefaultContext};
+  backend_ = make_backend(choice, info_.threads);
+  prefill_chunk_ = options.prefill_chunk > 0 ? options.prefill_chunk : backend_->capabilities().prefill_chunk;
+  const ModelInput source{weights, *backend_, options.context > 0 ? options.context : kDefaultContext};
   make_cache(source, options, choice);
   model_ = make_model(source);
   fill_info(*weights, options);
@@ -90,23 +90,23 @@ void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOpti
 
 // Before the model is made, so that a model that does not fit takes no memory. How many sessions share the cache is the
 // caller's to bound.
-void Runner::make_cache(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice) {
-  const auto planning = make_planning_route();
+void Runner::make_cache(const ModelInput& source, const LoadOptions& options, const BackendChoice& choice) {
+  const auto planning = make_planning_backend();
   const auto plan = make_model({source.weights, *planning, source.context});
-  const KvDtype dtype = kv_dtype(options.kv_type, *route_, choice.may_fall_back);
+  const KvDtype dtype = kv_dtype(options.kv_type, *backend_, choice.may_fall_back);
   cache_ = std::make_unique<KvCache>(
-      plan->memory(), [&](const KvSpec& spec, int n_layers) { return route_->kv_pool(spec, dtype, n_layers); });
+      plan->memory(), [&](const KvSpec& spec, int n_layers) { return backend_->kv_pool(spec, dtype, n_layers); });
   info_.kv_bytes_per_token = cache_->bytes_per_token();
   limit_memory(source, plan->config(), options, choice);
 }
 
 // Gives the cache what the memory limit leaves for it.
 void Runner::limit_memory(const ModelInput& source, const ModelConfig& config, const LoadOptions& options,
-                          const RouteChoice& choice) {
+                          const BackendChoice& choice) {
   const bool gpu = choice.device == Device::gpu;
   const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
   if (limit == 0) return;
-  const bool cuda = choice.kernels == KernelRoute::cuda;
+  const bool cuda = choice.kernels == KernelBackend::cuda;
   const auto work = [&] {
     return cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_);
   };
@@ -142,8 +142,8 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
     throw Error(ErrorCode::invalid_argument, str_cat("[engine] expected a context of at most the model's ",
                                                      config.context_length, " tokens, got ", info_.context));
   }
-  info_.kernels = route_->name();
-  info_.instruction_set = route_->instruction_set();
+  info_.kernels = backend_->name();
+  info_.instruction_set = backend_->instruction_set();
 }
 
 // A step that is put together from runs of tokens. Unless it is committed, its end takes the tokens from the cache
@@ -224,7 +224,7 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
 std::span<float> Runner::compute(StepBuilder& builder) {
   try {
     const StepPtr step = builder.take_step();
-    const auto logits = route_->compute(step, cache_->memory(), [this](const Batch& batch) {
+    const auto logits = backend_->compute(step, cache_->memory(), [this](const Batch& batch) {
       const auto hidden = model_->hidden(batch);
       auto result = batch.step().outputs.empty() ? hidden : model_->logits(hidden, batch);
       if (faults::fails(faults::Call::compute)) throw std::runtime_error("[malloc] Unable to allocate 4 bytes.");

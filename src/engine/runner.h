@@ -8,7 +8,7 @@
 
 #include "cache/kv_cache.h"
 #include "emelex/engine.h"
-#include "engine/choose_route.h"
+#include "engine/choose_backend.h"
 #include "models/model.h"
 
 namespace emelex {
@@ -26,7 +26,7 @@ struct RunnerCounters {
 // streams do; Engine gives it one of its own.
 //
 // A step that fails throws Error and leaves each sequence with the tokens that it had before the step, or with none
-// where the back end has lost what its cache held (KvCache::recover).
+// where the backend has lost what its cache held (KvCache::recover).
 class Runner {
  public:
   Runner(std::shared_ptr<const Weights> weights, const LoadOptions& options);
@@ -55,7 +55,7 @@ class Runner {
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
 
   const RunnerCounters& counters() const { return counters_; }
-  std::vector<std::span<const std::byte>> packed_weights() const { return route_->packed_weights(); }
+  std::vector<std::span<const std::byte>> packed_weights() const { return backend_->packed_weights(); }
 
   int vocab_size() const { return model_->config().vocab_size; }
   int prefill_chunk() const { return prefill_chunk_; }
@@ -63,13 +63,13 @@ class Runner {
  private:
   class StepBuilder;
   std::span<float> compute(StepBuilder& builder);
-  void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const RouteChoice& choice);
+  void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const BackendChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
-  void make_cache(const ModelInput& source, const LoadOptions& options, const RouteChoice& choice);
+  void make_cache(const ModelInput& source, const LoadOptions& options, const BackendChoice& choice);
   void limit_memory(const ModelInput& source, const ModelConfig& config, const LoadOptions& options,
-                    const RouteChoice& choice);
+                    const BackendChoice& choice);
 
-  std::unique_ptr<Route> route_;
+  std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;
   ModelInfo info_;

@@ -6,8 +6,8 @@
 
 namespace emelex {
 
-// A step in the form that a back end computes it in: made once by Route::prepare, passed to all that computes the step,
-// and dropped after it. Back ends derive from it. It refers to the memory that it was prepared for.
+// A step in the form that a backend computes it in: made once by Backend::prepare, passed to all that computes the
+// step, and dropped after it. Backends derive from it. It refers to the memory that it was prepared for.
 class Batch {
  public:
   explicit Batch(StepPtr step) : step_(std::move(step)) {}

@@ -8,7 +8,7 @@
 
 #include "kernels/step.h"
 
-// The memory that layers have of the tokens before, described by the layers (Block::memory) and made by a back end.
+// The memory that layers have of the tokens before, described by the layers (Block::memory) and made by a backend.
 // Which sequence owns which block is decided by KvCache (cache/kv_cache.h).
 
 namespace emelex {
@@ -26,7 +26,7 @@ struct KvSpec {
 using LayerMemory = std::variant<KvSpec>;
 
 // The memory of a group of layers with equal specs: numbered blocks, each with the keys and values of kBlockTokens
-// tokens in all layers of the group. Each back end has its own form of it.
+// tokens in all layers of the group. Each backend has its own form of it.
 class KvPool {
  public:
   virtual ~KvPool() = default;
@@ -34,7 +34,7 @@ class KvPool {
   // Throws std::bad_alloc or Error(out_of_memory); the blocks that existed keep what they hold.
   virtual int grow(int wanted, int most) = 0;
   virtual int64_t block_bytes() const = 0;
-  // Copies the first `n_tokens` tokens of a block, after all work already given to the back end.
+  // Copies the first `n_tokens` tokens of a block, after all work already given to the backend.
   virtual void copy_block(int from, int to, int n_tokens) = 0;
   // To be called after a step has failed. False when the pool has lost what it held; then no block exists any more.
   virtual bool recover() noexcept { return true; }

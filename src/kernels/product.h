@@ -10,14 +10,14 @@
 #include "kernels/batch.h"
 #include "weights/weights.h"
 
-// Products of activations with weights: what layers describe, and what back ends make of the descriptions.
+// Products of activations with weights: what layers describe, and what backends make of the descriptions.
 
 namespace emelex {
 
 namespace mx = mlx::core;
 
 // A matrix [rows, columns], and a bias [rows] where there is one. A tensor that is cut from another has its name, which
-// is the file's. Tensors belong to the caller; a back end keeps copies of what it needs.
+// is the file's. Tensors belong to the caller; a backend keeps copies of what it needs.
 struct Matrix {
   const Tensor* weight;
   const Tensor* bias;

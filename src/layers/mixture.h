@@ -10,19 +10,20 @@ namespace emelex {
 // score for each expert, and the experts with the highest compute it.
 class Mixture : public Mlp {
  public:
-  Mixture(Route& route, std::unique_ptr<Norm> norm, std::unique_ptr<Linear> router, std::unique_ptr<Experts> experts)
-      : route_(&route), norm_(std::move(norm)), router_(std::move(router)), experts_(std::move(experts)) {}
+  Mixture(Backend& backend, std::unique_ptr<Norm> norm, std::unique_ptr<Linear> router,
+          std::unique_ptr<Experts> experts)
+      : backend_(&backend), norm_(std::move(norm)), router_(std::move(router)), experts_(std::move(experts)) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
     const auto normed = (*norm_)(x, batch);
     return (*experts_)(normed, (*router_)(normed, batch)[0], batch);
   }
   mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
-    return route_->add(residual, (*this)(x, batch));
+    return backend_->add(residual, (*this)(x, batch));
   }
 
  private:
-  Route* route_;
+  Backend* backend_;
   std::unique_ptr<Norm> norm_;
   std::unique_ptr<Linear> router_;
   std::unique_ptr<Experts> experts_;

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "kernels/route.h"
+#include "kernels/backend.h"
 
 namespace emelex {
 

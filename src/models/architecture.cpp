@@ -65,7 +65,7 @@ std::unique_ptr<Model> make_recorded(const ModelInput& source, const std::shared
   check_type(weights);
   check_output(weights, architecture);
   check_biases(weights, architecture.biases);
-  return architecture.make({weights.recorded(record), source.route, source.context});
+  return architecture.make({weights.recorded(record), source.backend, source.context});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 class Decoder : public Model {
  public:
   Decoder(const Parts& parts, const DecoderScales& scales, std::vector<std::unique_ptr<Block>> blocks)
-      : route_(&parts.route()),
+      : backend_(&parts.backend()),
         config_(parts.config()),
         scales_(scales),
         embedding_(parts.embedding()),
@@ -31,15 +31,15 @@ class Decoder : public Model {
   }
 
   mx::array logits(const mx::array& hidden, const Batch& batch) const override {
-    const auto x = route_->output_rows(hidden, batch);                    // [outputs, dim]
+    const auto x = backend_->output_rows(hidden, batch);                  // [outputs, dim]
     const auto logits = scaled((*output_)(x, batch)[0], scales_.logits);  // [outputs, vocab_size]
-    return scales_.logit_soft_cap > 0.0F ? route_->soft_cap(logits, scales_.logit_soft_cap) : logits;
+    return scales_.logit_soft_cap > 0.0F ? backend_->soft_cap(logits, scales_.logit_soft_cap) : logits;
   }
 
  private:
-  mx::array scaled(const mx::array& x, float factor) const { return factor == 1.0F ? x : route_->scale(x, factor); }
+  mx::array scaled(const mx::array& x, float factor) const { return factor == 1.0F ? x : backend_->scale(x, factor); }
 
-  Route* route_;
+  Backend* backend_;
   ModelConfig config_;
   DecoderScales scales_;
   std::unique_ptr<Embedding> embedding_;

@@ -44,20 +44,20 @@ void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
 class GemmaBlock : public Block {
  public:
   GemmaBlock(const Parts& parts, AttentionParts matrices, const AttentionConfigPtr& attention, int layer)
-      : route_(&parts.route()),
+      : backend_(&parts.backend()),
         attention_(std::move(matrices), attention, layer),
         post_attention_norm_(parts.norm("post_attention_norm")),
         mlp_(parts.gated_mlp(Activation::gelu, "ffn_norm")),
         post_mlp_norm_(parts.norm("post_ffw_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
-    const auto y = route_->add(x, (*post_attention_norm_)(attention_(x, batch), batch));
-    return route_->add(y, (*post_mlp_norm_)((*mlp_)(y, batch), batch));
+    const auto y = backend_->add(x, (*post_attention_norm_)(attention_(x, batch), batch));
+    return backend_->add(y, (*post_mlp_norm_)((*mlp_)(y, batch), batch));
   }
   LayerMemory memory() const override { return attention_.memory(); }
 
  private:
-  Route* route_;
+  Backend* backend_;
   Attention attention_;
   std::unique_ptr<Norm> post_attention_norm_;
   std::unique_ptr<Mlp> mlp_;

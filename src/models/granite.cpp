@@ -16,19 +16,19 @@ void read_granite_keys(const ConfigObject& root, HfKeys& keys) {
 class GraniteBlock : public Block {
  public:
   GraniteBlock(const Parts& parts, const AttentionConfigPtr& attention, float residual_scale, int layer)
-      : route_(&parts.route()),
+      : backend_(&parts.backend()),
         residual_scale_(residual_scale),
         attention_(parts.attention("attn_norm"), attention, layer),
         mlp_(parts.gated_mlp(Activation::silu, "ffn_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
-    const auto y = route_->add(x, route_->scale(attention_(x, batch), residual_scale_));
-    return route_->add(y, route_->scale((*mlp_)(y, batch), residual_scale_));
+    const auto y = backend_->add(x, backend_->scale(attention_(x, batch), residual_scale_));
+    return backend_->add(y, backend_->scale((*mlp_)(y, batch), residual_scale_));
   }
   LayerMemory memory() const override { return attention_.memory(); }
 
  private:
-  Route* route_;
+  Backend* backend_;
   float residual_scale_;
   Attention attention_;
   std::unique_ptr<Mlp> mlp_;

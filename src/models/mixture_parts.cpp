@@ -69,8 +69,8 @@ std::unique_ptr<Mlp> Parts::mixture(bool normalized, Activation activation, std:
   }
   matrices.down = expert_matrices("ffn_down", dim, hidden, cuts);
   const ExpertsConfig config{config_->n_experts_used, normalized, activation};
-  return std::make_unique<Mixture>(*route_, norm(input_norm), linear("ffn_gate_inp", config_->n_experts, dim),
-                                   route_->experts(config, matrices));
+  return std::make_unique<Mixture>(*backend_, norm(input_norm), linear("ffn_gate_inp", config_->n_experts, dim),
+                                   backend_->experts(config, matrices));
 }
 
 }  // namespace emelex

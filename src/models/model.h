@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/route.h"
+#include "kernels/backend.h"
 #include "weights/key_state.h"
 #include "weights/weights.h"
 
@@ -26,7 +26,7 @@ struct ModelConfig {
 // What a model is made of.
 struct ModelInput {
   std::shared_ptr<const Weights> weights;
-  Route& route;
+  Backend& backend;
   int context;  // tokens that a sequence may have; 0: as many as the model was trained for
 };
 

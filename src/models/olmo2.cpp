@@ -13,20 +13,20 @@ void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
 class Olmo2Block : public Block {
  public:
   Olmo2Block(const Parts& parts, const AttentionConfigPtr& attention, int layer)
-      : route_(&parts.route()),
+      : backend_(&parts.backend()),
         attention_(parts.attention(Parts::QkNorm::of_all), attention, layer),
         attention_norm_(parts.norm("post_attention_norm")),
         mlp_(parts.gated_mlp(Activation::silu)),
         mlp_norm_(parts.norm("post_ffw_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
-    const auto y = route_->add(x, (*attention_norm_)(attention_(x, batch), batch));
-    return route_->add(y, (*mlp_norm_)((*mlp_)(y, batch), batch));
+    const auto y = backend_->add(x, (*attention_norm_)(attention_(x, batch), batch));
+    return backend_->add(y, (*mlp_norm_)((*mlp_)(y, batch), batch));
   }
   LayerMemory memory() const override { return attention_.memory(); }
 
  private:
-  Route* route_;
+  Backend* backend_;
   Attention attention_;
   std::unique_ptr<Norm> attention_norm_;
   std::unique_ptr<Mlp> mlp_;

@@ -8,7 +8,7 @@ namespace emelex {
 
 Parts::Parts(const ModelInput& source, const ModelConfig& config, std::string_view norm_key)
     : weights_(source.weights),
-      route_(&source.route),
+      backend_(&source.backend),
       config_(std::make_shared<const ModelConfig>(config)),
       epsilon_(static_cast<float>(ConfigKeys(*source.weights).require_positive(norm_key))),
       layer_norms_(norm_key == "attention.layer_norm_epsilon") {}
@@ -39,7 +39,7 @@ Matrix Parts::matrix(std::string_view name, int64_t rows, int64_t columns) const
 }
 
 std::unique_ptr<Embedding> Parts::embedding() const {
-  return route_->embedding(require("token_embd", {config_->vocab_size, config_->dim}));
+  return backend_->embedding(require("token_embd", {config_->vocab_size, config_->dim}));
 }
 
 // The bias is the output's own, also where the matrix is the embedding's.
@@ -60,14 +60,14 @@ NormSpec Parts::norm_spec(std::string_view name, int64_t size) const {
 }
 
 std::unique_ptr<Norm> Parts::norm(std::string_view name, int64_t size) const {
-  return route_->norm(norm_spec(name, size));
+  return backend_->norm(norm_spec(name, size));
 }
 
 std::unique_ptr<Linear> Parts::product(std::vector<Matrix> matrices, std::string_view input_norm,
                                        std::optional<Activation> activation) const {
   Product product{std::move(matrices), std::nullopt, activation};
   if (!input_norm.empty()) product.norm = norm_spec(input_norm, config_->dim);
-  return route_->product(product);
+  return backend_->product(product);
 }
 
 namespace {
@@ -111,7 +111,7 @@ std::vector<float> Parts::sinks() const {
 
 AttentionParts Parts::attention(std::string_view input_norm) const {
   const int64_t q = int64_t{config_->attention.n_heads} * config_->attention.head_dim;
-  return {route_, qkv(input_norm), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
+  return {backend_, qkv(input_norm), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
 }
 
 AttentionParts Parts::attention_with_sinks(std::string_view input_norm) const {

@@ -52,7 +52,7 @@ class Parts {
   bool has_mixture() const { return has("ffn_gate_inp"); }
   std::unique_ptr<Mlp> mixture(bool normalized, Activation activation, std::string_view input_norm) const;
 
-  Route& route() const { return *route_; }
+  Backend& backend() const { return *backend_; }
   const ModelConfig& config() const { return *config_; }
 
  private:
@@ -70,7 +70,7 @@ class Parts {
   std::vector<Matrix> expert_matrices(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const;
 
   std::shared_ptr<const Weights> weights_;
-  Route* route_;
+  Backend* backend_;
   std::shared_ptr<const ModelConfig> config_;
   float epsilon_;
   bool layer_norms_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/route.h"
+#include "kernels/backend.h"
 #include "models/config_keys.h"
 
 namespace emelex {

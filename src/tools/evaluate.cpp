@@ -53,7 +53,7 @@ std::unique_ptr<Tokenizer> tokenizer_of(const ModelFiles& files, const ModelFile
   return make_tokenizer(other.tokenizer);
 }
 
-std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOptions& options, KernelRoute kernels) {
+std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOptions& options, KernelBackend kernels) {
   LoadOptions load = options.load;
   load.kernels = kernels;
   load.context = options.context;
@@ -120,7 +120,7 @@ Evaluation::Evaluation(const std::filesystem::path& model, const EvaluateOptions
   if (!options.against.empty()) {
     other_files_ = open_model(options.against);
     other_weights_ = other_files_.weights;
-  } else if (options.against_kernels != KernelRoute::automatic) {
+  } else if (options.against_kernels != KernelBackend::automatic) {
     other_weights_ = weights_;
   }
   for (const WeightsPtr& weights : {weights_, other_weights_}) {
@@ -158,7 +158,7 @@ std::vector<TokenId> Evaluation::encode(std::string_view text) const {
 EvaluateReport Evaluation::run(std::string_view text, const std::function<void(const EvaluateProgress&)>& progress) {
   const std::vector<TokenId> tokens = encode(text);  // first: a text that is too short needs no model
   runner_ = make_runner(weights_, options_, options_.load.kernels);
-  const bool own_kernels = options_.against_kernels == KernelRoute::automatic;
+  const bool own_kernels = options_.against_kernels == KernelBackend::automatic;
   if (other_weights_) {
     other_ = make_runner(other_weights_, options_, own_kernels ? options_.load.kernels : options_.against_kernels);
   }

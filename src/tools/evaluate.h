@@ -20,7 +20,7 @@ struct EvaluateOptions {
   int chunks = 0;                 // at most that many; 0: all
   std::filesystem::path against;  // a model to compare with on the same tokens; empty: none
   // The other model's kernels; automatic: the same. With others, `against` may be empty: the same model is meant.
-  KernelRoute against_kernels = KernelRoute::automatic;
+  KernelBackend against_kernels = KernelBackend::automatic;
   LoadOptions load;                           // its context does not count
   const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop
 };

@@ -4,7 +4,7 @@
 
 #include "base/mapped_file.h"
 #include "base/strings.h"
-#include "engine/choose_route.h"
+#include "engine/choose_backend.h"
 #include "models/model.h"
 #include "weights/safetensors/hf_config.h"
 
@@ -19,8 +19,8 @@ std::vector<KeyState> keys_of_model(const std::filesystem::path& path) {
     const auto bytes = file->bytes();
     return hf_config_keys({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path_text(config));
   }
-  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-  return model_keys({open_weights(path), *route, 0});
+  const auto backend = make_backend({Device::cpu, KernelBackend::fast}, 1);
+  return model_keys({open_weights(path), *backend, 0});
 }
 
 const char* key_use_text(KeyUse use) {

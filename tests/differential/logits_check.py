@@ -138,9 +138,9 @@ def main():
 
     failures = []
     if results["emelex float"][0] > FLOAT_LIMIT:
-        failures.append("the float route is off")
+        failures.append("the float kernels are off")
     if results["emelex fast"][0] > results["llama.cpp"][0] or results["emelex fast"][1] > results["llama.cpp"][1]:
-        failures.append("the fast route's error is larger than llama.cpp's")
+        failures.append("the fast kernels' error is larger than llama.cpp's")
     if not check_greedy("float", tool, reference, rng):
         failures.append("greedy text differs where it is no near tie")
     check_greedy("fast", tool, reference, rng)  # for the record

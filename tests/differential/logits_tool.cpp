@@ -5,7 +5,7 @@
 // SEQUENCES holds lists of token ids, each after its length (32 bits each, little endian). LOGITS gets the logits
 // [tokens, vocab_size] of every list as float32, prefilled CHUNK tokens at a time; with GENERATE, that many greedy
 // tokens follow each list, and LOGITS gets only those tokens' ids. With CONTEXT, that is the session's, and the cache
-// holds float32. EMELEX_KERNELS chooses the route.
+// holds float32. EMELEX_KERNELS chooses the backend.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -3,7 +3,7 @@
     mlx_quantize_check.py EMELEX LOGITS_TOOL [MODEL.gguf]
 
 - mlx-lm opens a folder made of the demo model. With its numbers widened to float32 its logits are those of emelex's float
-  route, its tokenizer gives emelex's ids, and its greedy text is ours up to a near tie.
+  backend, its tokenizer gives emelex's ids, and its greedy text is ours up to a near tie.
 - No matrix errs more than mx.quantize's of the same numbers does.
 - A folder that transformers wrote becomes a GGUF file whose logits in llama.cpp are transformers' own.
 """

@@ -84,7 +84,7 @@ TEST_CASE("load options that mean nothing are refused") {
   refused({"[engine]", "context", "128", "129"}, [](auto& o) { o.context = 129; });
   refused({"[engine]", "prefill chunk", "-3"}, [](auto& o) { o.prefill_chunk = -3; });
   refused({"[engine]", "mlx", "q8_0"}, [](auto& o) {
-    o.kernels = KernelRoute::mlx;
+    o.kernels = KernelBackend::mlx;
     o.kv_type = KvType::q8_0;
   });
 }
@@ -106,7 +106,7 @@ TEST_CASE("the engine describes the model") {
   LoadOptions options;
   options.context = 64;
   options.threads = 3;
-  options.kernels = KernelRoute::float32;
+  options.kernels = KernelBackend::float32;
   const auto engine = f.load(options);
   const ModelInfo& info = engine->info();
   CHECK(info.name == "Tiny");

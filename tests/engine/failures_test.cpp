@@ -32,7 +32,7 @@ struct Armed {
 
 struct Fixture {
   explicit Fixture(const test::TinyModel& model = {}) { write_random_model(path, model); }
-  std::unique_ptr<Engine> load(KernelRoute kernels, int chunk = 8) const {
+  std::unique_ptr<Engine> load(KernelBackend kernels, int chunk = 8) const {
     LoadOptions options;
     options.threads = 2;
     options.device = Device::cpu;
@@ -70,7 +70,7 @@ int talkative(Engine& engine, const GenerateOptions& options) {
 
 // Fails each step of a conversation of two turns in turn, and expects the answers of an undisturbed one when the turn
 // is tried again.
-void check_retries(const Fixture& f, KernelRoute kernels, bool keeps_cache) {
+void check_retries(const Fixture& f, KernelBackend kernels, bool keeps_cache) {
   const auto options = greedy(6);
   const auto engine = f.load(kernels);
   const int from = talkative(*engine, options);
@@ -112,25 +112,25 @@ void check_retries(const Fixture& f, KernelRoute kernels, bool keeps_cache) {
 }
 
 TEST_CASE("after a step that failed a retry says what an undisturbed session does") {
-  check_retries(Fixture(), KernelRoute::fast, true);
-  check_retries(Fixture(), KernelRoute::float32, true);
+  check_retries(Fixture(), KernelBackend::fast, true);
+  check_retries(Fixture(), KernelBackend::float32, true);
 }
 
 TEST_CASE("so it does when MLX computes, whose cache starts anew then") {
-  check_retries(Fixture(), KernelRoute::mlx, false);
+  check_retries(Fixture(), KernelBackend::mlx, false);
   test::TinyModel model;
   model.window = 16;
-  check_retries(Fixture(model), KernelRoute::mlx, false);
+  check_retries(Fixture(model), KernelBackend::mlx, false);
 }
 
 TEST_CASE("so it does with windows, and where LongRoPE has everything computed again") {
   test::TinyModel windowed;
   windowed.window = 16;
-  check_retries(Fixture(windowed), KernelRoute::fast, true);
+  check_retries(Fixture(windowed), KernelBackend::fast, true);
   test::TinyModel longer;
   longer.longrope_after = 53;  // reached by the second answer
   const Fixture f(longer);
-  const auto engine = f.load(KernelRoute::fast);
+  const auto engine = f.load(KernelBackend::fast);
   const auto prompt = some_prompt(50);
   const auto session = engine->new_session();
   faults::arm(Call::compute, 0);
@@ -225,16 +225,16 @@ TEST_CASE("all logits of a prompt in chunks are those that its tokens have one b
 TEST_CASE("threads that can't be started are an Error, wherever they are wanted") {
   const Fixture f;
   faults::arm(Call::start_thread, 0);
-  f.load(KernelRoute::fast);
+  f.load(KernelBackend::fast);
   const int64_t threads = faults::count(Call::start_thread);
   faults::disarm();
   REQUIRE(threads >= 2);
   for (int64_t n = 1; n <= threads; ++n) {
     CAPTURE(n);
     const Armed armed(Call::start_thread, n);
-    expect_error(ErrorCode::out_of_memory, {"[threads]", "thread"}, [&] { f.load(KernelRoute::fast); });
+    expect_error(ErrorCode::out_of_memory, {"[threads]", "thread"}, [&] { f.load(KernelBackend::fast); });
   }
-  CHECK(f.load(KernelRoute::fast)->info().context == 128);
+  CHECK(f.load(KernelBackend::fast)->info().context == 128);
 }
 
 TEST_CASE("an engine that can't be finished ends its model on the thread that made it") {

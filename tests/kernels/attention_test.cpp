@@ -49,7 +49,7 @@ std::vector<std::vector<std::byte>> store(const cpu::KernelTable& table, const S
   return blocks;
 }
 
-// Queries [first, first + count) of the setup's, as the route shares them out.
+// Queries [first, first + count) of the setup's, as the backend shares them out.
 std::vector<float> attend(const cpu::KernelTable& table, const Setup& s, const Data& data,
                           const std::vector<std::vector<std::byte>>& blocks, int first, int count) {
   const cpu::KvLayout layout{Setup::kKvHeads, s.head_dim, s.dtype};

@@ -4,12 +4,12 @@
 #include <doctest/doctest.h>
 
 #include "base/expect_error.h"
-#include "kernels/cpu/cpu_route.h"
-#include "kernels/mlx/mlx_route.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/mlx/mlx_backend.h"
 
 using namespace emelex;
 
-TEST_CASE("a matrix with more rows or columns than kernels count is refused by name, on each back end") {
+TEST_CASE("a matrix with more rows or columns than kernels count is refused by name, on each backend") {
   const std::vector<int64_t> shapes[] = {{int64_t{1} << 33, 32}, {32, int64_t{1} << 31}, {(int64_t{1} << 28) + 32, 32}};
   for (const auto& shape : shapes) {
     Tensor tensor{"blk.0.ffn_up.weight", TensorType::f32, shape, {}, nullptr};
@@ -17,9 +17,11 @@ TEST_CASE("a matrix with more rows or columns than kernels count is refused by n
       expect_error(ErrorCode::unsupported, {"[kernels]", "blk.0.ffn_up.weight", "at most 268435456"}, work);
     };
     refused([&] { matrix_size(tensor); });
-    refused([&] { cpu::make_cpu_route(1, true)->linear({&tensor}); });
-    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->linear({&tensor}); });
-    refused([&] { mlx_route::make_mlx_route(mx::Device::cpu)->norm({NormSpec::Kind::rms, &tensor, nullptr, 1e-5F}); });
+    refused([&] { cpu::make_cpu_backend(1, true)->linear({&tensor}); });
+    refused([&] { mlx_backend::make_mlx_backend(mx::Device::cpu)->linear({&tensor}); });
+    refused([&] {
+      mlx_backend::make_mlx_backend(mx::Device::cpu)->norm({NormSpec::Kind::rms, &tensor, nullptr, 1e-5F});
+    });
   }
 }
 

@@ -1,12 +1,12 @@
-// Products as a back end makes them of descriptions.
+// Products as a backend makes them of descriptions.
 #include <mlx/transforms.h>
 
 #include <numeric>
 
 #include "base/expect_error.h"
-#include "kernels/cpu/cpu_route.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "kernels/matmul_setup.h"
-#include "kernels/mlx/mlx_route.h"
+#include "kernels/mlx/mlx_backend.h"
 
 using namespace emelex;
 using namespace emelex::test;
@@ -43,13 +43,13 @@ std::vector<float> floats(mx::array x) {
 
 // Steps without attention.
 struct Steps {
-  explicit Steps(Route& route_) : route(route_) {}
+  explicit Steps(Backend& backend_) : backend(backend_) {}
   BatchPtr step(int tokens) {
     Step step;
     step.tokens.resize(static_cast<size_t>(tokens));
-    return route.prepare(std::make_shared<const Step>(std::move(step)), memory);
+    return backend.prepare(std::make_shared<const Step>(std::move(step)), memory);
   }
-  Route& route;
+  Backend& backend;
   KvMemory memory;
 };
 
@@ -70,10 +70,10 @@ TEST_CASE("a product gives the same bits in every step, before its matrices are 
     const OwnTensor first(type, {128, kColumns}, 1);
     const OwnTensor second(type, {64, kColumns}, 2);
     const OwnTensor again(type, {128, kColumns}, 1);
-    const auto route = cpu::make_cpu_route(2, true);
-    Steps steps(*route);
-    const auto both = route->product({{&first, &second}, std::nullopt, std::nullopt});
-    const auto one = route->product({{&again}, std::nullopt, std::nullopt});
+    const auto backend = cpu::make_cpu_backend(2, true);
+    Steps steps(*backend);
+    const auto both = backend->product({{&first, &second}, std::nullopt, std::nullopt});
+    const auto one = backend->product({{&again}, std::nullopt, std::nullopt});
     const auto x = inputs(1, kColumns);
     const auto expected = (*both)(x, *steps.step(1));
     for (int i = 0; i < 60; ++i) {
@@ -84,17 +84,17 @@ TEST_CASE("a product gives the same bits in every step, before its matrices are 
       if (i % 2 != 0) CHECK(floats((*one)(x, *batch)[0]) == floats(expected[0]));
       if (i % 5 == 0) (*both)(inputs(20, kColumns), *steps.step(20));
     }
-    CHECK_FALSE(route->packed_weights().empty());
+    CHECK_FALSE(backend->packed_weights().empty());
   }
 }
 
 TEST_CASE("a model that only reads prompts packs nothing") {
   const OwnTensor matrix(TensorType::q4_0, {128, kColumns}, 1);
-  const auto route = cpu::make_cpu_route(2, true);
-  Steps steps(*route);
-  const auto product = route->product({{&matrix}, std::nullopt, std::nullopt});
+  const auto backend = cpu::make_cpu_backend(2, true);
+  Steps steps(*backend);
+  const auto product = backend->product({{&matrix}, std::nullopt, std::nullopt});
   for (int i = 0; i < 60; ++i) (*product)(inputs(20, kColumns), *steps.step(20));
-  CHECK(route->packed_weights().empty());
+  CHECK(backend->packed_weights().empty());
 }
 
 TEST_CASE("a described norm, gate and residual are those that are computed one after another") {
@@ -105,21 +105,21 @@ TEST_CASE("a described norm, gate and residual are those that are computed one a
   const OwnTensor bias(TensorType::f32, {kColumns}, 4);
   for (const bool mlx : {false, true}) {
     CAPTURE(mlx);
-    const auto route = mlx ? mlx_route::make_mlx_route(mx::Device::cpu) : cpu::make_cpu_route(2, false);
-    Steps steps(*route);
+    const auto backend = mlx ? mlx_backend::make_mlx_backend(mx::Device::cpu) : cpu::make_cpu_backend(2, false);
+    Steps steps(*backend);
     const auto x = inputs(3, kColumns);
     const auto residual = inputs(3, 64, 6);
     const auto batch = steps.step(3);
     for (const NormSpec& spec : {NormSpec{NormSpec::Kind::rms, &weight, nullptr, 1e-5F},
                                  NormSpec{NormSpec::Kind::layer, &weight, &bias, 1e-5F}}) {
-      const auto normed = (*route->norm(spec))(x, *batch);
-      const auto parts = (*route->linear({&gate, &up}))(normed, *batch);
-      const auto gated = route->gated(Activation::silu, parts[0], parts[1]);
-      const auto product = route->product({{&gate, &up}, spec, Activation::silu});
+      const auto normed = (*backend->norm(spec))(x, *batch);
+      const auto parts = (*backend->linear({&gate, &up}))(normed, *batch);
+      const auto gated = backend->gated(Activation::silu, parts[0], parts[1]);
+      const auto product = backend->product({{&gate, &up}, spec, Activation::silu});
       CHECK(floats((*product)(x, *batch)[0]) == floats(gated));
-      CHECK(floats(product->add_to(residual, x, *batch)) == floats(route->add(residual, gated)));
-      const auto gelu = route->product({{&gate}, spec, Activation::gelu});
-      CHECK(floats((*gelu)(x, *batch)[0]) == floats(route->gelu(parts[0])));
+      CHECK(floats(product->add_to(residual, x, *batch)) == floats(backend->add(residual, gated)));
+      const auto gelu = backend->product({{&gate}, spec, Activation::gelu});
+      CHECK(floats((*gelu)(x, *batch)[0]) == floats(backend->gelu(parts[0])));
     }
   }
 }
@@ -135,9 +135,9 @@ TEST_CASE("in float16 a norm before a product is the same within rounding, howev
     const NormSpec spec{NormSpec::Kind::rms, &weight, nullptr, 1e-5F};
     std::vector<std::vector<float>> found;
     for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
-      const auto route = mlx_route::make_mlx_route(mx::Device::cpu, dtype);
-      Steps steps(*route);
-      const auto product = route->product({{&matrix}, spec, std::nullopt});
+      const auto backend = mlx_backend::make_mlx_backend(mx::Device::cpu, dtype);
+      Steps steps(*backend);
+      const auto product = backend->product({{&matrix}, spec, std::nullopt});
       found.push_back(floats((*product)(inputs(3, kColumns), *steps.step(3))[0]));
     }
     CHECK(normalized_error(found[1], {found[0].begin(), found[0].end()}) < 1e-4);
@@ -146,16 +146,16 @@ TEST_CASE("in float16 a norm before a product is the same within rounding, howev
 
 TEST_CASE("a gate needs two matrices, and no size may be beyond what kernels count") {
   const OwnTensor matrix(TensorType::f32, {4, 32}, 1);
-  const auto route = cpu::make_cpu_route(1, true);
+  const auto backend = cpu::make_cpu_backend(1, true);
   expect_error(ErrorCode::internal, {"[kernels]", "two matrices", "blk.0.test.weight"}, [&] {
-    route->product({{&matrix}, std::nullopt, Activation::silu});
+    backend->product({{&matrix}, std::nullopt, Activation::silu});
   });
   for (const std::vector<int64_t>& shape : {std::vector<int64_t>{int64_t{1} << 33, 32}, {32, int64_t{1} << 31}}) {
     Tensor huge = matrix;
     huge.shape = shape;
     expect_error(ErrorCode::unsupported, {"[kernels]", "blk.0.test.weight", "at most 268435456"},
-                 [&] { route->linear({&huge}); });
+                 [&] { backend->linear({&huge}); });
     expect_error(ErrorCode::unsupported, {"[kernels]", "blk.0.test.weight"},
-                 [&] { mlx_route::make_mlx_route(mx::Device::cpu)->linear({&huge}); });
+                 [&] { mlx_backend::make_mlx_backend(mx::Device::cpu)->linear({&huge}); });
   }
 }

@@ -1,5 +1,5 @@
-// Every architecture on both routes, from files as GGUF has them. What is right is told by transformers and llama.cpp:
-// tests/differential/families_check.py.
+// Every architecture on the CPU and MLX backends, from files as GGUF has them. What is right is told by transformers
+// and llama.cpp: tests/differential/families_check.py.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
-#include "kernels/cuda/cuda_route.h"
+#include "kernels/cuda/cuda_backend.h"
 #include "models/architecture.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
@@ -204,18 +204,19 @@ std::vector<Tiny> all() {
 
 }  // namespace
 
-TEST_CASE("every architecture computes the same on both routes, and the same bits however the prompt is cut") {
+TEST_CASE(
+    "every architecture computes the same on the CPU and MLX backends, and the same bits however the prompt is cut") {
   for (const Tiny& tiny : all()) {
     CAPTURE(tiny.architecture);
     const auto weights = TinyFile(tiny).open();
     const auto tokens = random_tokens(kLength, static_cast<int>(kVocab));
-    const auto whole = ForwardPass(weights, KernelRoute::float32).prefill(tokens);
+    const auto whole = ForwardPass(weights, KernelBackend::float32).prefill(tokens);
     for (const float logit : whole) REQUIRE(std::isfinite(logit));
-    CHECK(ForwardPass(weights, KernelRoute::float32).prefill(tokens, 7) == whole);
-    CHECK(ForwardPass(weights, KernelRoute::float32, 1).prefill(tokens, 1) == whole);
+    CHECK(ForwardPass(weights, KernelBackend::float32).prefill(tokens, 7) == whole);
+    CHECK(ForwardPass(weights, KernelBackend::float32, 1).prefill(tokens, 1) == whole);
     const std::vector<double> expected(whole.begin(), whole.end());
-    CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens), expected) < 1e-4);
-    CHECK(relative_l2(ForwardPass(weights, KernelRoute::mlx).prefill(tokens, 40), expected) < 1e-4);
+    CHECK(relative_l2(ForwardPass(weights, KernelBackend::mlx).prefill(tokens), expected) < 1e-4);
+    CHECK(relative_l2(ForwardPass(weights, KernelBackend::mlx).prefill(tokens, 40), expected) < 1e-4);
   }
 }
 
@@ -228,18 +229,18 @@ TEST_CASE("every architecture computes the same on an NVIDIA GPU, but those with
     CAPTURE(tiny.architecture);
     const auto weights = TinyFile(tiny).open();
     if (tiny.mlp == MlpKind::mixture || tiny.mlp == MlpKind::mixture_with_biases) {
-      expect_error(ErrorCode::unsupported, {"[cuda]", "experts"}, [&] { ForwardPass(weights, KernelRoute::cuda); });
+      expect_error(ErrorCode::unsupported, {"[cuda]", "experts"}, [&] { ForwardPass(weights, KernelBackend::cuda); });
       continue;
     }
     const auto tokens = random_tokens(kLength, static_cast<int>(kVocab));
-    const auto whole = ForwardPass(weights, KernelRoute::float32).prefill(tokens);
+    const auto whole = ForwardPass(weights, KernelBackend::float32).prefill(tokens);
     const std::vector<double> expected(whole.begin(), whole.end());
     // These weights are float32 and become float16, and random ones make more of roundings than a model's own do.
     constexpr double kMost = 1e-2;
     for (const size_t chunk : {size_t{1} << 20, size_t{40}, size_t{1}}) {
       CAPTURE(chunk);
-      CHECK(relative_l2(ForwardPass(weights, KernelRoute::cuda).prefill(tokens, chunk), expected) < kMost);
-      CHECK(relative_l2(ForwardPass(weights, KernelRoute::cuda, 1, KvDtype::f16).prefill(tokens, chunk), expected) <
+      CHECK(relative_l2(ForwardPass(weights, KernelBackend::cuda).prefill(tokens, chunk), expected) < kMost);
+      CHECK(relative_l2(ForwardPass(weights, KernelBackend::cuda, 1, KvDtype::f16).prefill(tokens, chunk), expected) <
             kMost);
     }
   }
@@ -251,7 +252,7 @@ TEST_CASE("sequences of either of LongRoPE's lists stand in one step and get the
       std::find_if(tinies.begin(), tinies.end(), [](const Tiny& t) { return t.architecture == std::string("phi3"); });
   const auto weights = TinyFile(*phi3).open();
   const auto tokens = random_tokens(100, static_cast<int>(kVocab));
-  for (const KernelRoute kernels : {KernelRoute::float32, KernelRoute::mlx}) {
+  for (const KernelBackend kernels : {KernelBackend::float32, KernelBackend::mlx}) {
     ForwardPass pass(weights, kernels);
     const auto alone = [&](bool long_rope) { return pass.step({{pass.cache().create(), tokens, long_rope}}); };
     const auto shorter = alone(false);
@@ -260,7 +261,7 @@ TEST_CASE("sequences of either of LongRoPE's lists stand in one step and get the
     auto both = shorter;
     both.insert(both.end(), longer.begin(), longer.end());
     const auto found = pass.step({{pass.cache().create(), tokens, false}, {pass.cache().create(), tokens, true}});
-    if (kernels == KernelRoute::float32) CHECK(found == both);
+    if (kernels == KernelBackend::float32) CHECK(found == both);
     CHECK(relative_l2(found, {both.begin(), both.end()}) < 1e-5);
   }
 }
@@ -272,7 +273,7 @@ TEST_CASE("layers with a window keep no more than it, and compute the same bits 
     CAPTURE(name);
     const auto weights = TinyFile(tiny).open();
     const auto tokens = random_tokens(1800, static_cast<int>(kVocab));  // 90 windows
-    for (const KernelRoute kernels : {KernelRoute::float32, KernelRoute::mlx}) {
+    for (const KernelBackend kernels : {KernelBackend::float32, KernelBackend::mlx}) {
       ForwardPass all(weights, kernels, 2, KvDtype::f32, true);
       ForwardPass bounded(weights, kernels);
       const int64_t whole = all.cache().bytes_for(1800, 60);
@@ -288,7 +289,7 @@ TEST_CASE("layers with a window keep no more than it, and compute the same bits 
       CHECK(bounded.cache().trim(sequence, 1700) == 1700);
       const std::vector<float> tail(expected.end() - 100 * kVocab, expected.end());
       const auto again = bounded.prefill(sequence, {tokens.begin() + 1700, tokens.end()}, 60);
-      if (kernels == KernelRoute::float32) CHECK(again == tail);
+      if (kernels == KernelBackend::float32) CHECK(again == tail);
       CHECK(relative_l2(again, {tail.begin(), tail.end()}) < 1e-5);
       CHECK(bounded.cache().trim(sequence, 900) == 0);
     }

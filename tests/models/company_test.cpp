@@ -1,9 +1,9 @@
 // A token's result depends on the tokens before it in its sequence, and on nothing else: not on how the prompt was cut,
 // what came from the cache, which other sequences were in the step, or how many threads computed. Bit for bit on the
-// CPU's own route.
+// CPU's own backend.
 #include <doctest/doctest.h>
 
-#include "kernels/cuda/cuda_route.h"
+#include "kernels/cuda/cuda_backend.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
 
@@ -15,17 +15,17 @@ namespace {
 constexpr int kLength = 600;  // past several blocks of the cache and one split of attention
 
 struct Setting {
-  KernelRoute kernels;
+  KernelBackend kernels;
   TensorType type;
   KvDtype kv;
   int n_experts = 0;
 };
 
 constexpr Setting kSettings[] = {
-    {KernelRoute::fast, TensorType::q4_1, KvDtype::f16},   {KernelRoute::fast, TensorType::q8_0, KvDtype::f32},
-    {KernelRoute::fast, TensorType::q4_0, KvDtype::f16},   {KernelRoute::float32, TensorType::q4_1, KvDtype::f32},
-    {KernelRoute::float32, TensorType::f16, KvDtype::f16}, {KernelRoute::fast, TensorType::q4_1, KvDtype::f16, 7},
-    {KernelRoute::fast, TensorType::bf16, KvDtype::f16},   {KernelRoute::fast, TensorType::bf16, KvDtype::f16, 7}};
+    {KernelBackend::fast, TensorType::q4_1, KvDtype::f16},   {KernelBackend::fast, TensorType::q8_0, KvDtype::f32},
+    {KernelBackend::fast, TensorType::q4_0, KvDtype::f16},   {KernelBackend::float32, TensorType::q4_1, KvDtype::f32},
+    {KernelBackend::float32, TensorType::f16, KvDtype::f16}, {KernelBackend::fast, TensorType::q4_1, KvDtype::f16, 7},
+    {KernelBackend::fast, TensorType::bf16, KvDtype::f16},   {KernelBackend::fast, TensorType::bf16, KvDtype::f16, 7}};
 
 template <class Check>
 void for_each_setting(const Check& check) {
@@ -112,12 +112,12 @@ TEST_CASE("a sequence gets the same bits in a step with others, in prefill and d
   });
 }
 
-TEST_CASE("MLX's route gives the same within rounding, whatever the chunks, forks and company") {
+TEST_CASE("MLX's backend gives the same within rounding, whatever the chunks, forks and company") {
   TinyLlama model;
   model.type = TensorType::q4_0;
   const auto tokens = random_tokens(150);
   const auto expected = reference_logits(model, tokens);
-  ForwardPass pass(model, KernelRoute::mlx);
+  ForwardPass pass(model, KernelBackend::mlx);
   auto& cache = pass.cache();
   for (const size_t chunk : {1, 7, 64, 150}) {
     CAPTURE(chunk);
@@ -150,9 +150,9 @@ TEST_CASE(
   TinyLlama model;
   model.type = TensorType::q4_1;
   const auto tokens = random_tokens(kLength);
-  ForwardPass reference(model, KernelRoute::float32);
+  ForwardPass reference(model, KernelBackend::float32);
   const auto exact = reference.prefill(tokens);
-  ForwardPass pass(model, KernelRoute::cuda, 1, KvDtype::f16);
+  ForwardPass pass(model, KernelBackend::cuda, 1, KvDtype::f16);
   const auto vocab = static_cast<size_t>(TinyLlama().vocab_size);
   // Alone, from its first token on: eager steps, captured ones, and those of more splits.
   const auto alone = pass.prefill(tokens, 1);

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "cache/kv_cache.h"
-#include "engine/choose_route.h"
+#include "engine/choose_backend.h"
 #include "models/model.h"
 #include "models/tiny_llama.h"
 
@@ -18,7 +18,7 @@ inline std::vector<int> random_tokens(int n, int vocab_size = TinyLlama().vocab_
   return tokens;
 }
 
-// A tiny model on a route, computing steps of any make.
+// A tiny model on a backend, computing steps of any make.
 class ForwardPass {
  public:
   // Some tokens of one sequence, in a step.
@@ -28,22 +28,23 @@ class ForwardPass {
     bool long_rope = false;  // StepSequence::longer
   };
 
-  ForwardPass(const TinyLlama& model, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32)
+  ForwardPass(const TinyLlama& model, KernelBackend kernels, int threads = 2, KvDtype kv = KvDtype::f32)
       : ForwardPass(model.open(), kernels, threads, kv) {}
 
   // `keep_all`: also what lies before the windows of layers.
-  ForwardPass(std::shared_ptr<const Weights> weights, KernelRoute kernels, int threads = 2, KvDtype kv = KvDtype::f32,
+  ForwardPass(std::shared_ptr<const Weights> weights, KernelBackend kernels, int threads = 2, KvDtype kv = KvDtype::f32,
               bool keep_all = false)
-      : ForwardPass(std::move(weights), make_route({Device::cpu, kernels}, threads), kv, keep_all) {}
+      : ForwardPass(std::move(weights), make_backend({Device::cpu, kernels}, threads), kv, keep_all) {}
 
-  ForwardPass(std::shared_ptr<const Weights> weights, std::unique_ptr<Route> route, KvDtype kv, bool keep_all = false)
-      : route_(std::move(route)) {
-    model_ = make_model({std::move(weights), *route_, 0});
+  ForwardPass(std::shared_ptr<const Weights> weights, std::unique_ptr<Backend> backend, KvDtype kv,
+              bool keep_all = false)
+      : backend_(std::move(backend)) {
+    model_ = make_model({std::move(weights), *backend_, 0});
     std::vector<LayerMemory> memory = model_->memory();
     for (LayerMemory& layer : memory) {
       if (keep_all) std::get<KvSpec>(layer).window = 0;
     }
-    const auto make_pool = [&](const KvSpec& spec, int n_layers) { return route_->kv_pool(spec, kv, n_layers); };
+    const auto make_pool = [&](const KvSpec& spec, int n_layers) { return backend_->kv_pool(spec, kv, n_layers); };
     cache_ = std::make_unique<KvCache>(memory, make_pool);
   }
 
@@ -60,8 +61,8 @@ class ForwardPass {
     step.outputs.resize(step.tokens.size());
     std::iota(step.outputs.begin(), step.outputs.end(), 0);
     const auto logits =
-        route_->compute(std::make_shared<const Step>(std::move(step)), cache_->memory(),
-                        [this](const Batch& batch) { return model_->logits(model_->hidden(batch), batch); });
+        backend_->compute(std::make_shared<const Step>(std::move(step)), cache_->memory(),
+                          [this](const Batch& batch) { return model_->logits(model_->hidden(batch), batch); });
     return {logits.begin(), logits.end()};
   }
 
@@ -82,7 +83,7 @@ class ForwardPass {
   }
 
  private:
-  std::unique_ptr<Route> route_;
+  std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;
 };

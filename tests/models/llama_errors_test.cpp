@@ -15,8 +15,8 @@ namespace {
 void load(const TinyLlama& model, const std::string& without = {}) {
   const TemporaryFolder folder;
   model.write(folder.path() / "tiny.gguf", without);
-  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-  make_model({open_weights(folder.path() / "tiny.gguf"), *route, 0});
+  const auto backend = make_backend({Device::cpu, KernelBackend::fast}, 1);
+  make_model({open_weights(folder.path() / "tiny.gguf"), *backend, 0});
 }
 
 }  // namespace

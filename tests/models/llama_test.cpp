@@ -1,4 +1,4 @@
-// Both float routes against the formulas in double precision.
+// Both float backends against the formulas in double precision.
 #include <doctest/doctest.h>
 
 #include "models/forward_pass.h"
@@ -12,8 +12,8 @@ namespace {
 void check_against_reference(const TinyLlama& model) {
   const auto tokens = random_tokens(70);  // over the border of a cache block
   const auto expected = reference_logits(model, tokens);
-  CHECK(relative_l2(ForwardPass(model, KernelRoute::float32).prefill(tokens), expected) < 2e-6);
-  CHECK(relative_l2(ForwardPass(model, KernelRoute::mlx).prefill(tokens), expected) < 2e-6);
+  CHECK(relative_l2(ForwardPass(model, KernelBackend::float32).prefill(tokens), expected) < 2e-6);
+  CHECK(relative_l2(ForwardPass(model, KernelBackend::mlx).prefill(tokens), expected) < 2e-6);
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ TEST_CASE("a Llama in every mode of MLX computes what its formulas say, its embe
     const auto tokens = random_tokens(70);
     // Rows of three blocks, random weights: nothing averages out.
     const double fast =
-        relative_l2(ForwardPass(model, KernelRoute::fast).prefill(tokens), reference_logits(model, tokens));
+        relative_l2(ForwardPass(model, KernelBackend::fast).prefill(tokens), reference_logits(model, tokens));
     CHECK(fast < 5e-2);
   }
 }
@@ -77,9 +77,11 @@ TEST_CASE("float16 keys and values cost little, rounded activations a little mor
   model.type = TensorType::q8_0;
   const auto tokens = random_tokens(70);
   const auto expected = reference_logits(model, tokens);
-  const double half = relative_l2(ForwardPass(model, KernelRoute::float32, 2, KvDtype::f16).prefill(tokens), expected);
-  const double fast = relative_l2(ForwardPass(model, KernelRoute::fast).prefill(tokens), expected);
-  const double mlx_half = relative_l2(ForwardPass(model, KernelRoute::mlx, 2, KvDtype::f16).prefill(tokens), expected);
+  const double half =
+      relative_l2(ForwardPass(model, KernelBackend::float32, 2, KvDtype::f16).prefill(tokens), expected);
+  const double fast = relative_l2(ForwardPass(model, KernelBackend::fast).prefill(tokens), expected);
+  const double mlx_half =
+      relative_l2(ForwardPass(model, KernelBackend::mlx, 2, KvDtype::f16).prefill(tokens), expected);
   MESSAGE("relative L2: float16 cache ", half, " (MLX ", mlx_half, "), rounded activations ", fast);
   CHECK(half < 1e-3);
   CHECK(mlx_half < 1e-3);
@@ -93,9 +95,9 @@ TEST_CASE("weights in bfloat16 cost little of rounded activations, with experts 
     model.type = TensorType::bf16;
     model.n_experts = n_experts;
     const auto tokens = random_tokens(70);
-    const auto exact = ForwardPass(model, KernelRoute::float32).prefill(tokens);
+    const auto exact = ForwardPass(model, KernelBackend::float32).prefill(tokens);
     const double error =
-        relative_l2(ForwardPass(model, KernelRoute::fast).prefill(tokens), {exact.begin(), exact.end()});
+        relative_l2(ForwardPass(model, KernelBackend::fast).prefill(tokens), {exact.begin(), exact.end()});
     MESSAGE("relative L2 of rounded activations: ", error, " (0 where the CPU has no dot products of bfloat16)");
     CHECK(error < 2e-2);
   }

@@ -1,10 +1,10 @@
-// The MLX back end as a GPU runs it, products in float16, on MLX's CPU back end.
+// The MLX backend as a GPU runs it, products in float16, on MLX's CPU backend.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/mlx/mlx_route.h"
+#include "kernels/mlx/mlx_backend.h"
 #include "models/forward_pass.h"
 #include "models/reference_llama.h"
 
@@ -17,8 +17,8 @@ namespace {
 // nearly the same score, all logits are others.
 double error_in_half(const TinyLlama& model, KvDtype kv = KvDtype::f32) {
   const auto tokens = random_tokens(20);
-  const auto expected = ForwardPass(model, KernelRoute::float32, 2, kv).prefill(tokens);
-  ForwardPass pass(model.open(), mlx_route::make_mlx_route(mx::Device::cpu, mx::float16), kv);
+  const auto expected = ForwardPass(model, KernelBackend::float32, 2, kv).prefill(tokens);
+  ForwardPass pass(model.open(), mlx_backend::make_mlx_backend(mx::Device::cpu, mx::float16), kv);
   const auto found = pass.prefill(tokens, 13);
   for (const float logit : found) REQUIRE(std::isfinite(logit));
   const auto vocab = static_cast<std::ptrdiff_t>(model.vocab_size);

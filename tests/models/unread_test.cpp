@@ -34,12 +34,12 @@ std::shared_ptr<const Weights> changed(const Change& change, const std::string& 
 }
 
 std::vector<float> logits(std::shared_ptr<const Weights> weights) {
-  return ForwardPass(std::move(weights), KernelRoute::float32).prefill(random_tokens(20));
+  return ForwardPass(std::move(weights), KernelBackend::float32).prefill(random_tokens(20));
 }
 
 void make(const std::shared_ptr<const Weights>& weights) {
-  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-  (void)make_model({weights, *route, 0});
+  const auto backend = make_backend({Device::cpu, KernelBackend::fast}, 1);
+  (void)make_model({weights, *backend, 0});
 }
 
 void expect_refused(std::initializer_list<std::string_view> parts, const Change& change) {
@@ -125,9 +125,9 @@ TEST_CASE("Keys that say what is computed anyway, and those of other programs, a
     file.add("llama.of_another_program", uint32_t{7});
   });
   CHECK(logits(weights) == logits(TinyLlama().open()));
-  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
+  const auto backend = make_backend({Device::cpu, KernelBackend::fast}, 1);
   std::map<std::string, KeyUse> uses;
-  for (const KeyState& state : model_keys({weights, *route, 0})) uses[state.key] = state.use;
+  for (const KeyState& state : model_keys({weights, *backend, 0})) uses[state.key] = state.use;
   CHECK((uses.at("llama.block_count") == KeyUse::used));
   CHECK((uses.at("llama.attention.causal") == KeyUse::no_effect));
   CHECK((uses.at("llama.of_another_program") == KeyUse::unknown));

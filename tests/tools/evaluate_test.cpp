@@ -178,8 +178,8 @@ TEST_CASE("a model does not differ from itself") {
 
 TEST_CASE("a model is compared with itself on other kernels") {
   Fixture f;
-  f.options.load.kernels = KernelRoute::fast;
-  f.options.against_kernels = KernelRoute::float32;
+  f.options.load.kernels = KernelBackend::fast;
+  f.options.against_kernels = KernelBackend::float32;
   const auto report = f.run();
   REQUIRE(report.comparison);
   CHECK(report.model.kernels == "fast");

@@ -2,8 +2,8 @@
 
 #include <memory>
 
+#include "kernels/backend.h"
 #include "kernels/cpu/cpu_context.h"
-#include "kernels/route.h"
 
 namespace emelex::cpu {
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "kernels/cpu/cpu_context.h"
-#include "kernels/route.h"
 
 namespace emelex::cpu {
 

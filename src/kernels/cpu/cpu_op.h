@@ -8,7 +8,7 @@ namespace emelex::cpu {
 
 namespace mx = mlx::core;
 
-// An operation of the CPU route: run(inputs, outputs) with the rows of its inputs and the memory of its outputs, all
+// An operation of the CPU backend: run(inputs, outputs) with the rows of its inputs and the memory of its outputs, all
 // contiguous float32. It runs at once, on the calling thread and the pool, and not as a node of MLX's graph: there is
 // nothing to gain from ordering operations that each use all threads (docs/decisions/0007-operations-at-once.md).
 // Inputs that MLX has yet to compute are computed first. Throws std::bad_alloc, and what `run` throws.

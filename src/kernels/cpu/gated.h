@@ -1,7 +1,7 @@
 #pragma once
 
+#include "kernels/backend.h"
 #include "kernels/cpu/kernel_table.h"
-#include "kernels/route.h"
 
 namespace emelex::cpu {
 

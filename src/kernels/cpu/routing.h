@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernels/route.h"
+#include "kernels/backend.h"
 
 namespace emelex::cpu {
 

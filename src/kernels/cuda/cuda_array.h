@@ -8,7 +8,7 @@ namespace emelex::cuda {
 
 namespace mx = mlx::core;
 
-// What stands behind an mx::array of this route: float32 rows in a step's memory on the GPU. The array carries its
+// What stands behind an mx::array of this backend: float32 rows in a step's memory on the GPU. The array carries its
 // shape and its life; its data is no memory of the host's and never to be read there. What products read, the rows as
 // float16, is made by the operation that makes the rows, or at the first product.
 class CudaArray {

@@ -10,10 +10,10 @@ GateKind gate_of(Activation activation) {
   return activation == Activation::silu ? GATE_SILU : activation == Activation::gelu ? GATE_GELU : GATE_CLAMPED;
 }
 
-CudaProduct::CudaProduct(CudaContextPtr context, Route& route, ProductMatrices matrices, std::unique_ptr<CudaNorm> norm,
-                         std::optional<Activation> activation)
+CudaProduct::CudaProduct(CudaContextPtr context, Backend& backend, ProductMatrices matrices,
+                         std::unique_ptr<CudaNorm> norm, std::optional<Activation> activation)
     : context_(std::move(context)),
-      route_(&route),
+      backend_(&backend),
       matrices_(std::move(matrices)),
       norm_(std::move(norm)),
       activation_(activation) {
@@ -26,7 +26,7 @@ std::vector<mx::array> CudaProduct::operator()(const mx::array& x, const Batch& 
 }
 
 mx::array CudaProduct::add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const {
-  if (activation_) return route_->add(residual, compute(x, batch, 0).front());
+  if (activation_) return backend_->add(residual, compute(x, batch, 0).front());
   return compute(x, batch, of(residual).data()).front();
 }
 
@@ -83,8 +83,8 @@ std::vector<mx::array> CudaProduct::multiply_fused(const mx::array& x, DevicePoi
 
 std::vector<mx::array> CudaProduct::activated(std::vector<mx::array> results) const {
   if (!activation_) return results;
-  if (results.size() == 1) return {route_->gelu(results[0])};
-  return {route_->gated(*activation_, results[0], results[1])};
+  if (results.size() == 1) return {backend_->gelu(results[0])};
+  return {backend_->gated(*activation_, results[0], results[1])};
 }
 
 }  // namespace emelex::cuda

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "kernels/cuda/cuda_matrix.h"
 #include "kernels/cuda/cuda_norm.h"
-#include "kernels/route.h"
 
 namespace emelex::cuda {
 
@@ -33,8 +33,8 @@ struct ProductMatrices {
 // after it. More tokens take launches of their own for the norm and the activation.
 class CudaProduct : public Linear {
  public:
-  // `route` outlives the product and has the activations.
-  CudaProduct(CudaContextPtr context, Route& route, ProductMatrices matrices, std::unique_ptr<CudaNorm> norm,
+  // `backend` outlives the product and has the activations.
+  CudaProduct(CudaContextPtr context, Backend& backend, ProductMatrices matrices, std::unique_ptr<CudaNorm> norm,
               std::optional<Activation> activation);
 
   std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override;
@@ -48,7 +48,7 @@ class CudaProduct : public Linear {
   std::vector<mx::array> activated(std::vector<mx::array> results) const;
 
   CudaContextPtr context_;
-  Route* route_;
+  Backend* backend_;
   ProductMatrices matrices_;
   std::unique_ptr<CudaNorm> norm_;  // null: the input as it is
   std::optional<Activation> activation_;

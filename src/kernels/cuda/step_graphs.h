@@ -3,8 +3,8 @@
 #include <map>
 #include <utility>
 
+#include "kernels/backend.h"
 #include "kernels/cuda/cuda_context.h"
-#include "kernels/route.h"
 
 namespace emelex::cuda {
 

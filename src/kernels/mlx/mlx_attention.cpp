@@ -13,7 +13,7 @@
 #include "kernels/mlx/mlx_rope.h"
 #include "kernels/mlx/mlx_scaling.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 class MlxAttention : public AttentionOp {
@@ -143,4 +143,4 @@ std::unique_ptr<AttentionOp> make_mlx_attention(MlxContextPtr context, const Att
   return std::make_unique<MlxAttention>(std::move(context), config, sinks, layer);
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

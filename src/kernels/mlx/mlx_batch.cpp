@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 bool consecutive(const std::vector<int32_t>& numbers) {
@@ -48,4 +48,4 @@ MlxBatch::MlxBatch(StepPtr given, const KvMemory& given_memory)
   for (size_t group = 0; group < memory->pools.size(); ++group) groups.push_back(place(step(), *memory, group));
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

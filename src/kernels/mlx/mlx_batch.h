@@ -6,7 +6,7 @@
 #include "kernels/batch.h"
 #include "kernels/mlx/mlx_kv_pool.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 // How a step lies in the pool of a group of layers.
 struct GroupPlacement {
@@ -32,4 +32,4 @@ struct MlxBatch : Batch {
 
 inline const MlxBatch& mlx_batch(const Batch& batch) { return static_cast<const MlxBatch&>(batch); }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

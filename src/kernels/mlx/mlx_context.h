@@ -9,13 +9,13 @@
 
 #include "kernels/step.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 namespace mx = mlx::core;
 
 using MlxFunction = std::function<std::vector<mx::array>(const std::vector<mx::array>&)>;
 
-// What the parts of the MLX back end share. Residuals, norms and the results of products are float32. Products read
+// What the parts of the MLX backend share. Residuals, norms and the results of products are float32. Products read
 // inputs, scales and plain weights in `dtype`: on a CPU float32, for exactness; on a GPU float16, which its fast
 // kernels want (mlx_scaling.h keeps them in its range).
 struct MlxContext {
@@ -30,4 +30,4 @@ struct MlxContext {
 
 using MlxContextPtr = std::shared_ptr<const MlxContext>;
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

@@ -12,7 +12,7 @@
 #include "emelex/error.h"
 #include "kernels/mlx/mlx_matrix.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 // Some rows, each to be multiplied with the matrix of its expert.
@@ -166,4 +166,4 @@ std::unique_ptr<Experts> make_mlx_experts(MlxContextPtr context, const ExpertsCo
   return std::make_unique<MlxExperts>(std::move(context), config, matrices, std::move(activation));
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

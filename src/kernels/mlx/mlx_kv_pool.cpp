@@ -8,7 +8,7 @@
 
 #include "kernels/mlx/mlx_scaling.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 MlxKvPool::MlxKvPool(MlxContextPtr context, const KvSpec& spec, KvDtype dtype, int n_layers)
     : context_(std::move(context)),
@@ -76,4 +76,4 @@ void MlxKvPool::write(mx::array& array, const Slots& slots, const mx::array& row
   }
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

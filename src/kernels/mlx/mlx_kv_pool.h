@@ -5,7 +5,7 @@
 #include "kernels/kv_memory.h"
 #include "kernels/mlx/mlx_context.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 // Rows of a pool's arrays, one for each token of a step.
 struct Slots {
@@ -43,4 +43,4 @@ class MlxKvPool : public KvPool {
   std::vector<mx::array> arrays_;  // keys of layer 0, values of layer 0, keys of layer 1, …
 };
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

@@ -10,7 +10,7 @@
 #include "kernels/matrix_size.h"
 #include "quant/half.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 // Values of a block of GGUF's simple types.
@@ -253,4 +253,4 @@ mx::array MlxMatrix::take(const MlxContext& context, const mx::array& ids) const
                         std::string(mlx_mode_name(format->mode)), std::nullopt, mx::float32, context.stream);
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

@@ -7,7 +7,7 @@
 #include "kernels/mlx/mlx_scaling.h"
 #include "kernels/product.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 // A matrix [rows, columns] as MLX computes with it: quantized in one of its formats (quant/mlx_quants.h), or plain
 // numbers.
@@ -37,4 +37,4 @@ bool stored_alike(const Tensor& a, const Tensor& b);
 // A tensor as float32.
 mx::array plain_array(const Tensor& tensor);
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

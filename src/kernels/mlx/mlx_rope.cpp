@@ -7,7 +7,7 @@
 
 #include "kernels/mlx/mlx_batch.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 mx::array wavelengths(const std::vector<float>& frequencies) {
@@ -54,4 +54,4 @@ mx::array MlxRope::rotate(const mx::array& x, int heads, const mx::array& positi
   return mx::reshape(rotated, {-1, heads, head_dim_}, context_->stream);
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

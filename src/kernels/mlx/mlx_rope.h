@@ -5,7 +5,7 @@
 #include "kernels/attention.h"
 #include "kernels/mlx/mlx_context.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 struct MlxBatch;
 
@@ -30,4 +30,4 @@ class MlxRope {
   std::optional<mx::array> scales_;  // [head_dim]; nothing: all are 1
 };
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

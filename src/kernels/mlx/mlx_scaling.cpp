@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 using Arrays = std::vector<mx::array>;
@@ -68,4 +68,4 @@ void add_scaling(MlxContext& context) {
   }
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

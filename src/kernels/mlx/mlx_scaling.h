@@ -4,7 +4,7 @@
 
 #include "kernels/mlx/mlx_context.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 
 // A product's input in the context's type. Each row was multiplied by a power of two, so that neither it nor the
 // product leaves float16's range, whatever the values are.
@@ -29,4 +29,4 @@ mx::array to_half(const MlxContext& context, const mx::array& x);
 // The functions that MlxContext has for these.
 void add_scaling(MlxContext& context);
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend

@@ -4,7 +4,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
-#include "engine/choose_route.h"
+#include "engine/choose_backend.h"
 #include "models/model.h"
 
 namespace emelex {
@@ -25,8 +25,8 @@ void check_readable(const Weights& weights) {
 
 void check_whole(const std::shared_ptr<const Weights>& weights) {
   check_readable(*weights);
-  const auto route = make_route({Device::cpu, KernelRoute::fast}, 1);
-  (void)make_model({weights, *route, 0});
+  const auto backend = make_backend({Device::cpu, KernelBackend::fast}, 1);
+  (void)make_model({weights, *backend, 0});
 }
 
 }  // namespace emelex

@@ -14,12 +14,12 @@
 #include "kernels/kv_memory.h"
 #include "kernels/product.h"
 
-// What a model is made of, as each back end computes it: emelex's own CPU kernels over the mapped file (kernels/cpu),
+// What a model is made of, as each backend computes it: emelex's own CPU kernels over the mapped file (kernels/cpu),
 // its own kernels for NVIDIA GPUs (kernels/cuda), or MLX's operations over arrays in MLX's layouts (kernels/mlx).
-// Layers see only this header and never ask which back end it is. Everything here belongs to the thread that owns the
+// Layers see only this header and never ask which backend it is. Everything here belongs to the thread that owns the
 // MLX stream.
 //
-// A back end must make linear, norm, embedding, experts, attention and kv_pool, prepare a step, and have the
+// A backend must make linear, norm, embedding, experts, attention and kv_pool, prepare a step, and have the
 // elementwise operations. It may override product(), to compute a norm, an activation or several matrices as one, and
 // compute(), to capture what a step computes and replay it.
 
@@ -27,7 +27,7 @@ namespace emelex {
 
 namespace mx = mlx::core;
 
-// What a back end can do, and what it does best.
+// What a backend can do, and what it does best.
 struct Capabilities {
   int prefill_chunk;               // tokens of a prompt that are best computed at once
   std::vector<KvDtype> kv_dtypes;  // that its cache can have; the first is the default
@@ -40,16 +40,16 @@ using Forward = std::function<mx::array(const Batch& batch)>;
 // Throws Error(internal) where a product has not as many matrices as its activation is of.
 void check_activation(const Product& product);
 
-class Route {
+class Backend {
  public:
-  virtual ~Route() = default;
+  virtual ~Backend() = default;
 
   virtual Capabilities capabilities() const = 0;
   virtual std::string name() const = 0;             // "fast", "float", "mlx", "cuda"
-  virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX route
+  virtual std::string instruction_set() const = 0;  // of our kernels; empty on the MLX backend
 
   // A product as it is described. By default made of linear(), norm() and the operations below. Throws
-  // Error(unsupported) where a matrix has a type that the back end can't compute with.
+  // Error(unsupported) where a matrix has a type that the backend can't compute with.
   virtual std::unique_ptr<Linear> product(const Product& product);
   virtual std::unique_ptr<Linear> linear(const std::vector<Matrix>& matrices) = 0;
   virtual std::unique_ptr<Norm> norm(const NormSpec& spec) = 0;
@@ -63,11 +63,11 @@ class Route {
   virtual std::unique_ptr<KvPool> kv_pool(const KvSpec& spec, KvDtype dtype, int n_layers) = 0;
 
   // Computes a step: prepares it, calls `forward` with the batch, and waits for the result. → the logits
-  // [step->outputs, vocabulary], valid until the next call; nothing without outputs. A back end may give `forward` a
+  // [step->outputs, vocabulary], valid until the next call; nothing without outputs. A backend may give `forward` a
   // batch with more rows. It may also replay what it captured of a step of the same shape, and not call `forward`.
   virtual std::span<float> compute(const StepPtr& step, const KvMemory& memory, const Forward& forward);
   // What compute() does before a step. `memory` has the blocks that the step names and outlives the batch. The batch is
-  // valid until the next one is prepared. This is also where a back end brings weights into another form, a part of
+  // valid until the next one is prepared. This is also where a backend brings weights into another form, a part of
   // them with each of the first steps.
   virtual BatchPtr prepare(StepPtr step, const KvMemory& memory) = 0;
 
@@ -81,8 +81,8 @@ class Route {
   // the rows of x [tokens, n] that the step's outputs name, as float32
   virtual mx::array output_rows(const mx::array& x, const Batch& batch) = 0;
 
-  // The weights that lie in memory of the route's own by now, for measuring how fast that can be read; valid until the
-  // next step.
+  // The weights that lie in memory of the backend's own by now, for measuring how fast that can be read; valid until
+  // the next step.
   virtual std::vector<std::span<const std::byte>> packed_weights() const { return {}; }
 
  protected:

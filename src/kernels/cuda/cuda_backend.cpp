@@ -1,4 +1,4 @@
-#include "kernels/cuda/cuda_route.h"
+#include "kernels/cuda/cuda_backend.h"
 
 #include <algorithm>
 #include <map>
@@ -52,9 +52,9 @@ class CudaEmbedding : public Embedding {
   MatrixPtr table_;
 };
 
-class CudaRoute : public Route {
+class CudaBackend : public Backend {
  public:
-  CudaRoute()
+  CudaBackend()
       : context_(std::make_shared<CudaContext>(std::make_shared<Device>())),
         kernels_(*context_->device),
         graphs_(context_) {}
@@ -191,7 +191,7 @@ class CudaRoute : public Route {
 
 }  // namespace
 
-std::unique_ptr<Route> make_cuda_route() { return std::make_unique<CudaRoute>(); }
+std::unique_ptr<Backend> make_cuda_backend() { return std::make_unique<CudaBackend>(); }
 
 int64_t gpu_bytes(const Weights& weights) {
   // The driver's context with loaded kernels and cuBLAS: of an H200 what nvidia-smi showed beyond the rest.

@@ -1,4 +1,4 @@
-#include "kernels/route.h"
+#include "kernels/backend.h"
 
 #include <mlx/transforms.h>
 
@@ -27,20 +27,20 @@ class NormedLinear : public Linear {
 
 class ActivatedLinear : public Linear {
  public:
-  ActivatedLinear(Route& route, Activation activation, std::unique_ptr<Linear> linear)
-      : route_(&route), activation_(activation), linear_(std::move(linear)) {}
+  ActivatedLinear(Backend& backend, Activation activation, std::unique_ptr<Linear> linear)
+      : backend_(&backend), activation_(activation), linear_(std::move(linear)) {}
 
   std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override {
     const auto results = (*linear_)(x, batch);
-    if (results.size() == 1) return {route_->gelu(results[0])};
-    return {route_->gated(activation_, results[0], results[1])};
+    if (results.size() == 1) return {backend_->gelu(results[0])};
+    return {backend_->gated(activation_, results[0], results[1])};
   }
   mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
-    return route_->add(residual, (*this)(x, batch)[0]);
+    return backend_->add(residual, (*this)(x, batch)[0]);
   }
 
  private:
-  Route* route_;
+  Backend* backend_;
   Activation activation_;
   std::unique_ptr<Linear> linear_;
 };
@@ -55,22 +55,22 @@ void check_activation(const Product& product) {
                                            product.matrices.size(), " with ", product.matrices.front().weight->name));
 }
 
-std::unique_ptr<Linear> Route::product(const Product& product) {
+std::unique_ptr<Linear> Backend::product(const Product& product) {
   return activated(product, normed(product, linear(product.matrices)));
 }
 
-std::unique_ptr<Linear> Route::normed(const Product& product, std::unique_ptr<Linear> linear) {
+std::unique_ptr<Linear> Backend::normed(const Product& product, std::unique_ptr<Linear> linear) {
   if (!product.norm) return linear;
   return std::make_unique<NormedLinear>(norm(*product.norm), std::move(linear));
 }
 
-std::unique_ptr<Linear> Route::activated(const Product& product, std::unique_ptr<Linear> linear) {
+std::unique_ptr<Linear> Backend::activated(const Product& product, std::unique_ptr<Linear> linear) {
   check_activation(product);
   if (!product.activation) return linear;
   return std::make_unique<ActivatedLinear>(*this, *product.activation, std::move(linear));
 }
 
-std::span<float> Route::compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
+std::span<float> Backend::compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
   const BatchPtr batch = prepare(step, memory);
   auto result = forward(*batch);
   mx::eval(result);

@@ -1,4 +1,4 @@
-#include "kernels/cpu/cpu_route.h"
+#include "kernels/cpu/cpu_backend.h"
 
 #include <cstring>
 
@@ -83,9 +83,9 @@ class CpuNorm : public Norm {
   float eps_;
 };
 
-class CpuRoute : public Route {
+class CpuBackend : public Backend {
  public:
-  CpuRoute(int n_threads, bool round_activations)
+  CpuBackend(int n_threads, bool round_activations)
       : context_(std::make_shared<CpuContext>(n_threads, round_activations)) {}
 
   // A prompt in chunks of 128 tokens is as fast as in larger ones (SmolLM2-135M on two cores: 1,695 tokens/s, and 1,650
@@ -184,8 +184,8 @@ class CpuRoute : public Route {
 
 }  // namespace
 
-std::unique_ptr<Route> make_cpu_route(int n_threads, bool round_activations) {
-  return std::make_unique<CpuRoute>(n_threads, round_activations);
+std::unique_ptr<Backend> make_cpu_backend(int n_threads, bool round_activations) {
+  return std::make_unique<CpuBackend>(n_threads, round_activations);
 }
 
 }  // namespace emelex::cpu

@@ -1,11 +1,11 @@
-#include "kernels/planning_route.h"
+#include "kernels/planning_backend.h"
 
 #include "emelex/error.h"
 
 namespace emelex {
 namespace {
 
-[[noreturn]] void refuse() { throw Error(ErrorCode::internal, "[kernels] expected a back end that computes"); }
+[[noreturn]] void refuse() { throw Error(ErrorCode::internal, "[kernels] expected a backend that computes"); }
 
 struct NoLinear : Linear {
   std::vector<mx::array> operator()(const mx::array&, const Batch&) const override { refuse(); }
@@ -28,7 +28,7 @@ struct NoAttention : AttentionOp {
   mx::array operator()(const mx::array&, const mx::array&, const mx::array&, const Batch&) const override { refuse(); }
 };
 
-class PlanningRoute : public Route {
+class PlanningBackend : public Backend {
  public:
   Capabilities capabilities() const override { refuse(); }
   std::string name() const override { return "planning"; }
@@ -57,6 +57,6 @@ class PlanningRoute : public Route {
 
 }  // namespace
 
-std::unique_ptr<Route> make_planning_route() { return std::make_unique<PlanningRoute>(); }
+std::unique_ptr<Backend> make_planning_backend() { return std::make_unique<PlanningBackend>(); }
 
 }  // namespace emelex

@@ -1,4 +1,4 @@
-#include "kernels/mlx/mlx_route.h"
+#include "kernels/mlx/mlx_backend.h"
 
 #include <mlx/compile.h>
 #include <mlx/fast.h>
@@ -18,7 +18,7 @@
 #include "kernels/mlx/mlx_kv_pool.h"
 #include "kernels/mlx/mlx_matrix.h"
 
-namespace emelex::mlx_route {
+namespace emelex::mlx_backend {
 namespace {
 
 using MatrixPtr = std::shared_ptr<const MlxMatrix>;
@@ -185,9 +185,9 @@ MlxContextPtr make_context(mx::Device::DeviceType device, mx::Dtype dtype) {
   return std::make_shared<const MlxContext>(std::move(context));
 }
 
-class MlxRoute : public Route {
+class MlxBackend : public Backend {
  public:
-  MlxRoute(mx::Device::DeviceType device, mx::Dtype dtype) : context_(make_context(device, dtype)) {
+  MlxBackend(mx::Device::DeviceType device, mx::Dtype dtype) : context_(make_context(device, dtype)) {
     swiglu_ = [stream = context_->stream](const std::vector<mx::array>& in) -> std::vector<mx::array> {
       return {mx::multiply(mx::multiply(in[0], mx::sigmoid(in[0], stream), stream), in[1], stream)};
     };
@@ -213,7 +213,7 @@ class MlxRoute : public Route {
 
   // A norm's weights bound its results, so those need no scaling by their values.
   std::unique_ptr<Linear> product(const Product& product) override {
-    if (!product.norm || context_->dtype == mx::float32) return Route::product(product);
+    if (!product.norm || context_->dtype == mx::float32) return Backend::product(product);
     MlxMatrices matrices = joined(product.matrices);
     auto norm = ScaledNorm::make(context_, *product.norm, matrices.input_exponent());
     auto linear = std::make_unique<MlxLinear>(context_, std::move(matrices));
@@ -319,12 +319,12 @@ class MlxRoute : public Route {
 
 }  // namespace
 
-std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device) {
-  return make_mlx_route(device, device == mx::Device::gpu ? mx::float16 : mx::float32);
+std::unique_ptr<Backend> make_mlx_backend(mx::Device::DeviceType device) {
+  return make_mlx_backend(device, device == mx::Device::gpu ? mx::float16 : mx::float32);
 }
 
-std::unique_ptr<Route> make_mlx_route(mx::Device::DeviceType device, mx::Dtype dtype) {
-  return std::make_unique<MlxRoute>(device, dtype);
+std::unique_ptr<Backend> make_mlx_backend(mx::Device::DeviceType device, mx::Dtype dtype) {
+  return std::make_unique<MlxBackend>(device, dtype);
 }
 
-}  // namespace emelex::mlx_route
+}  // namespace emelex::mlx_backend
