@@ -57,9 +57,9 @@ int reuse_prefix(Runner& runner, CachedSequence& sequence, std::span<const Token
   const size_t most = std::min(sequence.tokens.size(), prompt.size() - 1);
   size_t common = 0;
   while (common < most && sequence.tokens[common] == prompt[common]) ++common;
-  const bool longer = runner.is_longer(static_cast<int>(prompt.size()));
-  if (longer != sequence.longer) common = 0;
-  sequence.longer = longer;
+  const bool long_rope = runner.needs_long_rope(static_cast<int>(prompt.size()));
+  if (long_rope != sequence.long_rope) common = 0;
+  sequence.long_rope = long_rope;
   // Less may be left of it where layers have a window.
   common = static_cast<size_t>(runner.cache().trim(sequence.id, static_cast<int>(common)));
   sequence.tokens.resize(common);
@@ -133,7 +133,7 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   stats.cached_tokens = reuse_prefix(runner, sequence, prompt);
   sequence.tokens.assign(prompt.begin(), prompt.end());
   const auto rest = prompt.subspan(static_cast<size_t>(stats.cached_tokens));
-  std::span<float> logits = runner.append_part(sequence.id, rest, sequence.longer, Want::last, cancelled);
+  std::span<float> logits = runner.append_part(sequence.id, rest, sequence.long_rope, Want::last, cancelled);
 
   auto first_token = Clock::now();
   result.finish = FinishReason::max_tokens;
@@ -160,7 +160,7 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
       break;
     }
     sequence.tokens.push_back(id);
-    sequence.longer = runner.is_longer(static_cast<int>(sequence.tokens.size()));
+    sequence.long_rope = runner.needs_long_rope(static_cast<int>(sequence.tokens.size()));
     logits = runner.append_last(sequence.id, sequence.tokens);
   }
   output.finish();

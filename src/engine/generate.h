@@ -13,7 +13,7 @@ namespace emelex {
 struct CachedSequence {
   SequenceId id;
   std::vector<TokenId> tokens;
-  bool longer = false;  // Runner::is_longer of the sequence that they were computed for
+  bool long_rope = false;  // Runner::needs_long_rope of the sequence that they were computed for
 };
 
 // Computes a prompt, reusing what the sequence already holds, and generates. Runs on the runner's thread; `emit` is

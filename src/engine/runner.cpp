@@ -85,7 +85,7 @@ void Runner::build(const std::shared_ptr<const Weights>& weights, const LoadOpti
   make_cache(source, options, choice);
   model_ = make_model(source);
   fill_info(*weights, options);
-  longer_than_ = model_->config().attention.rope.long_after;
+  long_rope_after_ = model_->config().attention.rope.long_after;
 }
 
 // Before the model is made, so that a model that does not fit takes no memory. How many sessions share the cache is the
@@ -157,12 +157,12 @@ class Runner::StepBuilder {
   StepBuilder(const StepBuilder&) = delete;
   StepBuilder& operator=(const StepBuilder&) = delete;
 
-  void add(SequenceId id, std::span<const TokenId> tokens, bool longer, Want want) {
+  void add(SequenceId id, std::span<const TokenId> tokens, bool long_rope, Want want) {
     const int first = step_.size();
     const auto n = static_cast<int>(tokens.size());
     before_.emplace_back(id, cache_.length(id));
     step_.sequences.push_back(cache_.extend(id, first, n));
-    step_.sequences.back().longer = longer;
+    step_.sequences.back().long_rope = long_rope;
     step_.tokens.insert(step_.tokens.end(), tokens.begin(), tokens.end());
     if (want == Want::nothing) return;
     for (int i = want == Want::all ? 0 : n - 1; i < n; ++i) step_.outputs.push_back(first + i);
@@ -177,18 +177,18 @@ class Runner::StepBuilder {
 };
 
 std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, Want want) {
-  const bool longer = is_longer(cache_->length(sequence) + static_cast<int>(tokens.size()));
-  return append_part(sequence, tokens, longer, want);
+  const bool long_rope = needs_long_rope(cache_->length(sequence) + static_cast<int>(tokens.size()));
+  return append_part(sequence, tokens, long_rope, want);
 }
 
 std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenId> tokens) {
   const auto length = static_cast<int>(tokens.size());
-  if (is_longer(length) == is_longer(length - 1)) return append(sequence, tokens.last(1));
+  if (needs_long_rope(length) == needs_long_rope(length - 1)) return append(sequence, tokens.last(1));
   cache_->trim(sequence, 0);
   return append(sequence, tokens);
 }
 
-std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer, Want want,
+std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool long_rope, Want want,
                                      const std::function<bool()>& cancelled) {
   const auto chunk = static_cast<size_t>(prefill_chunk_);
   const bool gathers = want == Want::all && tokens.size() > chunk;
@@ -199,7 +199,7 @@ std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenI
     const auto part = tokens.subspan(at, std::min(chunk, tokens.size() - at));
     const bool last = at + part.size() == tokens.size();
     StepBuilder builder(*cache_);
-    builder.add(sequence, part, longer, last || want == Want::all ? want : Want::nothing);
+    builder.add(sequence, part, long_rope, last || want == Want::all ? want : Want::nothing);
     logits = compute(builder);
     if (gathers) gathered_.insert(gathered_.end(), logits.begin(), logits.end());
   }
@@ -210,13 +210,13 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
   StepBuilder builder(*cache_);
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int length = cache_->length(sequences[i]);
-    if (is_longer(length + 1) && !is_longer(length) && length > 0) {
+    if (needs_long_rope(length + 1) && !needs_long_rope(length) && length > 0) {
       throw Error(
           ErrorCode::unsupported,
           str_cat("[engine] a sequence reaches ", length + 1,
                   " tokens, from which on LongRoPE rotates all of them otherwise; a batch can't compute it again"));
     }
-    builder.add(sequences[i], tokens.subspan(i, 1), is_longer(length + 1), Want::last);
+    builder.add(sequences[i], tokens.subspan(i, 1), needs_long_rope(length + 1), Want::last);
   }
   return compute(builder);
 }

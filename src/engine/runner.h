@@ -38,9 +38,9 @@ class Runner {
   // call
   std::span<float> append(SequenceId sequence, std::span<const TokenId> tokens, Want want = Want::last);
 
-  // The same of a part of a prompt. `longer` is is_longer() of the whole prompt. `cancelled` is asked before each
-  // chunk: once it is true, the chunks that are computed stay in the cache, and the result is empty.
-  std::span<float> append_part(SequenceId sequence, std::span<const TokenId> tokens, bool longer, Want want,
+  // The same of a part of a prompt. `long_rope` is needs_long_rope() of the whole prompt. `cancelled` is asked before
+  // each chunk: once it is true, the chunks that are computed stay in the cache, and the result is empty.
+  std::span<float> append_part(SequenceId sequence, std::span<const TokenId> tokens, bool long_rope, Want want,
                                const std::function<bool()>& cancelled = {});
 
   // Adds the last of `tokens`, which are all of the sequence's. When the sequence crosses LongRoPE's limit with it, all
@@ -48,7 +48,7 @@ class Runner {
   std::span<float> append_last(SequenceId sequence, std::span<const TokenId> tokens);
 
   // Whether LongRoPE's frequencies for long sequences apply to a sequence of so many tokens.
-  bool is_longer(int length) const { return longer_than_ > 0 && length > longer_than_; }
+  bool needs_long_rope(int length) const { return long_rope_after_ > 0 && length > long_rope_after_; }
 
   // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call. Throws
   // Error(unsupported) for a sequence that crosses LongRoPE's limit: only append_last can compute it again.
@@ -74,7 +74,7 @@ class Runner {
   std::unique_ptr<KvCache> cache_;
   ModelInfo info_;
   int prefill_chunk_ = 0;
-  int longer_than_ = 0;  // Rope's
+  int long_rope_after_ = 0;  // Rope's
   RunnerCounters counters_;
   std::vector<float> gathered_;  // logits of several chunks
 };

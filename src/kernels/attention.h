@@ -23,7 +23,7 @@ struct Rope {
   std::vector<float> long_inv_freq = {};  // [dim / 2]
 
   bool operator==(const Rope&) const = default;
-  // `long_rope`: StepSequence::longer
+  // `long_rope`: StepSequence::long_rope
   const std::vector<float>& frequencies(bool long_rope) const {
     return long_rope && long_after > 0 ? long_inv_freq : inv_freq;
   }

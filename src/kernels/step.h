@@ -14,7 +14,7 @@ struct StepSequence {
   int count;                    // how many tokens it has there
   int start;                    // position of its first token; tokens before it are in the cache
   std::vector<int32_t> blocks;  // the sequence's KV blocks in order, enough for start + count tokens
-  bool longer = false;          // all its tokens, those in the cache too, turn by Rope::longer_inv_freq
+  bool long_rope = false;       // all its tokens, those in the cache too, turn by Rope::long_inv_freq
 };
 
 // The flat list of tokens that one forward pass works on, from any number of sequences. Prefill, chunked prefill,

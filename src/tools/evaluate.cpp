@@ -64,21 +64,21 @@ std::unique_ptr<Runner> make_runner(const WeightsPtr& weights, const EvaluateOpt
 class Sequence {
  public:
   Sequence(Runner& runner, size_t length)
-      : runner_(runner), id_(runner.cache().create()), longer_(runner.is_longer(static_cast<int>(length))) {}
+      : runner_(runner), id_(runner.cache().create()), long_rope_(runner.needs_long_rope(static_cast<int>(length))) {}
   ~Sequence() { runner_.cache().release(id_); }
   Sequence(const Sequence&) = delete;
   Sequence& operator=(const Sequence&) = delete;
 
-  void append(std::span<const TokenId> tokens) { runner_.append_part(id_, tokens, longer_, Want::nothing); }
+  void append(std::span<const TokenId> tokens) { runner_.append_part(id_, tokens, long_rope_, Want::nothing); }
   // → logits [tokens, vocab_size], valid until the next call
   std::span<const float> predict(std::span<const TokenId> tokens) {
-    return runner_.append_part(id_, tokens, longer_, Want::all);
+    return runner_.append_part(id_, tokens, long_rope_, Want::all);
   }
 
  private:
   Runner& runner_;
   SequenceId id_;
-  bool longer_;
+  bool long_rope_;
 };
 
 class Evaluation {

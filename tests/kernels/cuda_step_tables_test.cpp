@@ -99,7 +99,7 @@ TEST_CASE("the kernels of each group of layers find the step's tokens and their 
         CHECK(tables.number(g, h.tokens_at, row) == step.tokens[static_cast<size_t>(row)]);
         CHECK(tables.number(g, h.positions_at, row) == positions[row]);
         CHECK(tables.number(g, h.sequences_at, row) == sequences[row]);
-        CHECK(tables.number(g, h.longer_at, row) == (row < 3 ? 1 : 0));
+        CHECK(tables.number(g, h.long_rope_at, row) == (row < 3 ? 1 : 0));
       }
       for (int i = 0; i < 2; ++i) CHECK(tables.number(g, h.outputs_at, i) == step.outputs[static_cast<size_t>(i)]);
       const auto first = static_cast<int32_t>(10 * g);

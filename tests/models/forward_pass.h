@@ -25,7 +25,7 @@ class ForwardPass {
   struct Part {
     SequenceId sequence;
     std::vector<int> tokens;
-    bool long_rope = false;  // StepSequence::longer
+    bool long_rope = false;  // StepSequence::long_rope
   };
 
   ForwardPass(const TinyLlama& model, KernelBackend kernels, int threads = 2, KvDtype kv = KvDtype::f32)
@@ -55,7 +55,7 @@ class ForwardPass {
     Step step;
     for (const Part& part : parts) {
       step.sequences.push_back(cache_->extend(part.sequence, step.size(), static_cast<int>(part.tokens.size())));
-      step.sequences.back().longer = part.long_rope;
+      step.sequences.back().long_rope = part.long_rope;
       step.tokens.insert(step.tokens.end(), part.tokens.begin(), part.tokens.end());
     }
     step.outputs.resize(step.tokens.size());

@@ -16,7 +16,7 @@ void place_tokens(const StepSequence& sequence, const Rope& rope, AttendPlan& pl
     const int position = sequence.start + i;
     plan.token_block.push_back(plan.blocks.back()[static_cast<size_t>(position / kBlockTokens)]);
     plan.token_slot.push_back(position % kBlockTokens);
-    plan.rope.add(rope, sequence.longer, position);
+    plan.rope.add(rope, sequence.long_rope, position);
   }
 }
 

@@ -44,7 +44,7 @@ std::vector<StepHeader> lay_out(const Step& step, const KvMemory& memory, size_t
   header.tokens_at = layout.take<int>(rows);
   header.positions_at = layout.take<int>(rows);
   header.sequences_at = layout.take<int>(rows);
-  header.longer_at = layout.take<int>(rows);
+  header.long_rope_at = layout.take<int>(rows);
   header.outputs_at = layout.take<int>(step.outputs.size());
   const size_t entries = step.sequences.size() * static_cast<size_t>(header.table_width);
   for (StepHeader& of_group : headers) {
@@ -58,7 +58,7 @@ std::vector<StepHeader> lay_out(const Step& step, const KvMemory& memory, size_t
 // The header of a group with offsets from itself, as kernels read them.
 StepHeader from_itself(StepHeader header, size_t group) {
   const auto at = static_cast<int>(group * sizeof(StepHeader));
-  for (int* offset : {&header.tokens_at, &header.positions_at, &header.sequences_at, &header.longer_at,
+  for (int* offset : {&header.tokens_at, &header.positions_at, &header.sequences_at, &header.long_rope_at,
                       &header.outputs_at, &header.blocks_at}) {
     *offset -= at;
   }
@@ -74,7 +74,7 @@ void fill_tokens(const Step& step, const StepHeader& header, std::byte* to) {
     for (int t = 0; t < s.count; ++t) {
       ints(header.positions_at)[s.first + t] = s.start + t;
       ints(header.sequences_at)[s.first + t] = static_cast<int>(i);
-      ints(header.longer_at)[s.first + t] = s.longer ? 1 : 0;
+      ints(header.long_rope_at)[s.first + t] = s.long_rope ? 1 : 0;
     }
   }
 }

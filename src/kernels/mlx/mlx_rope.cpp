@@ -33,14 +33,14 @@ MlxRope::MlxRope(MlxContextPtr context, const Rope& rope, int head_dim)
 
 mx::array MlxRope::operator()(const mx::array& x, int heads, const MlxBatch& batch) const {
   const std::vector<StepSequence>& sequences = batch.step().sequences;
-  const bool long_rope = sequences.front().longer;
-  const auto other = [long_rope](const StepSequence& s) { return s.longer != long_rope; };
+  const bool long_rope = sequences.front().long_rope;
+  const auto other = [long_rope](const StepSequence& s) { return s.long_rope != long_rope; };
   if (std::none_of(sequences.begin(), sequences.end(), other)) return rotate(x, heads, batch.positions, long_rope);
   std::vector<mx::array> parts;
   for (const StepSequence& s : sequences) {
     const auto rows = mx::slice(x, {s.first, 0}, {s.first + s.count, x.shape(1)}, context_->stream);
     const auto positions = mx::slice(batch.positions, {s.first}, {s.first + s.count}, context_->stream);
-    parts.push_back(rotate(rows, heads, positions, s.longer));
+    parts.push_back(rotate(rows, heads, positions, s.long_rope));
   }
   return mx::concatenate(parts, 0, context_->stream);
 }

@@ -190,14 +190,14 @@ KERNEL(256) finish_product(float* out, const float* x_scale, const float* bias, 
 }
 
 // Cosines and sines of each token's position. In double, as a float's angle is off by more than a float's cosine.
-KERNEL(128) rotations(const u8* step, const float* inv_freq, const float* longer_inv_freq, int dim, float scale,
+KERNEL(128) rotations(const u8* step, const float* inv_freq, const float* long_inv_freq, int dim, float scale,
                       float* out) {
   begin_kernel();
   const int row = blockIdx.x;
   const int half = dim / 2;
   const double position = step_ints(step, header(step)->positions_at)[row];
-  const int longer = step_ints(step, header(step)->longer_at)[row];
-  const float* frequencies = longer ? longer_inv_freq : inv_freq;
+  const int long_rope = step_ints(step, header(step)->long_rope_at)[row];
+  const float* frequencies = long_rope ? long_inv_freq : inv_freq;
   for (int i = threadIdx.x; i < half; i += blockDim.x) {
     double s, c;
     sincos(position * (double)frequencies[i], &s, &c);

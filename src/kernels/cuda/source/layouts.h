@@ -12,7 +12,7 @@ struct StepHeader {
   int tokens_at;     // int [rows]
   int positions_at;  // int [rows]
   int sequences_at;  // int [rows], the sequence of each token
-  int longer_at;     // int [rows], whether Rope::longer_inv_freq applies
+  int long_rope_at;  // int [rows], whether Rope::long_inv_freq applies
   int outputs_at;    // int [outputs]
   int blocks_at;     // unsigned long long [sequences][table_width], addresses of the blocks
 };
