@@ -13,8 +13,8 @@ struct StepSequence {
   int first;                    // index of its first token in the step
   int count;                    // how many tokens it has there
   int start;                    // position of its first token; tokens before it are in the cache
-  std::vector<int32_t> blocks;  // the sequence's KV blocks in order, enough for start + count tokens
-  bool long_rope = false;       // all its tokens, those in the cache too, turn by Rope::long_inv_freq
+  std::vector<int32_t> blocks;  // of start + count tokens in order, one group of layers after another (blocks_of)
+  bool long_rope = false;       // all its tokens, also those in the cache, are rotated by Rope::long_inv_freq
 };
 
 // The flat list of tokens that one forward pass works on, from any number of sequences. Prefill, chunked prefill,

@@ -16,8 +16,8 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
   DecoderScales scales;
   scales.logits = static_cast<float>(ConfigKeys(*source.weights).require_positive("logit_scale"));
-  const Parts parts(source, config, "attention.layer_norm_epsilon");
-  return make_decoder(parts, scales, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  const LayerBuilder builder(source, config, "attention.layer_norm_epsilon");
+  return make_decoder(builder, scales, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<ParallelBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention, i),
                                            layer.gated_mlp(Activation::silu));
   });

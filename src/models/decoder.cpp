@@ -8,13 +8,13 @@ namespace {
 
 class Decoder : public Model {
  public:
-  Decoder(const Parts& parts, const DecoderScales& scales, std::vector<std::unique_ptr<Block>> blocks)
-      : backend_(&parts.backend()),
-        config_(parts.config()),
+  Decoder(const LayerBuilder& builder, const DecoderScales& scales, std::vector<std::unique_ptr<Block>> blocks)
+      : backend_(&builder.backend()),
+        config_(builder.config()),
         scales_(scales),
-        embedding_(parts.embedding()),
+        embedding_(builder.embedding()),
         blocks_(std::move(blocks)),
-        output_(parts.output("output_norm")) {}
+        output_(builder.output("output_norm")) {}
 
   const ModelConfig& config() const override { return config_; }
 
@@ -49,11 +49,12 @@ class Decoder : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> make_decoder(const Parts& parts, const DecoderScales& scales,
-                                    const std::function<std::unique_ptr<Block>(const Parts& parts, int layer)>& block) {
+std::unique_ptr<Model> make_decoder(
+    const LayerBuilder& builder, const DecoderScales& scales,
+    const std::function<std::unique_ptr<Block>(const LayerBuilder& builder, int layer)>& block) {
   std::vector<std::unique_ptr<Block>> blocks;
-  for (int i = 0; i < parts.config().n_layers; ++i) blocks.push_back(block(parts.layer(i), i));
-  return std::make_unique<Decoder>(parts, scales, std::move(blocks));
+  for (int i = 0; i < builder.config().n_layers; ++i) blocks.push_back(block(builder.layer(i), i));
+  return std::make_unique<Decoder>(builder, scales, std::move(blocks));
 }
 
 }  // namespace emelex

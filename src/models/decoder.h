@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "layers/block.h"
+#include "models/layer_builder.h"
 #include "models/model.h"
-#include "models/parts.h"
 
 namespace emelex {
 
@@ -17,8 +17,9 @@ struct DecoderScales {
 };
 
 // The model that all decoders are: an embedding, blocks, a norm, and the output, which may be the embedding's matrix.
-// block(parts of the layer, its number) makes each block.
-std::unique_ptr<Model> make_decoder(const Parts& parts, const DecoderScales& scales,
-                                    const std::function<std::unique_ptr<Block>(const Parts& parts, int layer)>& block);
+// block(builder of the layer, its number) makes each block.
+std::unique_ptr<Model> make_decoder(
+    const LayerBuilder& builder, const DecoderScales& scales,
+    const std::function<std::unique_ptr<Block>(const LayerBuilder& builder, int layer)>& block);
 
 }  // namespace emelex

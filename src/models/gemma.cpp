@@ -43,12 +43,12 @@ void read_gemma3_keys(const ConfigObject& root, HfKeys& keys) {
 // An RMSNorm before and one after each half, GeGLU in the MLP.
 class GemmaBlock : public Block {
  public:
-  GemmaBlock(const Parts& parts, AttentionParts matrices, const AttentionConfigPtr& attention, int layer)
-      : backend_(&parts.backend()),
+  GemmaBlock(const LayerBuilder& builder, AttentionParts matrices, const AttentionConfigPtr& attention, int layer)
+      : backend_(&builder.backend()),
         attention_(std::move(matrices), attention, layer),
-        post_attention_norm_(parts.norm("post_attention_norm")),
-        mlp_(parts.gated_mlp(Activation::gelu, "ffn_norm")),
-        post_mlp_norm_(parts.norm("post_ffw_norm")) {}
+        post_attention_norm_(builder.norm("post_attention_norm")),
+        mlp_(builder.gated_mlp(Activation::gelu, "ffn_norm")),
+        post_mlp_norm_(builder.norm("post_ffw_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
     const auto y = backend_->add(x, (*post_attention_norm_)(attention_(x, batch), batch));
@@ -89,12 +89,12 @@ void set_gemma_scale(const ConfigKeys& keys, int layers, ModelConfig& config) {
 }
 
 std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& config,
-                                  const WindowedAttention& attention, std::optional<Parts::QkNorm> qk_norm,
+                                  const WindowedAttention& attention, std::optional<LayerBuilder::QkNorm> qk_norm,
                                   double logit_cap) {
   const ConfigKeys keys(*source.weights);
-  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, gemma_scales(config, keys, logit_cap),
-                      [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(builder, gemma_scales(config, keys, logit_cap),
+                      [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
                         auto matrices = qk_norm ? layer.attention(*qk_norm, "attn_norm") : layer.attention("attn_norm");
                         return std::make_unique<GemmaBlock>(layer, std::move(matrices), attention.layer(i), i);
                       });
@@ -115,7 +115,7 @@ std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
   ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 62, config);
   const auto attention = read_windowed_attention(source, config, {.period = 6, .local_rope_base = 10'000.0});
-  return make_gemma(source, config, attention, Parts::QkNorm::of_heads, 0.0);
+  return make_gemma(source, config, attention, LayerBuilder::QkNorm::of_heads, 0.0);
 }
 
 const RegisterArchitecture gemma2(

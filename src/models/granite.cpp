@@ -15,11 +15,11 @@ void read_granite_keys(const ConfigObject& root, HfKeys& keys) {
 // Llama's block, with what each half adds scaled.
 class GraniteBlock : public Block {
  public:
-  GraniteBlock(const Parts& parts, const AttentionConfigPtr& attention, float residual_scale, int layer)
-      : backend_(&parts.backend()),
+  GraniteBlock(const LayerBuilder& builder, const AttentionConfigPtr& attention, float residual_scale, int layer)
+      : backend_(&builder.backend()),
         residual_scale_(residual_scale),
-        attention_(parts.attention("attn_norm"), attention, layer),
-        mlp_(parts.gated_mlp(Activation::silu, "ffn_norm")) {}
+        attention_(builder.attention("attn_norm"), attention, layer),
+        mlp_(builder.gated_mlp(Activation::silu, "ffn_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
     const auto y = backend_->add(x, backend_->scale(attention_(x, batch), residual_scale_));
@@ -44,8 +44,8 @@ std::unique_ptr<Model> make_granite(const ModelInput& source) {
   scales.embedding = static_cast<float>(keys.positive("embedding_scale", 1.0));
   scales.logits = static_cast<float>(1.0 / keys.require_positive("logit_scale"));
   const auto residual_scale = static_cast<float>(keys.positive("residual_scale", 1.0));
-  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, scales, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(builder, scales, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<GraniteBlock>(layer, attention, residual_scale, i);
   });
 }

@@ -6,10 +6,10 @@
 
 namespace emelex {
 
-std::unique_ptr<Block> make_llama_block(const Parts& parts, AttentionParts matrices,
+std::unique_ptr<Block> make_llama_block(const LayerBuilder& builder, AttentionParts matrices,
                                         const AttentionConfigPtr& attention, int layer, bool normalized) {
-  auto mlp = parts.has_mixture() ? parts.mixture(normalized, Activation::silu, "ffn_norm")
-                                 : parts.gated_mlp(Activation::silu, "ffn_norm");
+  auto mlp = builder.has_mixture() ? builder.mixture(normalized, Activation::silu, "ffn_norm")
+                                   : builder.gated_mlp(Activation::silu, "ffn_norm");
   return std::make_unique<PreNormBlock>(Attention(std::move(matrices), attention, layer), std::move(mlp));
 }
 

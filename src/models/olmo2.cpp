@@ -12,12 +12,12 @@ void read_olmo3_keys(const ConfigObject& root, HfKeys& keys) {
 // An RMSNorm after each half, and none before.
 class Olmo2Block : public Block {
  public:
-  Olmo2Block(const Parts& parts, const AttentionConfigPtr& attention, int layer)
-      : backend_(&parts.backend()),
-        attention_(parts.attention(Parts::QkNorm::of_all), attention, layer),
-        attention_norm_(parts.norm("post_attention_norm")),
-        mlp_(parts.gated_mlp(Activation::silu)),
-        mlp_norm_(parts.norm("post_ffw_norm")) {}
+  Olmo2Block(const LayerBuilder& builder, const AttentionConfigPtr& attention, int layer)
+      : backend_(&builder.backend()),
+        attention_(builder.attention(LayerBuilder::QkNorm::of_all), attention, layer),
+        attention_norm_(builder.norm("post_attention_norm")),
+        mlp_(builder.gated_mlp(Activation::silu)),
+        mlp_norm_(builder.norm("post_ffw_norm")) {}
 
   mx::array operator()(const mx::array& x, const Batch& batch) const override {
     const auto y = backend_->add(x, (*attention_norm_)(attention_(x, batch), batch));
@@ -37,8 +37,8 @@ std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
   const double base = ConfigKeys(*source.weights).positive("rope.freq_base", 10'000.0);
   const auto attention = read_windowed_attention(source, config, {.period = 4, .local_rope_base = base});
-  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<Olmo2Block>(layer, attention.layer(i), i);
   });
 }

@@ -26,8 +26,8 @@ void read_phi_keys(const ConfigObject& root, HfKeys&) { root.refuse_true("qk_lay
 std::unique_ptr<Model> make_phi2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
-  const Parts parts(source, config, "attention.layer_norm_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) -> std::unique_ptr<Block> {
+  const LayerBuilder builder(source, config, "attention.layer_norm_epsilon");
+  return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<ParallelBlock>(layer.norm("attn_norm"), Attention(layer.attention(), attention, i),
                                            layer.gelu_mlp());
   });

@@ -27,8 +27,8 @@ std::unique_ptr<Model> make_phi3(const ModelInput& source) {
   ModelConfig config = read_model_config(source);
   config.attention.window = read_window(ConfigKeys(*source.weights));
   const auto attention = std::make_shared<const AttentionConfig>(config.attention);
-  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) {
+  const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) {
     return make_llama_block(layer, layer.attention("attn_norm"), attention, i);
   });
 }

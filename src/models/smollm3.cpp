@@ -27,8 +27,8 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   unturned.attention.rope = {};
   const WindowedAttention with_rope = read_windowed_attention(source, config);
   const WindowedAttention without_rope = read_windowed_attention(source, unturned);
-  const Parts parts(source, config, "attention.layer_norm_rms_epsilon");
-  return make_decoder(parts, {}, [&](const Parts& layer, int i) {
+  const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
+  return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) {
     const auto& attention = turned[static_cast<size_t>(i)] ? with_rope : without_rope;
     return make_llama_block(layer, layer.attention("attn_norm"), attention.layer(i), i);
   });

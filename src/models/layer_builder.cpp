@@ -1,4 +1,4 @@
-#include "models/parts.h"
+#include "models/layer_builder.h"
 
 #include "base/strings.h"
 #include "models/config_keys.h"
@@ -6,65 +6,65 @@
 
 namespace emelex {
 
-Parts::Parts(const ModelInput& source, const ModelConfig& config, std::string_view norm_key)
+LayerBuilder::LayerBuilder(const ModelInput& source, const ModelConfig& config, std::string_view norm_key)
     : weights_(source.weights),
       backend_(&source.backend),
       config_(std::make_shared<const ModelConfig>(config)),
       epsilon_(static_cast<float>(ConfigKeys(*source.weights).require_positive(norm_key))),
       layer_norms_(norm_key == "attention.layer_norm_epsilon") {}
 
-Parts Parts::layer(int i) const {
-  Parts parts = *this;
-  parts.prefix_ = str_cat("blk.", i, ".");
-  return parts;
+LayerBuilder LayerBuilder::layer(int i) const {
+  LayerBuilder builder = *this;
+  builder.prefix_ = str_cat("blk.", i, ".");
+  return builder;
 }
 
-std::string Parts::full_name(std::string_view name, std::string_view suffix) const {
+std::string LayerBuilder::full_name(std::string_view name, std::string_view suffix) const {
   return str_cat(prefix_, name, suffix);
 }
 
-bool Parts::has(std::string_view name) const { return weights_->find(full_name(name, ".weight")) != nullptr; }
+bool LayerBuilder::has(std::string_view name) const { return weights_->find(full_name(name, ".weight")) != nullptr; }
 
-const Tensor& Parts::require(std::string_view name, const std::vector<int64_t>& shape) const {
+const Tensor& LayerBuilder::require(std::string_view name, const std::vector<int64_t>& shape) const {
   return weights_->require(full_name(name, ".weight"), shape);
 }
 
-const Tensor* Parts::bias(std::string_view name, int64_t rows) const {
+const Tensor* LayerBuilder::bias(std::string_view name, int64_t rows) const {
   const std::string full = full_name(name, ".bias");
   return weights_->find(full) == nullptr ? nullptr : &weights_->require(full, {rows});
 }
 
-Matrix Parts::matrix(std::string_view name, int64_t rows, int64_t columns) const {
+Matrix LayerBuilder::matrix(std::string_view name, int64_t rows, int64_t columns) const {
   return {&require(name, {rows, columns}), bias(name, rows)};
 }
 
-std::unique_ptr<Embedding> Parts::embedding() const {
+std::unique_ptr<Embedding> LayerBuilder::embedding() const {
   return backend_->embedding(require("token_embd", {config_->vocab_size, config_->dim}));
 }
 
 // The bias is the output's own, also where the matrix is the embedding's.
-std::unique_ptr<Linear> Parts::output(std::string_view input_norm) const {
+std::unique_ptr<Linear> LayerBuilder::output(std::string_view input_norm) const {
   const char* name = has("output") ? "output" : "token_embd";
   return product({{&require(name, {config_->vocab_size, config_->dim}), bias("output", config_->vocab_size)}},
                  input_norm);
 }
 
-std::unique_ptr<Linear> Parts::linear(std::string_view name, int64_t rows, int64_t columns) const {
+std::unique_ptr<Linear> LayerBuilder::linear(std::string_view name, int64_t rows, int64_t columns) const {
   return product({matrix(name, rows, columns)}, {});
 }
 
-NormSpec Parts::norm_spec(std::string_view name, int64_t size) const {
+NormSpec LayerBuilder::norm_spec(std::string_view name, int64_t size) const {
   const Tensor& weight = require(name, {size});
   if (!layer_norms_) return {NormSpec::Kind::rms, &weight, nullptr, epsilon_};
   return {NormSpec::Kind::layer, &weight, bias(name, size), epsilon_};
 }
 
-std::unique_ptr<Norm> Parts::norm(std::string_view name, int64_t size) const {
+std::unique_ptr<Norm> LayerBuilder::norm(std::string_view name, int64_t size) const {
   return backend_->norm(norm_spec(name, size));
 }
 
-std::unique_ptr<Linear> Parts::product(std::vector<Matrix> matrices, std::string_view input_norm,
-                                       std::optional<Activation> activation) const {
+std::unique_ptr<Linear> LayerBuilder::product(std::vector<Matrix> matrices, std::string_view input_norm,
+                                              std::optional<Activation> activation) const {
   Product product{std::move(matrices), std::nullopt, activation};
   if (!input_norm.empty()) product.norm = norm_spec(input_norm, config_->dim);
   return backend_->product(product);
@@ -94,7 +94,7 @@ class Slices {
 
 }  // namespace
 
-std::unique_ptr<Linear> Parts::qkv(std::string_view input_norm) const {
+std::unique_ptr<Linear> LayerBuilder::qkv(std::string_view input_norm) const {
   const AttentionConfig& attention = config_->attention;
   const int64_t q = int64_t{attention.n_heads} * attention.head_dim;
   const int64_t kv = int64_t{attention.n_kv_heads} * attention.head_dim;
@@ -103,24 +103,24 @@ std::unique_ptr<Linear> Parts::qkv(std::string_view input_norm) const {
   return product({matrix("attn_q", q, dim), matrix("attn_k", kv, dim), matrix("attn_v", kv, dim)}, input_norm);
 }
 
-std::vector<float> Parts::sinks() const {
+std::vector<float> LayerBuilder::sinks() const {
   std::vector<float> values(static_cast<size_t>(config_->attention.n_heads));
   require("attn_sinks", {config_->attention.n_heads}).read_rows(0, values);
   return values;
 }
 
-AttentionParts Parts::attention(std::string_view input_norm) const {
+AttentionParts LayerBuilder::attention(std::string_view input_norm) const {
   const int64_t q = int64_t{config_->attention.n_heads} * config_->attention.head_dim;
   return {backend_, qkv(input_norm), linear("attn_output", config_->dim, q), nullptr, nullptr, {}};
 }
 
-AttentionParts Parts::attention_with_sinks(std::string_view input_norm) const {
+AttentionParts LayerBuilder::attention_with_sinks(std::string_view input_norm) const {
   AttentionParts parts = attention(input_norm);
   parts.sinks = sinks();
   return parts;
 }
 
-AttentionParts Parts::attention(QkNorm kind, std::string_view input_norm) const {
+AttentionParts LayerBuilder::attention(QkNorm kind, std::string_view input_norm) const {
   const AttentionConfig& config = config_->attention;
   const bool heads = kind == QkNorm::of_heads;
   AttentionParts parts = attention(input_norm);
@@ -129,7 +129,7 @@ AttentionParts Parts::attention(QkNorm kind, std::string_view input_norm) const 
   return parts;
 }
 
-std::unique_ptr<Mlp> Parts::gated_mlp(Activation activation, std::string_view input_norm) const {
+std::unique_ptr<Mlp> LayerBuilder::gated_mlp(Activation activation, std::string_view input_norm) const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->hidden_dim;
   const Tensor* up = weights_->find(full_name("ffn_up", ".weight"));
@@ -140,7 +140,7 @@ std::unique_ptr<Mlp> Parts::gated_mlp(Activation activation, std::string_view in
   return std::make_unique<DenseMlp>(std::move(gate_up), linear("ffn_down", dim, hidden));
 }
 
-std::unique_ptr<Mlp> Parts::gelu_mlp() const {
+std::unique_ptr<Mlp> LayerBuilder::gelu_mlp() const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->hidden_dim;
   return std::make_unique<DenseMlp>(product({matrix("ffn_up", hidden, dim)}, {}, Activation::gelu),

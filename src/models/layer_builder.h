@@ -14,16 +14,16 @@ namespace emelex {
 
 class ExpertCuts;
 
-// Makes a model's parts of its tensors, which have GGUF's names. What is missing or of another shape is thrown as
-// Error(corrupt_file), naming the tensor and the file.
-class Parts {
+// Builds a model's layers from its tensors, which have GGUF's names. Throws Error(corrupt_file), naming the tensor and
+// the file, where a tensor is missing or has another shape.
+class LayerBuilder {
  public:
   // `norm_key` is the metadata key of the norms' epsilon: "attention.layer_norm_rms_epsilon" for RMSNorm,
   // "attention.layer_norm_epsilon" for LayerNorm, whose biases are taken where the file has them.
-  Parts(const ModelInput& source, const ModelConfig& config, std::string_view norm_key);
+  LayerBuilder(const ModelInput& source, const ModelConfig& config, std::string_view norm_key);
 
-  // The parts of one layer, whose tensors' names begin with "blk.<layer>.".
-  Parts layer(int i) const;
+  // The builder of one layer, whose tensors' names begin with "blk.<layer>.".
+  LayerBuilder layer(int i) const;
 
   std::unique_ptr<Embedding> embedding() const;
   // output.weight, or where there is none the embedding, after a norm.

@@ -1,9 +1,9 @@
-// Parts' mixtures of experts: parts.h.
+// LayerBuilder's mixtures of experts: layer_builder.h.
 #include <deque>
 
 #include "base/strings.h"
 #include "layers/mixture.h"
-#include "models/parts.h"
+#include "models/layer_builder.h"
 #include "weights/tensor_slice.h"
 
 namespace emelex {
@@ -37,22 +37,22 @@ class ExpertCuts {
   std::deque<Tensor> tensors_;
 };
 
-std::vector<Matrix> Parts::stack(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const {
+std::vector<Matrix> LayerBuilder::stack(std::string_view name, int64_t rows, int64_t columns, ExpertCuts& cuts) const {
   const int64_t n = config_->n_experts;
   const std::string bias = full_name(name, ".bias");
   return cuts.cut(require(name, {n, rows, columns}),
                   weights_->find(bias) == nullptr ? nullptr : &weights_->require(bias, {n, rows}));
 }
 
-std::vector<Matrix> Parts::expert_matrices(std::string_view name, int64_t rows, int64_t columns,
-                                           ExpertCuts& cuts) const {
+std::vector<Matrix> LayerBuilder::expert_matrices(std::string_view name, int64_t rows, int64_t columns,
+                                                  ExpertCuts& cuts) const {
   if (!has(str_cat(name, ".0"))) return stack(str_cat(name, "_exps"), rows, columns, cuts);
   std::vector<Matrix> matrices;
   for (int i = 0; i < config_->n_experts; ++i) matrices.push_back(matrix(str_cat(name, ".", i), rows, columns));
   return matrices;
 }
 
-std::unique_ptr<Mlp> Parts::mixture(bool normalized, Activation activation, std::string_view input_norm) const {
+std::unique_ptr<Mlp> LayerBuilder::mixture(bool normalized, Activation activation, std::string_view input_norm) const {
   const int64_t dim = config_->dim;
   const int64_t hidden = config_->expert_hidden_dim;
   ExpertCuts cuts;
