@@ -92,7 +92,7 @@ void add_runtime_flags(Command& command, RuntimeFlags& flags) {
   for (const char* setting : {"device", "kv_type", "memory_limit", "gpu_memory_limit"}) {
     add_setting_flag(command, flags.settings, setting);
   }
-  command.add_option("--kernels", flags.kernels, "fast or exact (float) CPU kernels of emelex, or those of MLX")
+  command.add_option("--kernels", flags.kernels, "fast or float32 (float) CPU kernels of emelex, or those of MLX")
       .check(kernel_names());
 }
 

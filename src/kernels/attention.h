@@ -14,7 +14,7 @@ namespace mx = mlx::core;
 // position × inv_freq[i].
 struct Rope {
   int dim = 0;                  // rotated values of a head; the others pass through. 0: no rotation
-  bool interleaved = true;      // pairs are (2i, 2i+1); else (i, i + dim/2)
+  bool interleaved = true;      // pairs are (2i, 2i+1); else halves, (i, i + dim/2)
   std::vector<float> inv_freq;  // [dim / 2]
   float scale = 1.0F;           // of the rotated values, for YaRN and LongRoPE
   // LongRoPE (arXiv:2402.13753) rotates all tokens of a sequence of more than `long_after` tokens by other frequencies.

@@ -40,8 +40,8 @@ class KvPool {
   virtual bool recover() noexcept { return true; }
 };
 
-// Where a layer's keys and values lie.
-struct KvPlace {
+// Which of a pool's layers has the keys and values of one of the model's layers.
+struct PoolLayer {
   int group;  // the number of the pool
   int layer;  // its number among the layers of the group
 };
@@ -49,7 +49,7 @@ struct KvPlace {
 // All of a model's memory.
 struct KvMemory {
   std::vector<std::unique_ptr<KvPool>> pools;  // [groups]
-  std::vector<KvPlace> layers;                 // [layers]
+  std::vector<PoolLayer> layers;               // [layers]
 };
 
 // A sequence's blocks in one of the groups: StepSequence::blocks has those of all groups, one group after another. -1:

@@ -24,7 +24,7 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
 }
 
 const RegisterArchitecture command_r({.name = "command-r",
-                                      .rope_pairs = RopePairs::neighbours,
+                                      .rope_pairs = RopePairs::interleaved,
                                       .biases = {.allowed = kAttentionBiases},
                                       .make = make_command_r});
 
@@ -37,7 +37,7 @@ const RegisterHfFamily cohere({.model_type = "cohere",
                                .norm_eps = 1e-5,
                                .rope_base = 500'000.0,
                                .tied = true,
-                               .rope_pairs = RopePairs::neighbours});
+                               .rope_pairs = RopePairs::interleaved});
 
 }  // namespace
 }  // namespace emelex

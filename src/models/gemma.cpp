@@ -89,7 +89,7 @@ void set_gemma_scale(const ConfigKeys& keys, int layers, ModelConfig& config) {
 }
 
 std::unique_ptr<Model> make_gemma(const ModelInput& source, const ModelConfig& config,
-                                  const WindowedAttention& attention, std::optional<LayerBuilder::QkNorm> qk_norm,
+                                  const SlidingWindowAttention& attention, std::optional<LayerBuilder::QkNorm> qk_norm,
                                   double logit_cap) {
   const ConfigKeys keys(*source.weights);
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
@@ -106,7 +106,7 @@ std::unique_ptr<Model> make_gemma2(const ModelInput& source) {
   set_gemma_scale(keys, 46, config);
   // Files of the model's first days lack both caps and the window, which llama.cpp then takes from the paper.
   config.attention.soft_cap = soft_cap(keys, "attn_logit_softcapping", 50.0);
-  return make_gemma(source, config, read_windowed_attention(source, config, {.period = 2, .window = 4096}),
+  return make_gemma(source, config, read_sliding_window_attention(source, config, {.period = 2, .window = 4096}),
                     std::nullopt, 30.0);
 }
 
@@ -114,7 +114,7 @@ std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
   const ConfigKeys keys(*source.weights);
   ModelConfig config = read_model_config(source);
   set_gemma_scale(keys, 62, config);
-  const auto attention = read_windowed_attention(source, config, {.period = 6, .local_rope_base = 10'000.0});
+  const auto attention = read_sliding_window_attention(source, config, {.period = 6, .local_rope_base = 10'000.0});
   return make_gemma(source, config, attention, LayerBuilder::QkNorm::of_heads, 0.0);
 }
 

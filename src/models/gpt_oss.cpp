@@ -41,7 +41,7 @@ void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
 
 std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
   const ModelConfig config = read_model_config(source, Mixtures::some);
-  const WindowedAttention attention = read_windowed_attention(source, config, {.period = 2});
+  const SlidingWindowAttention attention = read_sliding_window_attention(source, config, {.period = 2});
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<PreNormBlock>(Attention(layer.attention_with_sinks("attn_norm"), attention.layer(i), i),

@@ -51,7 +51,7 @@ std::unique_ptr<Model> make_granite(const ModelInput& source) {
 }
 
 const RegisterArchitecture granite({.name = "granite",
-                                    .rope_pairs = RopePairs::neighbours,
+                                    .rope_pairs = RopePairs::interleaved,
                                     .biases = {.allowed = kBlockBiases},
                                     .make = make_granite});
 

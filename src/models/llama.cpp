@@ -18,7 +18,7 @@ std::unique_ptr<Model> make_llama(const ModelInput& source) {
 }
 
 const RegisterArchitecture llama(
-    {.name = "llama", .rope_pairs = RopePairs::neighbours, .biases = {.allowed = kBlockBiases}, .make = make_llama});
+    {.name = "llama", .rope_pairs = RopePairs::interleaved, .biases = {.allowed = kBlockBiases}, .make = make_llama});
 
 const RegisterHfFamily llama_folders({.model_type = "llama",
                                       .architecture = "llama",

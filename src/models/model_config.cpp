@@ -68,12 +68,12 @@ ModelConfig read_model_config(const ModelInput& source, Mixtures mixtures) {
 
 int read_window(const ConfigKeys& keys) { return keys.size_or_none("attention.sliding_window", kMaxContext); }
 
-WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config,
-                                          const WindowDefaults& otherwise) {
+SlidingWindowAttention read_sliding_window_attention(const ModelInput& source, const ModelConfig& config,
+                                                     const WindowDefaults& otherwise) {
   const ConfigKeys keys(*source.weights);
   AttentionConfig local = config.attention;
   local.window = keys.contains("attention.sliding_window") ? read_window(keys) : otherwise.window;
-  WindowedAttention attention;
+  SlidingWindowAttention attention;
   attention.sliding = keys.layers("attention.sliding_window_pattern", config.n_layers, otherwise.period);
   attention.global = std::make_shared<const AttentionConfig>(config.attention);
   if (local.window > 0 && otherwise.local_rope_base) {

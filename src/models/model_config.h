@@ -21,7 +21,7 @@ ModelConfig read_model_config(const ModelInput& source, Mixtures mixtures = Mixt
 int read_window(const ConfigKeys& keys);
 
 // The attention of layers with the window and without it.
-struct WindowedAttention {
+struct SlidingWindowAttention {
   std::vector<bool> sliding;  // of each layer
   std::shared_ptr<const AttentionConfig> local;
   std::shared_ptr<const AttentionConfig> global;
@@ -41,7 +41,7 @@ struct WindowDefaults {
 };
 
 // By attention.sliding_window, attention.sliding_window_pattern and rope.freq_base_swa.
-WindowedAttention read_windowed_attention(const ModelInput& source, const ModelConfig& config,
-                                          const WindowDefaults& otherwise = {});
+SlidingWindowAttention read_sliding_window_attention(const ModelInput& source, const ModelConfig& config,
+                                                     const WindowDefaults& otherwise = {});
 
 }  // namespace emelex

@@ -36,7 +36,7 @@ class Olmo2Block : public Block {
 std::unique_ptr<Model> make_olmo2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
   const double base = ConfigKeys(*source.weights).positive("rope.freq_base", 10'000.0);
-  const auto attention = read_windowed_attention(source, config, {.period = 4, .local_rope_base = base});
+  const auto attention = read_sliding_window_attention(source, config, {.period = 4, .local_rope_base = base});
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) -> std::unique_ptr<Block> {
     return std::make_unique<Olmo2Block>(layer, attention.layer(i), i);

@@ -50,7 +50,7 @@ void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys) {
 
 std::unique_ptr<Model> make_qwen2(const ModelInput& source) {
   const ModelConfig config = read_model_config(source);
-  const WindowedAttention attention = read_windowed_attention(source, config);
+  const SlidingWindowAttention attention = read_sliding_window_attention(source, config);
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) {
     return make_llama_block(layer, layer.attention("attn_norm"), attention.layer(i), i);
@@ -59,7 +59,7 @@ std::unique_ptr<Model> make_qwen2(const ModelInput& source) {
 
 std::unique_ptr<Model> make_qwen3_of(const ModelInput& source, Mixtures mixtures, bool normalized) {
   const ModelConfig config = read_model_config(source, mixtures);
-  const WindowedAttention attention = read_windowed_attention(source, config);
+  const SlidingWindowAttention attention = read_sliding_window_attention(source, config);
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) {
     return make_llama_block(layer, layer.attention(LayerBuilder::QkNorm::of_heads, "attn_norm"), attention.layer(i), i,

@@ -20,7 +20,7 @@ constexpr const char* kContextKey = "rope.scaling.original_context_length";
 class RopeReader {
  public:
   RopeReader(const Weights& weights, int head_dim) : weights_(weights), keys_(weights), dim_(rotated(head_dim)) {
-    rope_.interleaved = rope_pairs(weights) == RopePairs::neighbours;
+    rope_.interleaved = rope_pairs(weights) == RopePairs::interleaved;
     rope_.dim = dim_;
   }
 

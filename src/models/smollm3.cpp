@@ -25,8 +25,8 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
   const std::vector<bool> turned = keys.layers("attention.rope_pattern", config.n_layers, 4);
   ModelConfig unturned = config;
   unturned.attention.rope = {};
-  const WindowedAttention with_rope = read_windowed_attention(source, config);
-  const WindowedAttention without_rope = read_windowed_attention(source, unturned);
+  const SlidingWindowAttention with_rope = read_sliding_window_attention(source, config);
+  const SlidingWindowAttention without_rope = read_sliding_window_attention(source, unturned);
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
   return make_decoder(builder, {}, [&](const LayerBuilder& layer, int i) {
     const auto& attention = turned[static_cast<size_t>(i)] ? with_rope : without_rope;
@@ -35,7 +35,7 @@ std::unique_ptr<Model> make_smollm3(const ModelInput& source) {
 }
 
 const RegisterArchitecture smollm3({.name = "smollm3",
-                                    .rope_pairs = RopePairs::neighbours,
+                                    .rope_pairs = RopePairs::interleaved,
                                     .biases = {.allowed = kBlockBiases},
                                     .make = make_smollm3});
 

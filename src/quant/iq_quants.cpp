@@ -29,15 +29,15 @@ void put_shifted(const GridPoint<8>& point, bool minus, float scale, float* to) 
 
 }  // namespace
 
-// d; for each 32 values four grid places, then 4 × 7 signs and the scale.
+// d; for each 32 values four grid indices, then 4 × 7 signs and the scale.
 void dequantize_iq2_xxs(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int group = 0; group < 8; ++group) {
-    const std::byte* places = block + 2 + 8 * group;
-    const uint32_t signs = uint32_at(places + 4);
+    const std::byte* indices = block + 2 + 8 * group;
+    const uint32_t signs = uint32_at(indices + 4);
     const float scale = iq2_scale(d, static_cast<int>(signs >> 28));
     for (int k = 0; k < 4; ++k, to += 8) {
-      put_signed(iq2_xxs_grid()[byte_at(places + k)], with_eighth_sign((signs >> (7 * k)) & 127), scale, to);
+      put_signed(iq2_xxs_grid()[byte_at(indices + k)], with_eighth_sign((signs >> (7 * k)) & 127), scale, to);
     }
   }
 }
@@ -52,7 +52,7 @@ void dequantize_iq2_xs(const std::byte* block, float* to) {
   }
 }
 
-// d; grid places; signs; the places' upper two bits; scales.
+// d; grid indices; signs; the indices' upper two bits; scales.
 void dequantize_iq2_s(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int k = 0; k < 32; ++k, to += 8) {
@@ -62,7 +62,7 @@ void dequantize_iq2_s(const std::byte* block, float* to) {
   }
 }
 
-// d; grid places of 4 values; for each 32 values 4 × 7 signs and the scale.
+// d; grid indices of 4 values; for each 32 values 4 × 7 signs and the scale.
 void dequantize_iq3_xxs(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int k = 0; k < 64; ++k, to += 4) {
@@ -73,7 +73,7 @@ void dequantize_iq3_xxs(const std::byte* block, float* to) {
   }
 }
 
-// d; grid places of 4 values; the places' ninth bits; signs; scales.
+// d; grid indices of 4 values; the indices' ninth bits; signs; scales.
 void dequantize_iq3_s(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int k = 0; k < 64; ++k, to += 4) {
@@ -84,7 +84,7 @@ void dequantize_iq3_s(const std::byte* block, float* to) {
   }
 }
 
-// d; grid places; for each 32 values the places' upper three bits, the scale, and the direction of the shift.
+// d; grid indices; for each 32 values the indices' upper three bits, the scale, and the direction of the shift.
 void dequantize_iq1_s(const std::byte* block, float* to) {
   const float d = half_at(block);
   for (int k = 0; k < 32; ++k, to += 8) {
@@ -95,7 +95,7 @@ void dequantize_iq1_s(const std::byte* block, float* to) {
   }
 }
 
-// Grid places; for each 8 values the places' upper three bits and the direction of the shift; four 16-bit words, each
+// Grid indices; for each 8 values the indices' upper three bits and the direction of the shift; four 16-bit words, each
 // with four scales and, above them, 4 of d's 16 bits.
 void dequantize_iq1_m(const std::byte* block, float* to) {
   const std::byte* words = block + 48;

@@ -2,9 +2,11 @@
 
 namespace emelex {
 
-// Which values of a head RoPE turns together, as a file has them: neighbours, or value i of the one half and of the
-// other. A GGUF file has what its architecture has (models/architecture.h), a folder what its model_type has
-// (safetensors/hf_families.h).
-enum class RopePairs { neighbours, halves };
+// Which values of a head RoPE rotates together, as a file stores them. The architecture decides for a GGUF file
+// (models/architecture.h), the model_type for a folder (safetensors/hf_families.h).
+enum class RopePairs {
+  interleaved,  // 2i and 2i + 1
+  halves,       // i of the first half and i of the second
+};
 
 }  // namespace emelex

@@ -125,8 +125,8 @@ class Fixture {
       REQUIRE(cache.length(id) == n);
       for (size_t g = 0; g < pools.size(); ++g) {
         // What the next token sees.
-        const bool windowed = window > 0 && g == 0;
-        for (int i = windowed && n >= window ? n - window + 1 : 0; i < n; ++i) {
+        const bool sliding = window > 0 && g == 0;
+        for (int i = sliding && n >= window ? n - window + 1 : 0; i < n; ++i) {
           REQUIRE(pools[g]->at(e.blocks[g], i) == e.tokens[static_cast<size_t>(i)]);
         }
       }
@@ -408,8 +408,8 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
   for (uint32_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
     constexpr int kMaxBlocks = 40;
-    const bool windowed = seed % 2 != 0;
-    Fixture f(windowed ? 2 * kMaxBlocks : kMaxBlocks, windowed ? 30 : 0);
+    const bool sliding = seed % 2 != 0;
+    Fixture f(sliding ? 2 * kMaxBlocks : kMaxBlocks, sliding ? 30 : 0);
     std::mt19937 random(seed);
     const auto below = [&](size_t n) { return static_cast<int>(random() % n); };
     for (int step = 0; step < 500; ++step) {
@@ -437,10 +437,10 @@ TEST_CASE("any order of steps keeps every sequence's tokens, and loses no block"
       f.check();
       size_t bytes = 0;
       for (const FakePool* pool : f.pools) bytes += pool->blocks.size();
-      REQUIRE(bytes <= (windowed ? 2 : 1) * size_t{kMaxBlocks});
+      REQUIRE(bytes <= (sliding ? 2 : 1) * size_t{kMaxBlocks});
     }
     while (!f.expected.empty()) f.release(f.expected.begin()->first);
-    if (windowed) continue;  // memory that one group has is not another's any more
+    if (sliding) continue;  // memory that one group has is not another's any more
     f.create(kMaxBlocks * kBlockTokens);
     CHECK(f.all().blocks.size() <= static_cast<size_t>(kMaxBlocks));
     f.check();

@@ -33,7 +33,7 @@ MUTATIONS = [
     ("residual scale", "granite", MODELS + "granite.cpp", 'keys.positive("residual_scale"', 'keys.positive("other_scale"'),
     ("logit scale", "granite", MODELS + "decoder.cpp", "[0], scales_.logits)", "[0], 1.0F)"),
     ("logit scale of Command R", "command r", MODELS + "decoder.cpp", "[0], scales_.logits)", "[0], 1.0F)"),
-    ("pairs of neighbours", "command r", ROPE, "rope_.interleaved = rope_pairs", 'rope_.interleaved = weights.find("nothing") != nullptr && rope_pairs'),
+    ("interleaved pairs", "command r", ROPE, "rope_.interleaved = rope_pairs", 'rope_.interleaved = weights.find("nothing") != nullptr && rope_pairs'),
     ("partial RoPE", "phi2", ROPE, "return static_cast<int>(dim);", "return head_dim;"),
     ("linear scaling", "llama, linear", ROPE, '== "linear" ? keys_', '== "never" ? keys_'),
     ("Llama 3's scaling", "llama 3.1", ROPE, "== nullptr ? nullptr : kDivisorsKey", "!= nullptr ? nullptr : nullptr"),

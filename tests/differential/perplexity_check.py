@@ -3,7 +3,7 @@
     perplexity_check.py EMELEX LOGITS_TOOL [SEED]
 
 One text, prose in many languages, documentation and program text, is measured by each as llama.cpp's perplexity tool
-does: fresh chunks of 512 tokens, second halves. The exact (float) kernels must agree with transformers in float32, which
+does: fresh chunks of 512 tokens, second halves. The float32 kernels must agree with transformers in float32, which
 reads the same file, to 0.01%, and with llama.cpp to 0.1%. For that llama.cpp gets the same weights as float32: where they
 are quantized it rounds activations to 8 bits, and what that makes of it is printed and not judged, as are the figures of
 the fast kernels. How these differ from the float ones must be what numpy finds from logits that logits_tool dumps.

@@ -124,9 +124,9 @@ TEST_CASE("so it does when MLX computes, whose cache starts anew then") {
 }
 
 TEST_CASE("so it does with windows, and where LongRoPE has everything computed again") {
-  test::TinyModel windowed;
-  windowed.window = 16;
-  check_retries(Fixture(windowed), KernelBackend::fast, true);
+  test::TinyModel sliding;
+  sliding.window = 16;
+  check_retries(Fixture(sliding), KernelBackend::fast, true);
   test::TinyModel longer;
   longer.longrope_after = 53;  // reached by the second answer
   const Fixture f(longer);

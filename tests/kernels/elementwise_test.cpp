@@ -144,7 +144,7 @@ TEST_CASE("SwiGLU is x / (1 + exp(-x)) times up, from the smallest to the larges
   }
 }
 
-TEST_CASE("the rotary embedding turns neighbours or halves, and leaves what is beyond") {
+TEST_CASE("the rotary embedding rotates interleaved pairs or halves, and leaves what is beyond") {
   for (const int dim : {2, 8, 64, 72, 128}) {
     for (const bool interleaved : {true, false}) {
       CAPTURE(dim);

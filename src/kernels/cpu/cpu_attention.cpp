@@ -171,10 +171,10 @@ class CpuAttention : public AttentionOp {
 
   mx::array operator()(const mx::array& q, const mx::array& k, const mx::array& v, const Batch& batch) const override {
     const CpuBatch& own = cpu_batch(batch);
-    const KvPlace& place = own.memory->layers[layer_];
-    const auto& pool = static_cast<const HostKvPool&>(*own.memory->pools[static_cast<size_t>(place.group)]);
+    const PoolLayer& stored = own.memory->layers[layer_];
+    const auto& pool = static_cast<const HostKvPool&>(*own.memory->pools[static_cast<size_t>(stored.group)]);
     return make_op("attend", q.shape(), {q, k, v}, [&](const float* const* in, float* const* out) {
-      AttendTask(*context_, pool.layout(), own.plans[kind_], config_, sinks_, place.layer, in, out[0]).run();
+      AttendTask(*context_, pool.layout(), own.plans[kind_], config_, sinks_, stored.layer, in, out[0]).run();
     });
   }
 

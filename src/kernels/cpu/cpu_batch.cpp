@@ -31,8 +31,8 @@ std::unique_ptr<const CpuBatch> prepare_batch(CpuContext& context, StepPtr step,
     pack_due(context, batch->few_token_step);
   }
   for (const AttentionKind& kind : context.attentions) {
-    const KvPlace& place = memory.layers.at(static_cast<size_t>(kind.layer));
-    batch->plans.push_back(plan_attention(batch->step(), kind.config, memory, static_cast<size_t>(place.group)));
+    const PoolLayer& stored = memory.layers.at(static_cast<size_t>(kind.layer));
+    batch->plans.push_back(plan_attention(batch->step(), kind.config, memory, static_cast<size_t>(stored.group)));
   }
   return batch;
 }

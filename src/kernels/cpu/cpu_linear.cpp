@@ -32,7 +32,7 @@ struct Plan : Packable {
   std::vector<std::vector<float>> biases;  // of each matrix; empty where it has none
   std::vector<Chunk> chunks;
   int columns = 0;
-  bool any_exact = false;  // of the matrices' Activations
+  bool any_float32 = false;  // of the matrices' Activations
   bool any_int8 = false;
   bool any_bf16 = false;
   bool any_tiles = false;  // whether a matrix is multiplied by tiles; those that are not take the same activations
@@ -91,7 +91,7 @@ Prepared prepare(const Plan& plan, const float* x, int tokens) {
   const int columns = plan.columns;
   const int padded = whole_lanes(columns);
   const auto stride = static_cast<size_t>(padded);
-  const bool pad = plan.any_exact && padded != columns;
+  const bool pad = plan.any_float32 && padded != columns;
   const size_t padded_floats = pad ? static_cast<size_t>(tokens) * stride : 0;
   const size_t quantized_bytes = plan.any_int8 ? QuantizedActivations::bytes(tokens, columns) : 0;
   const size_t bf16_values = plan.any_bf16 ? static_cast<size_t>(tokens) * stride : 0;
@@ -238,7 +238,7 @@ class CpuLinear : public Linear {
         matrix.bias->read_rows(0, bias);
       }
       const Activations activations = plan_->matrices.back().activations;
-      plan_->any_exact |= activations == Activations::exact;
+      plan_->any_float32 |= activations == Activations::float32;
       plan_->any_int8 |= activations == Activations::int8;
       plan_->any_bf16 |= activations == Activations::bf16;
       plan_->any_tiles |= plan_->matrices.back().tiles;

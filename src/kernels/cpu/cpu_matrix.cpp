@@ -54,7 +54,7 @@ constexpr int kChunkGroups = 4;  // that a kernel may read side by side
 
 CpuMatrix make_matrix(const CpuContext& context, const Tensor& tensor) {
   const KernelTable& kernels = context.kernels;
-  Activations activations = Activations::exact;
+  Activations activations = Activations::float32;
   if (context.round_activations) {
     for (const Activations rounded : {Activations::int8, Activations::bf16}) {
       if (find_kernel(kernels, tensor, rounded) != nullptr) activations = rounded;

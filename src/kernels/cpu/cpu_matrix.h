@@ -11,7 +11,7 @@
 namespace emelex::cpu {
 
 // What a kernel takes activations as.
-enum class Activations : uint8_t { exact, int8, bf16 };
+enum class Activations : uint8_t { float32, int8, bf16 };
 
 // A matrix of weights and the kernel that multiplies with it. It lies in the mapped file, or packed in memory of ours.
 struct CpuMatrix {

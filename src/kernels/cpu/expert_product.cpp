@@ -41,7 +41,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
                  std::span<const ExpertOutput> outputs, std::byte* scratch) {
   const int columns = outputs.front().product->columns();
   const auto stride = static_cast<size_t>(whole_lanes(columns));
-  const bool exact = any(routing, outputs, Activations::exact);
+  const bool float32 = any(routing, outputs, Activations::float32);
   const bool int8 = any(routing, outputs, Activations::int8);
   const bool bf16 = any(routing, outputs, Activations::bf16);
   Prepared prepared{};
@@ -65,7 +65,7 @@ Prepared prepare(CpuContext& context, const Routing& routing, const ExpertInput&
     const auto r = static_cast<size_t>(row);
     const auto from = static_cast<size_t>(input.tokens.empty() ? row : input.tokens[r]);
     const float* x = input.x + from * static_cast<size_t>(columns);
-    if (exact) {
+    if (float32) {
       std::memcpy(prepared.x + r * stride, x, static_cast<size_t>(columns) * sizeof(float));
       std::fill(prepared.x + r * stride + columns, prepared.x + (r + 1) * stride, 0.0F);
     }

@@ -65,12 +65,12 @@ class CudaAttention : public AttentionOp {
 
   mx::array operator()(const mx::array& q, const mx::array& k, const mx::array& v, const Batch& batch) const override {
     const CudaBatch& own = cuda_batch(batch);
-    const KvPlace& place = own.memory->layers[layer_];
-    const auto& pool = static_cast<const CudaKvPool&>(*own.memory->pools[static_cast<size_t>(place.group)]);
+    const PoolLayer& stored = own.memory->layers[layer_];
+    const auto& pool = static_cast<const CudaKvPool&>(*own.memory->pools[static_cast<size_t>(stored.group)]);
     const int rows = of(q).rows();
     const DevicePointer cos_sin = rotations(own, rows);
     const auto result = make_array(context_->device, rows, of(q).columns());
-    AttendArgs args = attend_args(own, place, pool, of(result));
+    AttendArgs args = attend_args(own, stored, pool, of(result));
     if (own.is_graph) {
       attend_single(pool, args, {of(q).data(), of(k).data(), of(v).data(), cos_sin}, rows);
       return result;
@@ -97,7 +97,8 @@ class CudaAttention : public AttentionOp {
   };
 
   // What attention over a layer needs, but for the queries and memory of splits.
-  AttendArgs attend_args(const CudaBatch& batch, const KvPlace& place, const CudaKvPool& pool, CudaArray& out) const {
+  AttendArgs attend_args(const CudaBatch& batch, const PoolLayer& stored, const CudaKvPool& pool,
+                         CudaArray& out) const {
     if (pool.dtype() == KvDtype::f16) {  // a mean of float16 values is within float16's range
       out.take_halves(false);
       if (out.half_stride() != out.columns()) {
@@ -105,13 +106,13 @@ class CudaAttention : public AttentionOp {
         context_->device->clear(out.halves(), bytes);
       }
     }
-    return {address<unsigned char>(batch.tables_of(place.group)),
+    return {address<unsigned char>(batch.tables_of(stored.group)),
             nullptr,
             address<float>(sinks_.pointer()),
             address<float>(out.data()),
             address<unsigned short>(out.halves()),
             nullptr,
-            pool.layer_at(place.layer),
+            pool.layer_at(stored.layer),
             config_.n_heads,
             config_.n_kv_heads,
             batch.splits,

@@ -34,16 +34,16 @@ class MlxAttention : public AttentionOp {
 
   mx::array operator()(const mx::array& q, const mx::array& k, const mx::array& v, const Batch& batch) const override {
     const MlxBatch& own = mlx_batch(batch);
-    const KvPlace& place = own.memory->layers[layer_];
-    auto& pool = static_cast<MlxKvPool&>(*own.memory->pools[static_cast<size_t>(place.group)]);
-    const Slots& slots = own.groups[static_cast<size_t>(place.group)].slots;
+    const PoolLayer& stored = own.memory->layers[layer_];
+    auto& pool = static_cast<MlxKvPool&>(*own.memory->pools[static_cast<size_t>(stored.group)]);
+    const Slots& slots = own.groups[static_cast<size_t>(stored.group)].slots;
     const auto rotated = rope_(q, config_.n_heads, own);  // [tokens, n_heads, head_dim]
-    pool.write_keys(place.layer, slots, rope_(k, config_.n_kv_heads, own));
+    pool.write_keys(stored.layer, slots, rope_(k, config_.n_kv_heads, own));
     const mx::Shape rows{-1, config_.n_kv_heads, config_.head_dim};
-    pool.write_values(place.layer, slots, mx::reshape(v, rows, context_->stream));
+    pool.write_values(stored.layer, slots, mx::reshape(v, rows, context_->stream));
     std::vector<mx::array> attended;
     for (size_t i = 0; i < own.step().sequences.size(); ++i)
-      attended.push_back(attend_sequence(rotated, own, place, i));
+      attended.push_back(attend_sequence(rotated, own, stored, i));
     return attended.size() == 1 ? attended.front() : mx::concatenate(attended, 0, context_->stream);
   }
 
@@ -65,8 +65,8 @@ class MlxAttention : public AttentionOp {
   }
 
   // → [count, n_heads · head_dim]
-  mx::array attend_sequence(const mx::array& q, const MlxBatch& batch, const KvPlace& place, size_t sequence) const {
-    const auto group = static_cast<size_t>(place.group);
+  mx::array attend_sequence(const mx::array& q, const MlxBatch& batch, const PoolLayer& stored, size_t sequence) const {
+    const auto group = static_cast<size_t>(stored.group);
     const auto& pool = static_cast<const MlxKvPool&>(*batch.memory->pools[group]);
     const GroupPlacement::Blocks& blocks = batch.groups[group].sequences[sequence];
     const StepSequence& s = batch.step().sequences[sequence];
@@ -77,8 +77,8 @@ class MlxAttention : public AttentionOp {
     queries = mx::expand_dims(mx::transpose(queries, {1, 0, 2}, context_->stream), 0, context_->stream);
     const int end = s.start + s.count;
     const int begin = config_.window > 0 ? std::max(0, s.start - config_.window + 1) : 0;
-    const auto out = attention(queries, read(pool.keys(place.layer), blocks, begin, end),
-                               read(pool.values(place.layer), blocks, begin, end), visible(s, begin));
+    const auto out = attention(queries, read(pool.keys(stored.layer), blocks, begin, end),
+                               read(pool.values(stored.layer), blocks, begin, end), visible(s, begin));
     const auto rows = mx::reshape(mx::transpose(out, {0, 2, 1, 3}, context_->stream),
                                   {s.count, config_.n_heads * config_.head_dim}, context_->stream);
     return mx::astype(rows, q.dtype(), context_->stream);
@@ -88,12 +88,12 @@ class MlxAttention : public AttentionOp {
   // up to their own.
   std::optional<mx::array> visible(const StepSequence& s, int begin) const {
     const int end = s.start + s.count;
-    const bool windowed = config_.window > 0 && end - begin > config_.window;
-    if (!windowed && (config_.soft_cap == 0.0F || s.count == 1)) return std::nullopt;
+    const bool sliding = config_.window > 0 && end - begin > config_.window;
+    if (!sliding && (config_.soft_cap == 0.0F || s.count == 1)) return std::nullopt;
     const auto query = mx::expand_dims(mx::arange(s.start, end, mx::int32, context_->stream), 1, context_->stream);
     const auto key = mx::arange(begin, end, mx::int32, context_->stream);
     const auto before = mx::less_equal(key, query, context_->stream);
-    if (!windowed) return before;
+    if (!sliding) return before;
     const auto oldest = mx::subtract(query, mx::array(config_.window), context_->stream);
     return mx::logical_and(before, mx::greater(key, oldest, context_->stream), context_->stream);
   }

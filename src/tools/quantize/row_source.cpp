@@ -62,7 +62,7 @@ std::optional<RopePairs> gguf_rope_pairs(const Weights& weights) {
 RowOrders::RowOrders(const Weights& weights, std::optional<RopePairs> wanted) {
   const Metadata& metadata = weights.metadata();
   if (!wanted || rope_pairs(weights) == *wanted) return;
-  order_ = *wanted == RopePairs::neighbours ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
+  order_ = *wanted == RopePairs::interleaved ? RowOrder::halves_to_pairs : RowOrder::pairs_to_halves;
   const std::string architecture = metadata.require_string("general.architecture");
   heads_ = metadata.require_integer(str_cat(architecture, ".attention.head_count"), 1, 1 << 20);
   kv_heads_ = metadata.integer(str_cat(architecture, ".attention.head_count_kv")).value_or(heads_);
