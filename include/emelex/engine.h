@@ -1,7 +1,7 @@
 #pragma once
 
-// Start here. An Engine is one model in memory; a Session is one conversation's KV cache; generate() turns a prompt
-// into text, piece by piece.
+// Start here. An Engine is one model in memory. A Session is the KV cache of one conversation. generate() turns a
+// prompt into text, piece by piece.
 //
 //   auto engine = emelex::Engine::load("model.gguf");
 //   auto session = engine->new_session();
@@ -28,17 +28,24 @@ namespace emelex {
 
 enum class Device { automatic, cpu, gpu };
 
-// Which kernels compute. `fast` and `float32` are emelex's own for CPUs: with activations rounded to 8 bits a block
-// where weights are quantized, or with float32 activations throughout. `cuda` is emelex's own for NVIDIA GPUs. `mlx` is
-// MLX's stock operations, for other GPUs and for models that `cuda` lacks something for. `automatic` is EMELEX_KERNELS
-// (fast, float, mlx, cuda) if set, else `fast` on a CPU and, on a GPU, `cuda` where it can be used.
-enum class KernelBackend { automatic, fast, float32, mlx, cuda };
+// Which kernels compute.
+enum class KernelBackend {
+  automatic,  // EMELEX_KERNELS (fast, float, mlx, cuda) if set; else `fast` on a CPU, `cuda` on a GPU, or `mlx` there
+  fast,       // emelex's own for CPUs; products with quantized weights round their input to 8 bits in blocks
+  float32,    // emelex's own for CPUs, in float32 throughout
+  mlx,        // MLX's operations, for other GPUs and for models that the cuda kernels can't compute
+  cuda,       // emelex's own for NVIDIA GPUs
+};
 
-// How the KV cache stores its numbers. `automatic` is f16, or f32 with float32 kernels. `q8_0`, 8-bit integers with a
-// scale for every 32 of them, takes little more than half of f16's memory; not with the mlx kernels.
-enum class KvType { automatic, f16, f32, q8_0 };
+// How the KV cache stores its numbers.
+enum class KvType {
+  automatic,  // f16; f32 with the float32 kernels
+  f16,
+  f32,
+  q8_0,  // 8-bit integers with a scale for every 32, little more than half of f16's memory; only on CPUs
+};
 
-// Tokens that a session can hold unless LoadOptions says otherwise, or the model was trained for fewer.
+// The default of LoadOptions::context.
 inline constexpr int kDefaultContext = 8192;
 inline constexpr int kMostThreads = 1024;
 
@@ -48,11 +55,11 @@ struct LoadOptions {
   KvType kv_type = KvType::automatic;
   int threads = 0;        // that compute, at most kMostThreads; 0: one per physical core
   int context = 0;        // tokens that a session can hold; 0: the smaller of the model's and kDefaultContext
-  int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 on a GPU
+  int prefill_chunk = 0;  // tokens of a prompt computed at once; 0: 128 on a CPU, 512 with MLX on a GPU, 2048 with cuda
 
-  // Bytes that the model may take where it runs, on the CPU or on a GPU: weights, all sessions' cache, and an estimate
-  // of what computing takes. One session of `context` tokens must fit, else loading throws Error(out_of_memory) with
-  // the numbers; more sessions do while there is room for their tokens. 0: no limit
+  // Bytes that the model may take, the first on a CPU, the second on a GPU: the weights, the cache of all sessions, and
+  // an estimate of what computing takes. Loading throws Error(out_of_memory) with the numbers unless one session of
+  // `context` tokens fits. Further sessions share what is left. 0: no limit
   int64_t memory_limit = 0;
   int64_t gpu_memory_limit = 0;
 };
@@ -61,7 +68,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   int max_tokens = 1000;                      // 0: only compute the prompt
   std::vector<std::string> stop;              // valid UTF-8 that ends the generation; never a part of the result
-  const std::atomic<bool>* cancel = nullptr;  // set to true from any thread or signal handler to stop after this token
+  const std::atomic<bool>* cancel = nullptr;  // true: stop after this token. Any thread or signal handler may set it
 };
 
 enum class FinishReason {
@@ -98,7 +105,7 @@ struct ModelInfo {
   std::string quantization;  // the type that most of the weights' bytes have: "q4_1"
   int64_t parameters = 0;
   int64_t weight_bytes = 0;  // of all tensors in the file
-  int64_t active_bytes = 0;  // of those that are read to compute one token: some of the experts, no table of embeddings
+  int64_t active_bytes = 0;  // read to compute one token: without unused experts and the table of embeddings
   int experts = 0;           // in a layer that has some; 0: none
   int model_context = 0;     // tokens that the model was trained for
   int context = 0;           // tokens that a session can hold
@@ -107,16 +114,16 @@ struct ModelInfo {
   std::string device;           // "cpu" or "gpu"
   std::string kernels;          // "fast", "float", "mlx" or "cuda"
   std::string instruction_set;  // of emelex's own kernels: "avx512", "avx2", "scalar"; "sm_90"
-  std::string not_cuda;         // why the model does not run by the cuda kernels, where it was to; else empty
+  std::string not_cuda;         // why the cuda kernels, which would be used here, can't compute the model; else empty
 };
 
-// Called on the thread that called generate(), with the next piece of text: whole UTF-8 characters, never empty, never
-// a part of a stop string. Returns false to stop.
+// Takes the next piece of text, on the thread that called generate(). A piece is never empty, has whole UTF-8
+// characters and no part of a stop string. Returns false to stop.
 using TextCallback = std::function<bool(std::string_view text)>;
 
-// The KV cache of one conversation. It remembers which tokens it holds: a prompt that begins with them computes only
-// the rest. Made by Engine::new_session; must not outlive its engine. One thread at a time. Its memory is freed once
-// the engine has done the work that it was given before.
+// The KV cache of one conversation, made by Engine::new_session. It remembers which tokens it holds. Of a prompt that
+// begins with them only the rest is computed. A session must not outlive its engine. Only one thread may use it at a
+// time. Its memory is freed once the engine has done the work that it was given before.
 class Session {
  public:
   virtual ~Session() = default;    // never waits, never fails
@@ -124,44 +131,45 @@ class Session {
   virtual void clear() = 0;        // does not wait. Throws Error(out_of_memory)
 };
 
-// A model, loaded. Its methods may be called from any thread; work is done in the order of the calls.
+// A loaded model. Any thread may call its methods. Work is done in the order of the calls.
 class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Loads a model: a .gguf file (the first of a split one), or a folder of SafeTensors. Throws Error, and nothing else,
-  // when it can't be read or run; see ErrorCode.
+  // Loads a model from a .gguf file (of a split model, its first file) or a folder of SafeTensors. Throws Error, and
+  // nothing else, when it can't be read or run. ErrorCode says which.
   static std::unique_ptr<Engine> load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   virtual const ModelInfo& info() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
 
-  // The model's chat template, or one that stands in for it: see ChatTemplate::built_in. One that emelex can't read
-  // throws Error with the reason when it is used, so that raw prompts still work.
+  // The model's chat template. Where the model has none, a built-in one (ChatTemplate::built_in). Where emelex can't
+  // read it, using it throws Error with the reason, and raw prompts still work.
   virtual const ChatTemplate& chat_template() const = 0;
 
-  // What the model's files recommend. It is the caller's to use: generate() takes GenerateOptions as they are.
+  // What the model's files recommend. generate() does not use it: a caller puts it into GenerateOptions.
   virtual const SamplingDefaults& sampling_defaults() const = 0;
 
-  // What in the model's files was left out or looks wrong, a line each, for people. Text may be the files' own.
+  // What was left out of the model's files or looks wrong in them, a line each, for people. Lines may quote the files.
   virtual const std::vector<std::string>& warnings() const = 0;
 
   // The ids of a conversation, ready for an answer. Throws what ChatTemplate::render_segments does.
   std::vector<TokenId> chat_prompt(const std::vector<Message>& messages, const ChatOptions& options = {}) const;
 
-  // The ids of a text without a template: a raw completion, with the begin-of-sequence token where the model wants one.
+  // The ids of a text without a template, for a raw completion. They begin with the begin-of-sequence token where the
+  // model wants one.
   std::vector<TokenId> raw_prompt(std::string_view text) const;
 
-  // An empty session. Does not wait for the work under way. Throws Error(out_of_memory).
+  // A new, empty session. Does not wait for the work under way. Throws Error(out_of_memory).
   virtual std::unique_ptr<Session> new_session() = 0;
 
-  // Computes the prompt and generates until one of FinishReason. Blocks; `on_text` may be empty. Whatever ends it, an
-  // error too, the session is left holding what was computed, and may be used again. Throws Error:
+  // Computes the prompt and generates until one of FinishReason. Blocks. `on_text` may be empty. Afterwards, also after
+  // an error, the session holds what was computed and may be used again. Throws Error:
   //   invalid_argument: the prompt is empty, has an id out of range or does not fit in the context (nothing is ever cut
   //     off silently), an option is out of its range, or the session is another engine's;
   //   corrupt_file: the weights give no usable logits;
   //   out_of_memory, device, internal: the computation failed.
-  // What `on_text` throws comes out of here once the generation has ended.
+  // An exception of `on_text` is thrown again from here once the generation has ended.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                                   const TextCallback& on_text) = 0;
 };
@@ -169,7 +177,7 @@ class Engine {
 // "0.1.0"
 std::string_view version();
 
-// What this build runs on, for people: the MLX version, the devices found, the instruction set chosen.
+// What this build runs on, for people.
 struct BuildInfo {
   std::string version;               // emelex
   std::string mlx_version;           // of the library loaded

@@ -5,7 +5,7 @@
 
 namespace emelex {
 
-// What kind of thing went wrong, for callers that react to it. The text for people is Error::what().
+// The kind of an error, for callers that react to it. Error::what() has the text for people.
 enum class ErrorCode {
   invalid_argument,  // the caller passed something that can't be meant
   not_found,         // a file, model or tensor that was named is not there
@@ -19,8 +19,8 @@ enum class ErrorCode {
   internal,          // a bug in emelex
 };
 
-// The one exception type that emelex throws. The message has the form "[component] expected X, got Y" and names the
-// file where there is one; it is one line, and fit to be shown to a user.
+// The one exception type that emelex throws. The message is one line of the form "[component] expected X, got Y". It
+// names the file where there is one. It can be shown to a user.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

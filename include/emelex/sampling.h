@@ -16,8 +16,8 @@ struct SamplingOptions {
   std::optional<uint64_t> seed;  // the same seed gives the same text; none: a different one each time
 };
 
-// What a model's makers recommend: generation_config.json of a folder, general.sampling.* of a GGUF file. Fields that
-// the files do not set, or set out of range, are empty.
+// What a model's makers recommend. A folder has it in generation_config.json, a GGUF file in general.sampling.*. Fields
+// that the files do not set, or set out of range, are empty.
 struct SamplingDefaults {
   std::optional<float> repeat_penalty;
   std::optional<int> repeat_window;

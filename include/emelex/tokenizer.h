@@ -12,10 +12,10 @@ namespace emelex {
 
 using TokenId = int32_t;
 
-// Whether text such as "<|im_end|>" becomes the control token of that name. Text that comes from a user must not.
+// Whether text such as "<|im_end|>" becomes the control token of that name. Text of a user must not become one.
 enum class SpecialTokens { as_text, parse };
 
-// A stretch of a prompt. What comes from a message never becomes a control token, whatever it looks like.
+// A piece of a prompt. Text of a message never becomes a control token.
 struct Segment {
   std::string text;
   bool from_message = false;  // written by a user, not by the template
@@ -23,30 +23,29 @@ struct Segment {
   bool operator==(const Segment&) const = default;
 };
 
-// Text to token ids and back, as the model was trained. Immutable after construction, so safe to use from any number
-// of threads at once.
+// Converts text to token ids and back, as in the model's training. Immutable. Any number of threads may use it at once.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of `text` (UTF-8). Bytes that are not valid UTF-8 are encoded as bytes where the vocabulary is one of
-  // bytes; in others, sentencepiece's for one, each becomes U+FFFD, as there. A byte that a vocabulary of bytes has no
-  // token for is left out, as in Hugging Face's tokenizers: SmolLM2's lacks 13 that no valid UTF-8 has, six control
-  // characters and two lead bytes of unassigned planes. No begin-of-sequence token is added: see bos() and adds_bos().
-  // Throws Error(invalid_argument) when `text` has 2 GiB or more.
+  // The ids of `text` (UTF-8). No begin-of-sequence token is added: see bos() and adds_bos(). A byte-level vocabulary
+  // encodes invalid UTF-8 byte by byte. It leaves out a byte that it has no token for, as Hugging Face's tokenizers do
+  // (SmolLM2's lacks 13 bytes that no valid UTF-8 has, six control characters and two lead bytes of unassigned planes).
+  // With other vocabularies, such as sentencepiece's, each invalid byte becomes U+FFFD. Throws Error(invalid_argument)
+  // when `text` has 2 GiB or more.
   virtual std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const = 0;
 
-  // The ids of the segments' concatenation, where control tokens are found only within what the template wrote.
-  // Otherwise the same as encode(concatenation, parse): a border between segments is no border between words.
+  // The ids of the segments' concatenation. Control tokens are found only in what the template wrote. Everything else
+  // is as with encode(concatenation, parse): a border between segments is no border between words.
   virtual std::vector<TokenId> encode_segments(std::span<const Segment> segments) const;
 
-  // The bytes that `id` stands for. They may be a part of a character; StreamDecoder joins them. Control tokens give
-  // nothing, unless `show_special`; those that mark reasoning ("[THINK]", "<|channel|>") always give their names, so
-  // that reasoning and answer can be told apart. Throws Error(invalid_argument) when `id` is not in the vocabulary.
+  // The bytes of a token. They may be a part of a character. StreamDecoder joins them. Control tokens have no bytes
+  // unless `show_special`. Those that mark reasoning ("[THINK]", "<|channel|>") always give their names, so that
+  // reasoning and answer can be told apart. Throws Error(invalid_argument) when `id` is not in the vocabulary.
   virtual std::string decode_token(TokenId id, bool show_special = false) const = 0;
 
-  // The same for the next token of a text. `at_start` says that the text has no token yet: its first loses the space
-  // that encoding puts before a text, where the model's kind has that. Set to false once that is settled.
+  // The same for the next token of a text. Some kinds of tokenizers put a space before a text that they encode. While
+  // `at_start` is true, that space is removed. Becomes false once that is done.
   virtual std::string decode_next(TokenId id, bool show_special, bool& at_start) const {
     at_start = false;
     return decode_token(id, show_special);
@@ -58,28 +57,28 @@ class Tokenizer {
   virtual bool adds_bos() const = 0;          // whether a raw prompt starts with bos()
   virtual bool is_end(TokenId id) const = 0;  // whether `id` ends a generation (eos, end of turn, …)
 
-  // What in the files was left out or looks wrong, a line each, for people. Text may be the files' own.
+  // What was left out of the files or looks wrong in them, a line each, for people. Lines may quote the files.
   virtual std::vector<std::string> warnings() const { return {}; }
 
-  // Text of a whole sequence of ids: valid UTF-8, with U+FFFD for what is not.
+  // The text of a whole sequence of ids. It is valid UTF-8; invalid bytes become U+FFFD.
   std::string decode(const std::vector<TokenId>& ids, bool show_special = false) const;
 };
 
-// The tokenizer of a model's files, without its weights: a .gguf file, a folder with tokenizer.json, or that file.
-// Throws Error: not_found, io, corrupt_file or unsupported, naming the file.
+// Loads the tokenizer of a model without its weights. `path` is a .gguf file, a folder with tokenizer.json, or that
+// file. Throws Error: not_found, io, corrupt_file or unsupported, naming the file.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
-// Joins the bytes of successive tokens into text that never breaks a character: what it returns is always whole UTF-8
-// characters, and what it has returned never changes. One per generation; not thread-safe.
+// Joins the bytes of successive tokens into text. It returns whole UTF-8 characters. Text that it has returned never
+// changes. Each generation needs one of its own. Not thread-safe.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool show_special = false)
       : tokenizer_(&tokenizer), show_special_(show_special) {}
 
-  // The text that is complete once `id` has been added; empty while a character is unfinished.
+  // Adds a token. Returns the text that is complete now: empty while a character is unfinished.
   std::string push(TokenId id);
 
-  // What is left at the end: an unfinished character becomes U+FFFD, as a whole.
+  // Ends the text. Returns what is left: U+FFFD for an unfinished character, else nothing.
   std::string finish();
 
  private:
