@@ -23,6 +23,7 @@ struct Avx2 {
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = false;
+  static constexpr bool kAlwaysUnpacks = false;
   static constexpr int kPlainGroups = 1;
   static constexpr int kPlainTokens = 4;
   static constexpr int kFloatRows = 2;

@@ -23,6 +23,7 @@ struct Avx512 {
   static constexpr bool kSignedWeights = false;
   static constexpr bool kTokenPairs = false;
   static constexpr bool kTwoDotChains = true;
+  static constexpr bool kAlwaysUnpacks = false;
   static constexpr int kPlainGroups = 4;
   static constexpr int kPlainTokens = 4;
   static constexpr int kFloatRows = 4;

@@ -406,14 +406,16 @@ struct Int8Matmul : WeightBlocks<S, Format> {
   template <int R, class Make>
   static void groups(const MatmulArgs& args, int row, int from, int to, std::byte* scratch, const Make& make) {
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
-    if (args.tokens > S::kTokens) {  // unpacking once pays
+    if (S::kAlwaysUnpacks || args.tokens > S::kTokens) {  // unpacking once pays
       const size_t group_bytes = n_blocks * UnpackedBlock::kBytes;
       for (int r = 0; r < R; ++r) {
         auto source = make(row + r * kRows);
         unpack(source, 0, n_blocks, false, scratch + static_cast<size_t>(r) * group_bytes);
       }
       kUnpacked[kKind.number()](args, {scratch, group_bytes, R, row, from, to, Blocks::kOffset, share_scales(args)});
-    } else {
+      return;
+    }
+    if constexpr (!S::kAlwaysUnpacks) {
       constexpr int kAtOnce = R < S::kFileGroups ? R : S::kFileGroups;
       for (int r = 0; r < R; r += kAtOnce) {
         direct_groups(args, row + r * kRows, from, to, make, std::make_integer_sequence<int, kAtOnce>());

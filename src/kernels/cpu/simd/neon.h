@@ -151,6 +151,7 @@ struct NeonRows : NeonVectors<1> {
   static constexpr bool kTokenPairs = false;
 #endif
   static constexpr bool kTwoDotChains = false;
+  static constexpr bool kAlwaysUnpacks = false;
   static constexpr int kPlainGroups = 4;
   static constexpr int kPlainTokens = 4;
 

@@ -24,6 +24,7 @@ struct Scalar {
   static constexpr bool kSignedWeights = false;  // whether dot products want signed weights
   static constexpr bool kTokenPairs = false;     // whether there are products of two rows with two tokens
   static constexpr bool kTwoDotChains = false;   // whether dot products of one token wait for each other, otherwise
+  static constexpr bool kAlwaysUnpacks = true;   // whether blocks are unpacked for few tokens, too: less code
   static constexpr int kPlainGroups = 1;         // groups of kRows rows and
   static constexpr int kPlainTokens = 2;         // tokens of a tile of the kernel of plain numbers
   static constexpr int kFloatRows = 2;           // rows and
