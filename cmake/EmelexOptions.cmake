@@ -11,7 +11,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
 endif()
 
-option(EMELEX_PRECOMPILE "Precompile the headers of the standard library, MLX and doctest" OFF)
+option(EMELEX_PRECOMPILE "Precompile the headers of the standard library, MLX and doctest" ON)
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
@@ -35,6 +35,8 @@ add_compile_options(-ffp-contract=off)
 
 set(EMELEX_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, for example address,undefined")
 if(EMELEX_SANITIZE)
-  add_compile_options(-fsanitize=${EMELEX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # Checks in the place of optimization: at -O2 a compiler takes twice as long, and the tests hardly less. Reports need
+  # lines and no variables.
+  add_compile_options(-fsanitize=${EMELEX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=${EMELEX_SANITIZE})
 endif()

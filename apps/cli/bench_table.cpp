@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/format.h"
 #include "cli/model_json.h"
@@ -90,7 +91,7 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
   }
   const nlohmann::ordered_json json = {
       {"emelex", build.version}, {"mlx", build.mlx_version}, {"model", model_json(model)}, {"tests", tests}};
-  return ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+  return ascii_escapes(printable_json_text(json, 2)) + "\n";
 }
 
 std::string bench_csv(const BenchReport& report, const BuildInfo& build) {

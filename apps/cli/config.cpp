@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -53,9 +54,7 @@ int show_settings(const ConfigFlags& flags) {
     const std::string from = setting.where.empty() ? setting.source : setting.where;
     rows.push_back({std::string(key.name), one_line(setting.value), one_line(from)});
   }
-  standard_output().write(flags.json
-                              ? ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n"
-                              : text_table(rows));
+  standard_output().write(flags.json ? ascii_escapes(printable_json_text(json, 2)) + "\n" : text_table(rows));
   return kDone;
 }
 

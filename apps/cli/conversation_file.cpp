@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
+#include "base/json_text.h"
 #include "base/small_file.h"
 #include "base/strings.h"
 #include "cli/signal.h"
@@ -23,12 +24,12 @@ void save_conversation(const std::string& file, const std::vector<Message>& mess
   for (const Message& message : messages) json.push_back({{"role", message.role}, {"content", message.content}});
   // What people ask a model is theirs alone.
   DurableFile output(file, {.mode = 0600, .keep_mode = false});
-  output.write(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  output.write(printable_json_text(json, 2) + "\n");
   output.commit();
 }
 
 std::vector<Message> load_conversation(const std::string& file) {
-  const auto json = nlohmann::json::parse(read_conversation(file), nullptr, false);
+  const auto json = json_of(read_conversation(file));
   const auto refuse = [&file](const std::string& problem) {
     throw Error(ErrorCode::invalid_argument, str_cat("[chat] '", file, "': ", problem));
   };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/format.h"
 #include "cli/model_json.h"
@@ -101,7 +102,7 @@ std::string eval_json(const EvaluateReport& report) {
                      {"cancelled", report.cancelled},
                      {"perplexity", measured ? perplexity_json(report.perplexity) : Json(nullptr)},
                      {"comparison", compared ? comparison_json(*report.comparison) : Json(nullptr)}};
-  return json.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+  return printable_json_text(json, 2, true) + "\n";
 }
 
 }  // namespace emelex::cli

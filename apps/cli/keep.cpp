@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -26,9 +27,7 @@ struct KeepFlags {
   bool deep = false;
 };
 
-void write_json(const Json& json) {
-  standard_output().write(ascii_escapes(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n");
-}
+void write_json(const Json& json) { standard_output().write(ascii_escapes(printable_json_text(json, 2)) + "\n"); }
 
 int remove(const KeepFlags& flags) {
   const ModelRegistry registry = open_registry(read_configuration().settings);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -63,7 +64,7 @@ std::string models_json(const std::vector<InstalledModel>& models, const std::st
          {"refused", model.refused.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.refused)},
          {"default", model.name == chosen}});
   }
-  return ascii_escapes(list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+  return ascii_escapes(printable_json_text(list, 2)) + "\n";
 }
 
 // The settings may have the default model by its alias or repository.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/report.h"
 #include "emelex/error.h"
@@ -16,7 +17,7 @@ Json thinking_variables(bool think) { return {{"enable_thinking", think}, {"thin
 
 Json variables_of(const std::string& text) {
   if (text.empty()) return Json::object();
-  Json variables = Json::parse(text, nullptr, false);
+  Json variables = ordered_json_of(text);
   if (!variables.is_object()) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[run] expected a JSON object as --variables, got ", quote_bytes(text)));
@@ -26,7 +27,7 @@ Json variables_of(const std::string& text) {
 
 std::string with_thinking(Json variables, bool think) {
   variables.update(thinking_variables(think));
-  return variables.dump();
+  return json_text(variables);
 }
 
 // Whether the template writes different prompts for thinking and not thinking.
@@ -60,7 +61,7 @@ SamplingOptions sampling_for(const Engine& engine, const Configuration& configur
 ChatOptions chat_options_for(const Engine& engine, const RunFlags& flags) {
   ChatOptions options;
   const Json variables = variables_of(flags.variables);
-  if (!variables.empty()) options.variables = variables.dump();
+  if (!variables.empty()) options.variables = json_text(variables);
   if (!flags.think) return options;
   if (!has_thinking(engine.chat_template(), variables)) {
     throw Error(ErrorCode::invalid_argument,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -75,7 +76,7 @@ std::string report_json(const QuantizeReport& report) {
                                       {"bytes", report.bytes_after},
                                       {"bits_per_weight", bits_per_weight(report.bytes_after, report.values)},
                                       {"tensors", std::move(tensors)}};
-  return ascii_escapes(all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+  return ascii_escapes(printable_json_text(all, 2)) + "\n";
 }
 
 std::string report_text(const QuantizeReport& report, double seconds) {

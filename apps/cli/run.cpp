@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/chat_loop.h"
 #include "cli/commands.h"
@@ -79,7 +80,7 @@ std::string result_json(const Engine& engine, const GenerateResult& result) {
                                          {"decode_seconds", stats.decode_seconds},
                                          {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
                                          {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
-  return ascii_escapes(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+  return ascii_escapes(printable_json_text(json)) + "\n";
 }
 
 int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt) {

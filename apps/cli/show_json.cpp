@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "base/json_text.h"
 #include "cli/show_text.h"
 
 namespace emelex::cli {
@@ -156,7 +157,7 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"metadata", metadata_json(*model.metadata, options.full_arrays)}};
   if (options.tensors) json["tensors"] = tensors_json(*model.weights);
   // ASCII alone: a terminal acts on some of the characters past it, too.
-  return json.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+  return printable_json_text(json, 2, true) + "\n";
 }
 
 }  // namespace emelex::cli

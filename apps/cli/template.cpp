@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -51,7 +52,7 @@ std::string segments_json(const std::vector<Segment>& segments) {
     json["segments"].push_back({{"text", segment.text}, {"from_message", segment.from_message}});
   }
   json["text"] = text;
-  return ascii_escapes(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+  return ascii_escapes(printable_json_text(json)) + "\n";
 }
 
 std::string joined(const std::vector<Segment>& segments) {

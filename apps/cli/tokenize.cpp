@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -47,7 +48,7 @@ std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& 
   if (flags.json) {
     nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
     for (TokenId id : ids) tokens.push_back(flags.ids ? nlohmann::ordered_json(id) : token_json(id, piece(id)));
-    return ascii_escapes(tokens.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n";
+    return ascii_escapes(printable_json_text(tokens)) + "\n";
   }
   std::string text;
   for (TokenId id : ids) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "hub/names.h"
 
@@ -86,7 +87,7 @@ std::string write_manifest(const InstalledModel& model) {
                          {"default_options", Json::object()}};
   // A path need not be UTF-8, JSON must be: such a file is refused rather than not found later.
   try {
-    return manifest.dump(2) + "\n";
+    return json_text(manifest, 2) + "\n";
   } catch (const Json::type_error&) {
     throw Error(ErrorCode::unsupported, str_cat("[hub] expected UTF-8 in the model's path and metadata, got others in ",
                                                 in_quotes(model.path.string())));
@@ -94,7 +95,7 @@ std::string write_manifest(const InstalledModel& model) {
 }
 
 InstalledModel read_manifest(std::string_view text, const std::filesystem::path& folder) {
-  const Json manifest = Json::parse(text, nullptr, false);
+  const Json manifest = ordered_json_of(text);
   if (!manifest.is_object()) fail(folder, "expected a JSON object");
 
   InstalledModel model;

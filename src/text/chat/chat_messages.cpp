@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/jinja/characters.h"
@@ -71,7 +72,7 @@ Value message_value(const Message& message) {
 
 std::vector<Message> messages_from_json(std::string_view json) {
   (void)jinja::value_from_json(json, "the messages");  // its limits and messages
-  const auto parsed = nlohmann::ordered_json::parse(json);
+  const auto parsed = valid_ordered_json_of(json);
   if (!parsed.is_array()) fail("a JSON array of messages", parsed.type_name());
   std::vector<Message> messages;
   for (const auto& entry : parsed) {
@@ -86,7 +87,7 @@ std::vector<Message> messages_from_json(std::string_view json) {
     message.role = *role;
     message.content = text("content").value_or("");
     const bool plain = entry.size() == 2 && text("content") && entry.begin().key() == "role";
-    if (!plain) message.more = entry.dump();
+    if (!plain) message.more = json_text(entry);
     messages.push_back(std::move(message));
   }
   return messages;
@@ -99,7 +100,7 @@ std::vector<Message> mark_end(std::vector<Message> messages) {
     last.content += kEndMark;
     return messages;
   }
-  auto more = nlohmann::ordered_json::parse(last.more, nullptr, false);
+  auto more = ordered_json_of(last.more);
   const auto content = more.is_object() ? more.find("content") : more.end();
   if (content == more.end()) {
     last.content += kEndMark;
@@ -113,7 +114,7 @@ std::vector<Message> mark_end(std::vector<Message> messages) {
     if (text == nullptr) fail("a text to go on with in the last message", "none");
     *text = text->get<std::string>() + std::string(kEndMark);
   }
-  last.more = more.dump();
+  last.more = json_text(more);
   return messages;
 }
 

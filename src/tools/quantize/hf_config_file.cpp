@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "tools/quantize/hf_files.h"
@@ -117,7 +118,7 @@ std::string hf_config_json(const Weights& weights, const std::string& dtype) {
     const auto id = metadata.integer(str_cat("tokenizer.ggml.", name, "_token_id"));
     if (id && *id >= 0 && *id < table->rows()) config[str_cat(name, "_token_id")] = *id;
   }
-  return config.dump(2) + "\n";
+  return json_text(config, 2) + "\n";
 }
 
 }  // namespace emelex

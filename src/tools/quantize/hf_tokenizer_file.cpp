@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "text/files/gguf_rules.h"
@@ -27,7 +28,7 @@ const std::vector<std::string>& require_strings(const Metadata& metadata, const 
 
 std::string dump(const Json& json, const Metadata& metadata) {
   try {
-    return json.dump(1) + "\n";
+    return json_text(json, 1) + "\n";
   } catch (const nlohmann::json::exception&) {
     fail(metadata, "tokens of valid UTF-8", "others");
   }

@@ -8,6 +8,7 @@
 
 #include "base/durable_file.h"
 #include "base/failures.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -97,7 +98,7 @@ class MlxFolderOutput {
 
   // A folder's own; of GGUF files we can write a Llama's and its like.
   OrderedJson read_config() const {
-    if (from_folder_) return OrderedJson::parse(read_text(weights_.path() / "config.json"));
+    if (from_folder_) return valid_ordered_json_of(read_text(weights_.path() / "config.json"));
     const Metadata& metadata = weights_.metadata();
     const std::string architecture = metadata.require_string("general.architecture");
     if (architecture != "llama") {
@@ -106,7 +107,7 @@ class MlxFolderOutput {
           str_cat("[quantize] expected a folder, or a GGUF file of the architecture llama, for an MLX folder, got ",
                   quote_bytes(architecture), " in ", metadata.source()));
     }
-    return OrderedJson::parse(hf_config_json(weights_, plain_type_ == TensorType::bf16 ? "bfloat16" : "float16"));
+    return valid_ordered_json_of(hf_config_json(weights_, plain_type_ == TensorType::bf16 ? "bfloat16" : "float16"));
   }
 
   // That there is one, opening the model or writing its config.json has found.
@@ -304,7 +305,7 @@ class MlxFolderOutput {
     OrderedJson config = config_;
     config["quantization"] = quantization;
     config["quantization_config"] = quantization;
-    return config.dump(2) + "\n";
+    return json_text(config, 2) + "\n";
   }
 
   static OrderedJson format_json(const MlxFormat& format) {
@@ -316,7 +317,7 @@ class MlxFolderOutput {
     for (size_t i = 0; i < shards_.size(); ++i) {
       for (const std::string& name : shards_[i].writer.names()) map[name] = shard_name(i);
     }
-    return OrderedJson{{"metadata", {{"total_size", total_}}}, {"weight_map", std::move(map)}}.dump(1) + "\n";
+    return json_text(OrderedJson{{"metadata", {{"total_size", total_}}}, {"weight_map", std::move(map)}}, 1) + "\n";
   }
 
   const ModelFiles& files_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/durable_file.h"
+#include "base/json_text.h"
 #include "base/small_file.h"
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -31,7 +32,7 @@ bool is_mlx_folder_file(const std::string& name) {
 bool says_mlx(const fs::path& config) {
   constexpr size_t kMostBytes = size_t{16} << 20;
   try {
-    const auto json = nlohmann::json::parse(read_small_file(config, {.most_bytes = kMostBytes}), nullptr, false);
+    const auto json = json_of(read_small_file(config, {.most_bytes = kMostBytes}));
     const auto found = json.find("quantization");
     return json.is_object() && found != json.end() && found->is_object() && found->contains("group_size") &&
            found->contains("bits");

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "weights/bounded_json.h"
 
@@ -102,7 +103,7 @@ void ConfigObject::fail(ErrorCode code, std::string_view key, std::string_view e
 }
 
 void ConfigObject::fail(std::string_view key, std::string_view expected, const Json& got) const {
-  fail(ErrorCode::corrupt_file, key, expected, got.is_structured() ? "a list or object" : quote_bytes(got.dump()));
+  fail(ErrorCode::corrupt_file, key, expected, got.is_structured() ? "a list or object" : quote_bytes(json_text(got)));
 }
 
 template <class T>

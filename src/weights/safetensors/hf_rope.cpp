@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "weights/bounded_json.h"
 #include "weights/safetensors/hf_families.h"
@@ -66,7 +67,7 @@ Json RopeReader::flat() {
   const auto parameters = root_.object("rope_parameters");
   if (!parameters) {
     const std::string_view otherwise = config_.family->rope_parameters;
-    return otherwise.empty() ? Json::object() : Json::parse(otherwise);
+    return otherwise.empty() ? Json::object() : valid_json_of(otherwise);
   }
   // Such a form is another family's: transformers finds no type in it.
   for (const char* key : {"full_attention", "sliding_attention"}) {

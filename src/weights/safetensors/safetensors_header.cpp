@@ -5,6 +5,7 @@
 
 #include "base/byte_reader.h"
 #include "base/checked.h"
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "weights/bounded_json.h"
@@ -138,7 +139,7 @@ std::vector<int64_t> HeaderReader::shape(const std::string& name, const Json& fr
   std::vector<int64_t> result;
   for (const Json& dimension : *at) {
     if (!dimension.is_number_unsigned() || !std::in_range<int64_t>(dimension.get<uint64_t>())) {
-      fail(str_cat("dimensions from 0 to 2^63 - 1 for ", quote_bytes(name)), quote_bytes(dimension.dump()));
+      fail(str_cat("dimensions from 0 to 2^63 - 1 for ", quote_bytes(name)), quote_bytes(json_text(dimension)));
     }
     result.push_back(dimension.get<int64_t>());
   }

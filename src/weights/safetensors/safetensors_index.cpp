@@ -1,5 +1,6 @@
 #include "weights/safetensors/safetensors_index.h"
 
+#include "base/json_text.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "weights/bounded_json.h"
@@ -30,7 +31,7 @@ SafeTensorsIndex read_safetensors_index(std::string_view text, const std::string
   SafeTensorsIndex files;
   for (const auto& [tensor, file] : map->items()) {
     if (!file.is_string() || !is_plain_file_name(file.get_ref<const std::string&>())) {
-      fail(str_cat("the name of a .safetensors file beside it for ", quote_bytes(tensor)), quote_bytes(file.dump()),
+      fail(str_cat("the name of a .safetensors file beside it for ", quote_bytes(tensor)), quote_bytes(json_text(file)),
            source);
     }
     files.emplace(tensor, file.get<std::string>());

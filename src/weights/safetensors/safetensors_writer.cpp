@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace emelex {
 
 void SafeTensorsWriter::declare(std::string name, std::string dtype, std::vector<int64_t> shape, uint64_t bytes) {
@@ -16,7 +18,7 @@ std::vector<std::byte> SafeTensorsWriter::header() const {
     const Entry& entry = entries_[i];
     json[names_[i]] = {{"dtype", entry.dtype}, {"shape", entry.shape}, {"data_offsets", {entry.begin, entry.end}}};
   }
-  std::string text = json.dump();
+  std::string text = json_text(json);
   text.append((8 - text.size() % 8) % 8, ' ');
   std::vector<std::byte> bytes;
   bytes.reserve(8 + text.size());
