@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "base/strings.h"
 #include "engine/stop_matcher.h"
@@ -134,16 +135,17 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
   sequence.tokens.assign(prompt.begin(), prompt.end());
   const auto rest = prompt.subspan(static_cast<size_t>(stats.cached_tokens));
   std::span<float> logits = runner.append_part(sequence.id, rest, sequence.long_rope, Want::last, cancelled);
+  std::optional<TokenId> likeliest;  // instead of logits
 
   auto first_token = Clock::now();
   result.finish = FinishReason::max_tokens;
   while (true) {
-    if (logits.empty() || cancelled()) {
+    if ((logits.empty() && !likeliest) || cancelled()) {
       result.finish = FinishReason::cancelled;
       break;
     }
     if (options.max_tokens == 0) break;
-    const TokenId id = sampler.sample(logits, sequence.tokens);
+    const TokenId id = likeliest ? Sampler::take(*likeliest) : sampler.sample(logits, sequence.tokens);
     if (stats.generated_tokens == 0) first_token = Clock::now();
     if (tokenizer.is_end(id)) {
       result.finish = FinishReason::stop_token;
@@ -161,7 +163,11 @@ GenerateResult generate(Runner& runner, const Tokenizer& tokenizer, CachedSequen
     }
     sequence.tokens.push_back(id);
     sequence.long_rope = runner.needs_long_rope(static_cast<int>(sequence.tokens.size()));
-    logits = runner.append_last(sequence.id, sequence.tokens);
+    if (sampler.takes_likeliest()) {
+      likeliest = runner.append_last_likeliest(sequence.id, sequence.tokens);
+    } else {
+      logits = runner.append_last(sequence.id, sequence.tokens);
+    }
   }
   output.finish();
   if (output.matched()) result.finish = FinishReason::stop_string;

@@ -188,6 +188,14 @@ std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenI
   return append(sequence, tokens);
 }
 
+TokenId Runner::append_last_likeliest(SequenceId sequence, std::span<const TokenId> tokens) {
+  const auto length = static_cast<int>(tokens.size());
+  if (needs_long_rope(length) != needs_long_rope(length - 1)) return likeliest_of(append_last(sequence, tokens));
+  StepBuilder builder(*cache_);
+  builder.add(sequence, tokens.last(1), needs_long_rope(length), Want::last);
+  return compute(builder, &Backend::likeliest).front();
+}
+
 std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool long_rope, Want want,
                                      const std::function<bool()>& cancelled) {
   const auto chunk = static_cast<size_t>(prefill_chunk_);
@@ -200,14 +208,14 @@ std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenI
     const bool last = at + part.size() == tokens.size();
     StepBuilder builder(*cache_);
     builder.add(sequence, part, long_rope, last || want == Want::all ? want : Want::nothing);
-    logits = compute(builder);
+    logits = compute(builder, &Backend::logits);
     if (gathers) gathered_.insert(gathered_.end(), logits.begin(), logits.end());
   }
   return gathers ? std::span<float>(gathered_) : logits;
 }
 
-std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
-  StepBuilder builder(*cache_);
+void Runner::add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences,
+                         std::span<const TokenId> tokens) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int length = cache_->length(sequences[i]);
     if (needs_long_rope(length + 1) && !needs_long_rope(length) && length > 0) {
@@ -218,13 +226,26 @@ std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span
     }
     builder.add(sequences[i], tokens.subspan(i, 1), needs_long_rope(length + 1), Want::last);
   }
-  return compute(builder);
 }
 
-std::span<float> Runner::compute(StepBuilder& builder) {
+std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
+  StepBuilder builder(*cache_);
+  add_decodes(builder, sequences, tokens);
+  return compute(builder, &Backend::logits);
+}
+
+std::span<const TokenId> Runner::decode_likeliest(std::span<const SequenceId> sequences,
+                                                  std::span<const TokenId> tokens) {
+  StepBuilder builder(*cache_);
+  add_decodes(builder, sequences, tokens);
+  return compute(builder, &Backend::likeliest);
+}
+
+template <class Result>
+Result Runner::compute(StepBuilder& builder, Result (Backend::*fetch)()) {
   try {
     const StepPtr step = builder.take_step();
-    const auto logits = backend_->compute(step, cache_->memory(), [this](const Batch& batch) {
+    backend_->compute(step, cache_->memory(), [this](const Batch& batch) {
       const auto hidden = model_->hidden(batch);
       auto result = batch.step().outputs.empty() ? hidden : model_->logits(hidden, batch);
       if (faults::fails(faults::Call::compute)) throw std::runtime_error("[malloc] Unable to allocate 4 bytes.");
@@ -232,8 +253,9 @@ std::span<float> Runner::compute(StepBuilder& builder) {
     });
     ++counters_.steps;
     if (!step->outputs.empty()) ++counters_.vocabulary_products;
+    const Result result = ((*backend_).*fetch)();
     builder.commit();
-    return logits;
+    return result;
   } catch (...) {
     try {
       // With the work that was given out before the failure. Our CPU kernels give none out, and MLX would start a

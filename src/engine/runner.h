@@ -50,9 +50,15 @@ class Runner {
   // Whether LongRoPE's frequencies for long sequences apply to a sequence of so many tokens.
   bool needs_long_rope(int length) const { return long_rope_after_ > 0 && length > long_rope_after_; }
 
+  // append_last() where the likeliest token alone is wanted, which on a GPU needs not bring the logits to the host. →
+  // Backend::likeliest()
+  TokenId append_last_likeliest(SequenceId sequence, std::span<const TokenId> tokens);
+
   // Adds one token to each of several sequences. → logits [sequences, vocab_size], valid until the next call. Throws
   // Error(unsupported) for a sequence that crosses LongRoPE's limit: only append_last can compute it again.
   std::span<float> decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
+  // The same, → the likeliest token of each sequence, valid until the next call.
+  std::span<const TokenId> decode_likeliest(std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
 
   const RunnerCounters& counters() const { return counters_; }
   std::vector<std::span<const std::byte>> packed_weights() const { return backend_->packed_weights(); }
@@ -62,7 +68,10 @@ class Runner {
 
  private:
   class StepBuilder;
-  std::span<float> compute(StepBuilder& builder);
+  void add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
+  // Computes the step. → what `fetch` brings of its logits
+  template <class Result>
+  Result compute(StepBuilder& builder, Result (Backend::*fetch)());
   void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const BackendChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
   void make_cache(const ModelInput& source, const LoadOptions& options, const BackendChoice& choice);

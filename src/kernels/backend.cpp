@@ -70,13 +70,26 @@ std::unique_ptr<Linear> Backend::activated(const Product& product, std::unique_p
   return std::make_unique<ActivatedLinear>(*this, *product.activation, std::move(linear));
 }
 
-std::span<float> Backend::compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
+void Backend::compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) {
+  last_.clear();
   const BatchPtr batch = prepare(step, memory);
   auto result = forward(*batch);
   mx::eval(result);
-  last_.assign(1, result);
-  if (step->outputs.empty()) return {};
+  if (!step->outputs.empty()) last_.push_back(result);
+}
+
+std::span<float> Backend::logits() {
+  if (last_.empty()) return {};
   return {last_.front().data<float>(), last_.front().size()};
+}
+
+std::span<const int32_t> Backend::likeliest() {
+  likeliest_.clear();
+  if (last_.empty()) return likeliest_;
+  const auto columns = static_cast<size_t>(last_.front().shape(-1));
+  const std::span<const float> all = logits();
+  for (size_t at = 0; at < all.size(); at += columns) likeliest_.push_back(likeliest_of(all.subspan(at, columns)));
+  return likeliest_;
 }
 
 }  // namespace emelex

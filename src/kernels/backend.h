@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/likeliest.h"
 #include "kernels/attention.h"
 #include "kernels/batch.h"
 #include "kernels/kv_memory.h"
@@ -62,10 +63,16 @@ class Backend {
   // Memory for `n_layers` equal layers, at first without any block.
   virtual std::unique_ptr<KvPool> kv_pool(const KvSpec& spec, KvDtype dtype, int n_layers) = 0;
 
-  // Computes a step: prepares it, calls `forward` with the batch, and waits for the result. → the logits
-  // [step->outputs, vocabulary], valid until the next call; nothing without outputs. A backend may give `forward` a
-  // batch with more rows. It may also replay what it captured of a step of the same shape, and not call `forward`.
-  virtual std::span<float> compute(const StepPtr& step, const KvMemory& memory, const Forward& forward);
+  // Computes a step: prepares it, calls `forward` with the batch, and waits for the result. A backend may give `forward`
+  // a batch with more rows. It may also replay what it captured of a step of the same shape, and not call `forward`.
+  virtual void compute(const StepPtr& step, const KvMemory& memory, const Forward& forward);
+  // The computed step's logits [step->outputs, vocabulary], valid until the next step; nothing without outputs. The
+  // caller may change them.
+  virtual std::span<float> logits();
+  // For each of the step's outputs the token with the largest logit, the lowest of equals; valid until the next step.
+  // NaN and -infinity are impossible, and kNoToken stands where all are; +infinity is the largest number. Not after the
+  // caller has changed the logits. A GPU finds them without bringing the logits to the host.
+  virtual std::span<const int32_t> likeliest();
   // What compute() does before a step. `memory` has the blocks that the step names and outlives the batch. The batch is
   // valid until the next one is prepared. This is also where a backend brings weights into another form, a part of
   // them with each of the first steps.
@@ -91,7 +98,8 @@ class Backend {
   std::unique_ptr<Linear> activated(const Product& product, std::unique_ptr<Linear> linear);
 
  private:
-  std::vector<mx::array> last_;  // keeps the logits that were given out
+  std::vector<mx::array> last_;      // the last step's logits, where it has outputs
+  std::vector<int32_t> likeliest_;  // of them
 };
 
 }  // namespace emelex

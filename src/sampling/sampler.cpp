@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 
+#include "base/likeliest.h"
 #include "base/strings.h"
 #include "emelex/error.h"
 
@@ -43,6 +44,20 @@ TokenId Sampler::sample(std::span<float> logits, std::span<const TokenId> recent
   return draw();
 }
 
+bool Sampler::takes_likeliest() const {
+  return options_.temperature == 0.0F && (options_.repeat_penalty == 1.0F || options_.repeat_window == 0);
+}
+
+TokenId Sampler::take(TokenId likeliest) {
+  if (likeliest == kNoToken) {
+    throw Error(
+        ErrorCode::corrupt_file,
+        "[sampling] expected a token that is possible, got NaN or -infinity for all; the weights have no values "
+        "to compute with");
+  }
+  return likeliest;
+}
+
 // Leaves numbers and -infinity, so that differences of logits are never NaN; → the likeliest, the lowest id of equals.
 TokenId Sampler::sanitize(std::span<float> logits) {
   size_t likeliest = 0;
@@ -51,13 +66,8 @@ TokenId Sampler::sanitize(std::span<float> logits) {
     logit = std::isnan(logit) ? -INFINITY : std::min(logit, std::numeric_limits<float>::max());
     if (logit > logits[likeliest]) likeliest = i;
   }
-  if (logits.empty() || logits[likeliest] == -INFINITY) {
-    throw Error(
-        ErrorCode::corrupt_file,
-        "[sampling] expected a token that is possible, got NaN or -infinity for all; the weights have no values "
-        "to compute with");
-  }
-  return static_cast<TokenId>(likeliest);
+  const bool possible = !logits.empty() && logits[likeliest] != -INFINITY;
+  return take(possible ? static_cast<TokenId>(likeliest) : kNoToken);
 }
 
 // As in CTRL (Keskar et al., arXiv:1909.05858): a positive logit is divided, a negative one multiplied.

@@ -17,6 +17,11 @@ class Sampler {
   // impossible, +infinity is the largest number. Throws Error(corrupt_file) when no token is possible.
   TokenId sample(std::span<float> logits, std::span<const TokenId> recent);
 
+  // Whether sample() takes the likeliest token of the logits as they are, so that nothing else of them is needed.
+  bool takes_likeliest() const;
+  // What sample() does with the likeliest token. Throws as it does for kNoToken.
+  static TokenId take(TokenId likeliest);
+
  private:
   struct Candidate {
     TokenId id;

@@ -63,36 +63,18 @@ double run_prompt(Runner& runner, const Sequences& sequences, int n) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// The first of the largest. In runs whose maxima a compiler finds several at a time: one by one, a vocabulary takes as
-// long as a part of a GPU's step.
-TokenId likeliest(std::span<const float> logits) {
-  constexpr size_t kRun = 32;
-  float most[kRun];
-  std::fill(std::begin(most), std::end(most), -std::numeric_limits<float>::infinity());
-  size_t at = 0;
-  for (; at + kRun <= logits.size(); at += kRun) {
-    for (size_t i = 0; i < kRun; ++i) most[i] = most[i] < logits[at + i] ? logits[at + i] : most[i];
-  }
-  for (; at < logits.size(); ++at) most[0] = std::max(most[0], logits[at]);
-  const float largest = *std::max_element(std::begin(most), std::end(most));
-  return static_cast<TokenId>(std::find(logits.begin(), logits.end(), largest) - logits.begin());
-}
-
 constexpr int kTokensPerProbe = 4;
 
 // `probe` may be nullptr; its time does not count.
 double run_generate(Runner& runner, const Sequences& sequences, int n, ReadProbe* probe) {
   std::vector<TokenId> tokens = some_tokens(static_cast<int>(sequences.ids().size()), runner.vocab_size());
-  const auto vocab = static_cast<size_t>(runner.vocab_size());
   double seconds = 0;
   for (int i = 0; i < n; ++i) {
     if (probe != nullptr && i % kTokensPerProbe == 0) probe->read(runner.packed_weights());
     const auto begin = Clock::now();
-    const auto logits = runner.decode(sequences.ids(), tokens);
     // The likeliest token goes on, as in a real generation.
-    for (size_t s = 0; s < tokens.size(); ++s) {
-      tokens[s] = likeliest(logits.subspan(s * vocab, vocab));
-    }
+    const auto likeliest = runner.decode_likeliest(sequences.ids(), tokens);
+    std::copy(likeliest.begin(), likeliest.end(), tokens.begin());
     seconds += std::chrono::duration<double>(Clock::now() - begin).count();
   }
   return seconds;

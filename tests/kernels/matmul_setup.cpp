@@ -134,7 +134,7 @@ std::vector<float> run_matmul(const cpu::KernelTable& table, cpu::MatmulFn kerne
     for (const size_t distance : {0, 4096}) {
       std::fill(out.begin(), out.end(), 0.0F);
       args.streams = streams;
-      args.ask_ahead = distance;
+      args.prefetch_distance = distance;
       multiply();
       CHECK(same_bits(out, expected));
     }

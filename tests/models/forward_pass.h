@@ -1,8 +1,11 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <span>
 
 #include "cache/kv_cache.h"
 #include "engine/choose_backend.h"
@@ -16,6 +19,16 @@ inline std::vector<int> random_tokens(int n, int vocab_size = TinyLlama().vocab_
   std::vector<int> tokens(static_cast<size_t>(n));
   for (int& token : tokens) token = static_cast<int>(random() % static_cast<uint32_t>(vocab_size));
   return tokens;
+}
+
+// That they are the first of the largest of each row.
+inline void check_likeliest(std::span<const int32_t> found, std::span<const float> logits) {
+  if (found.empty()) return;
+  const size_t columns = logits.size() / found.size();
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto row = logits.subspan(i * columns, columns);
+    CHECK(found[i] == std::max_element(row.begin(), row.end()) - row.begin());
+  }
 }
 
 // A tiny model on a backend, computing steps of any make.
@@ -60,9 +73,11 @@ class ForwardPass {
     }
     step.outputs.resize(step.tokens.size());
     std::iota(step.outputs.begin(), step.outputs.end(), 0);
-    const auto logits =
-        backend_->compute(std::make_shared<const Step>(std::move(step)), cache_->memory(),
-                          [this](const Batch& batch) { return model_->logits(model_->hidden(batch), batch); });
+    backend_->compute(std::make_shared<const Step>(std::move(step)), cache_->memory(),
+                      [this](const Batch& batch) { return model_->logits(model_->hidden(batch), batch); });
+    const auto likeliest = backend_->likeliest();
+    const auto logits = backend_->logits();
+    check_likeliest(likeliest, logits);
     return {logits.begin(), logits.end()};
   }
 

@@ -175,7 +175,7 @@ void compute(const Plan& plan, const Operands& operands, const FirstReads* next)
     args.tokens = tokens;
     args.out = outputs[chunk.matrix];
     args.residual = operands.residual;
-    args.ask_ahead = plan.reading.reading().prefetch_distance;
+    args.prefetch_distance = plan.reading.reading().prefetch_distance;
     args.streams = plan.reading.reading().streams;
     args.tiled = plan.any_tiles ? context.kernels.tiled : nullptr;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,

@@ -141,7 +141,7 @@ void multiply_experts(CpuContext& context, const Routing& routing, const ExpertI
     args.bf16_x = prepared.bf16 + first * stride;
     args.tokens = chunk.group->count;
     args.out = chunk.output->out + first * static_cast<size_t>(matrix.rows);
-    args.ask_ahead = context.reading.prefetch_distance;
+    args.prefetch_distance = context.reading.prefetch_distance;
     args.streams = context.reading.streams;
     args.tiled = args.activations.max_tile == kTileTokens ? context.kernels.tiled : nullptr;
     matrix.matmul(args, chunk.row_begin, chunk.row_end,

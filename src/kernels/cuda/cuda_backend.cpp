@@ -30,11 +30,13 @@ struct RowKernels {
   explicit RowKernels(Device& device)
       : activation(device.kernel({"elementwise", {}}, "activation")),
         map(device.kernel({"elementwise", {}}, "map")),
-        take_rows(device.kernel({"elementwise", {}}, "take_rows")) {}
+        take_rows(device.kernel({"elementwise", {}}, "take_rows")),
+        likeliest(device.kernel({"elementwise", {}}, "likeliest")) {}
 
   FunctionHandle activation;
   FunctionHandle map;
   FunctionHandle take_rows;
+  FunctionHandle likeliest;
 };
 
 class CudaEmbedding : public Embedding {
@@ -110,25 +112,40 @@ class CudaBackend : public Backend {
     return out;
   }
 
-  std::span<float> compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) override {
-    Device& device = *context_->device;
-    StepGraphs::Logits logits{0, 0};
+  void compute(const StepPtr& step, const KvMemory& memory, const Forward& forward) override {
+    outputs_ = 0;
     if (StepGraphs::takes(*step)) {
-      logits = graphs_.run(step, memory, forward);
+      result_ = graphs_.run(step, memory, forward);
     } else {
       const auto batch = prepare_batch(*context_, step, memory);
+      // Nothing takes its memory before the logits were read.
       const auto result = forward(*batch);
-      logits = {of(result).data(), of(result).columns()};
+      result_ = {of(result).data(), of(result).columns()};
     }
-    if (step->outputs.empty()) {
-      device.wait();
-      return {};
-    }
-    const size_t count = step->outputs.size() * static_cast<size_t>(logits.columns);
+    outputs_ = step->outputs.size();
+    if (outputs_ == 0) context_->device->wait();
+  }
+
+  std::span<float> logits() override {
+    const size_t count = outputs_ * static_cast<size_t>(result_.columns);
+    if (count == 0) return {};
     auto* host = static_cast<float*>(logits_.get(count * sizeof(float)));
-    device.download(host, logits.data, count * sizeof(float));
-    device.wait();
+    context_->device->download(host, result_.data, count * sizeof(float));
+    context_->device->wait();
     return {host, count};
+  }
+
+  std::span<const int32_t> likeliest() override {
+    if (outputs_ == 0) return {};
+    Device& device = *context_->device;
+    const size_t bytes = outputs_ * sizeof(int32_t);
+    if (found_.bytes() < bytes) found_ = DeviceMemory(context_->device, std::max<size_t>(bytes, 1024));
+    const DevicePointer found = found_.pointer();
+    device.launch(kernels_.likeliest, {static_cast<unsigned>(outputs_)}, 1024, result_.data, result_.columns, found);
+    auto* host = static_cast<int32_t*>(tokens_.get(bytes));
+    device.download(host, found, bytes);
+    device.wait();
+    return {host, outputs_};
   }
 
   std::string name() const override { return "cuda"; }
@@ -186,7 +203,11 @@ class CudaBackend : public Backend {
   RowKernels kernels_;
   StepGraphs graphs_;
   std::map<std::pair<std::string, const std::byte*>, MatrixPtr> known_;
+  StepGraphs::Logits result_{0, 0};  // the last step's, on the GPU
+  size_t outputs_ = 0;               // its rows
   PinnedMemory logits_;
+  DeviceMemory found_;  // their likeliest tokens
+  PinnedMemory tokens_;
 };
 
 }  // namespace

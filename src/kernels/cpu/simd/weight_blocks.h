@@ -87,7 +87,7 @@ struct WeightBlocks {
     [[gnu::always_inline]] void prefetch(size_t block) const {
       constexpr size_t kBytes = size_t{kRows} * Format::kBytes / (Format::kBlock / kActivationBlock);
       if constexpr (std::is_same_v<Reader, PackedReader<S>>) {
-        if (!asks) return;
+        if (!prefetches) return;
         const std::byte* next = ahead + block * packed_block_bytes;
         for (size_t i = 0; i < kBytes; i += 64) __builtin_prefetch(next + i, 0, 3);
       } else {
@@ -99,7 +99,7 @@ struct WeightBlocks {
       }
     }
     // Of a packed matrix: whether it is asked for, from where when block 0 is read, and what each block has on average.
-    bool asks = false;
+    bool prefetches = false;
     const std::byte* ahead = nullptr;
     size_t packed_block_bytes = 0;
   };
@@ -120,8 +120,8 @@ struct WeightBlocks {
   static PackedSource packed_source(const MatmulArgs& args, int row) {
     PackedSource packed = source<PackedReader<S>>(args, row, 1);
     packed.rows.rows.at = args.packed + static_cast<size_t>((row + kRows - 1) / kRows) * args.packed_group_bytes;
-    packed.asks = args.ask_ahead != 0;
-    packed.ahead = packed.rows.rows.at + args.ask_ahead;
+    packed.prefetches = args.prefetch_distance != 0;
+    packed.ahead = packed.rows.rows.at + args.prefetch_distance;
     packed.packed_block_bytes = args.packed_group_bytes / static_cast<size_t>(args.columns / kActivationBlock);
     return packed;
   }

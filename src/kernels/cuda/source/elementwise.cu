@@ -175,6 +175,45 @@ KERNEL(256) take_rows(const u8* step, const float* x, int n, float* out) {
   if (i < n) out[(long long)blockIdx.y * n + i] = x[(long long)row * n + i];
 }
 
+// The index of the largest value of each row, as base/likeliest.h says. A block a row.
+KERNEL(1024) likeliest(const float* logits, int n, int* out) {
+  begin_kernel();
+  __shared__ float values[32];
+  __shared__ int places[32];
+  const float* row = logits + (long long)blockIdx.x * n;
+  const float largest = __int_as_float(0x7f7fffff);
+  float most = -INFINITY;
+  int place = 0x7fffffff;
+  const auto take = [&](float value, int at) {
+    value = fminf(value, largest);
+    if (value > most || (value == most && at < place && value > -INFINITY)) {
+      most = value;
+      place = at;
+    }
+  };
+  // fminf would make the largest number of NaN.
+  for (int i = threadIdx.x; i < n; i += blockDim.x) {
+    if (row[i] == row[i]) take(row[i], i);
+  }
+  for (int i = 16; i > 0; i /= 2) {
+    const float value = __shfl_xor_sync(0xffffffffu, most, i);
+    take(value, __shfl_xor_sync(0xffffffffu, place, i));
+  }
+  if (threadIdx.x % 32 == 0) {
+    values[threadIdx.x / 32] = most;
+    places[threadIdx.x / 32] = place;
+  }
+  __syncthreads();
+  if (threadIdx.x >= 32) return;
+  most = values[threadIdx.x];
+  place = places[threadIdx.x];
+  for (int i = 16; i > 0; i /= 2) {
+    const float value = __shfl_xor_sync(0xffffffffu, most, i);
+    take(value, __shfl_xor_sync(0xffffffffu, place, i));
+  }
+  if (threadIdx.x == 0) out[blockIdx.x] = place == 0x7fffffff ? -1 : place;
+}
+
 // out = out * scale of its row + bias + residual
 KERNEL(256) finish_product(float* out, const float* x_scale, const float* bias, const float* residual, int n) {
   begin_kernel();
