@@ -75,7 +75,7 @@ std::string_view text_of(std::string_view file) {
 // With the texts that it includes in place of `#include "name.cu"`, so that what is compiled is one text, which names
 // it in the cache.
 std::string whole_text(const KernelText& text) {
-  constexpr std::string_view kInclude = "#include \"";
+  constexpr std::string_view kInclude = "#include \"kernels/cuda/source/";
   constexpr std::string_view kEnd = ".cu\"\n";
   std::string whole = str_cat(text_of("layouts"), text_of("prelude"), text_of(text.file));
   for (size_t at = whole.find(kInclude); at != std::string::npos; at = whole.find(kInclude, at)) {

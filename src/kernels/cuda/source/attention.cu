@@ -1,7 +1,7 @@
 // Attention of steps of any kind, in three launches: q and k are rotated and k and v stored, the splits of each token's
 // past attended to, and merged.
 
-#include "paged.cu"
+#include "kernels/cuda/source/paged.cu"
 
 #define SPLIT 128  // tokens of a split
 #define WARPS 8

@@ -2,7 +2,7 @@
 // tokens, and a warp 16 of them (Dao, arXiv:2307.08691). Products are float16 on tensor cores: queries in two parts, so
 // that their rounding is that of float32, and the weights of values, which are at most 1, in one.
 
-#include "paged.cu"
+#include "kernels/cuda/source/paged.cu"
 
 #define PROMPT_ROWS 64
 #define PROMPT_TOKENS (PROMPT_ROWS / GROUP)

@@ -2,7 +2,7 @@
 // their past. It rotates the queries; the block of the token's own page rotates and stores its key and its value. The
 // block that is the last to come to an end merges, in the order of the pages.
 
-#include "paged.cu"
+#include "kernels/cuda/source/paged.cu"
 
 #define THREADS 256
 #define LANES_KEYS (THREADS / 8)                  // keys that all threads compute at once, eight for each

@@ -1,6 +1,6 @@
 // Norms, activations and what else works on rows of float32.
 
-#include "gates.cu"
+#include "kernels/cuda/source/gates.cu"
 
 #define HELD 4  // times four values that a thread holds of a row at most
 

@@ -6,8 +6,8 @@
 
 #define RT (1 + GATED)
 
-#include "gates.cu"
-#include "multiply.cu"
+#include "kernels/cuda/source/gates.cu"
+#include "kernels/cuda/source/multiply.cu"
 
 #define COLUMN_TILES ((COLUMNS + TILE_COLUMNS - 1) / TILE_COLUMNS)
 #define SLICE_TILES ((COLUMN_TILES + CLUSTER - 1) / CLUSTER)

@@ -1,7 +1,7 @@
 // The product of tiles with up to NT * 8 tokens by tensor cores: float16, sums in float32. RT row tiles share what is
 // loaded of the tokens.
 
-#include "tiles.cu"
+#include "kernels/cuda/source/tiles.cu"
 
 // With few tokens scales are applied to sums of a group, with more to the weights: whichever is less work.
 #define SCALED_SUMS (BITS == 4 && GROUP == 32 && NT == 1)

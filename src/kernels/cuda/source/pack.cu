@@ -1,6 +1,6 @@
 // Packs a matrix of one of GGUF's types into tiles.
 
-#include "tiles.cu"
+#include "kernels/cuda/source/tiles.cu"
 
 struct Group {
   float scale;

@@ -2,7 +2,7 @@
 // gridDim.x-th; a warp takes every WARPS-th column tile of them. The tiles of all its rows are one stream, of
 // which AHEAD are on their way to shared memory at a time. The warps' sums are added up in their order.
 
-#include "multiply.cu"
+#include "kernels/cuda/source/multiply.cu"
 
 // What fits into 38 KB: a power of two.
 #define TILES_THAT_FIT (38912 / (WARPS * RT * TILE_BYTES))

@@ -7,8 +7,8 @@
 // multiple of 4. AHEAD pairs are on their way into registers. The warps' sums are added up in their order. BLOCKS are to
 // be on a multiprocessor at a time. NORMED: the input is x * norm / sqrt(mean(x * x) + eps).
 
-#include "gates.cu"
-#include "tiles.cu"
+#include "kernels/cuda/source/gates.cu"
+#include "kernels/cuda/source/tiles.cu"
 
 #define PAIR_COLUMNS (2 * TILE_COLUMNS)
 #define COLUMN_TILES ((COLUMNS + TILE_COLUMNS - 1) / TILE_COLUMNS)
