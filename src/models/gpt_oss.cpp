@@ -1,4 +1,8 @@
+#include <filesystem>
+#include <system_error>
+
 #include "base/strings.h"
+#include "emelex/error.h"
 #include "layers/pre_norm_block.h"
 #include "models/family.h"
 
@@ -39,7 +43,17 @@ void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
   add_window(root, keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
 }
 
+// A GGUF file that lost its window would be computed without one. A folder's configuration says which.
+void check_window(const Weights& weights) {
+  constexpr std::string_view kWindow = "gpt-oss.attention.sliding_window";
+  std::error_code error;
+  if (weights.metadata().contains(kWindow) || std::filesystem::is_directory(weights.path(), error)) return;
+  throw Error(ErrorCode::corrupt_file, str_cat("[gpt-oss] expected the key ", quote_bytes(kWindow), ", got none in ",
+                                               path_text(weights.path())));
+}
+
 std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
+  check_window(*source.weights);
   const ModelConfig config = read_model_config(source, Mixtures::some);
   const SlidingWindowAttention attention = read_sliding_window_attention(source, config, {.period = 2});
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");

@@ -342,7 +342,7 @@ def arguments():
     parser.add_argument("--no-singles", action="store_true")
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("names", nargs="*", default=FAMILIES)
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main():
