@@ -214,8 +214,7 @@ std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenI
   return gathers ? std::span<float>(gathered_) : logits;
 }
 
-void Runner::add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences,
-                         std::span<const TokenId> tokens) {
+void Runner::add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int length = cache_->length(sequences[i]);
     if (needs_long_rope(length + 1) && !needs_long_rope(length) && length > 0) {

@@ -63,8 +63,9 @@ class Backend {
   // Memory for `n_layers` equal layers, at first without any block.
   virtual std::unique_ptr<KvPool> kv_pool(const KvSpec& spec, KvDtype dtype, int n_layers) = 0;
 
-  // Computes a step: prepares it, calls `forward` with the batch, and waits for the result. A backend may give `forward`
-  // a batch with more rows. It may also replay what it captured of a step of the same shape, and not call `forward`.
+  // Computes a step: prepares it, calls `forward` with the batch, and waits for the result. A backend may give
+  // `forward` a batch with more rows. It may also replay what it captured of a step of the same shape, and not call
+  // `forward`.
   virtual void compute(const StepPtr& step, const KvMemory& memory, const Forward& forward);
   // The computed step's logits [step->outputs, vocabulary], valid until the next step; nothing without outputs. The
   // caller may change them.
@@ -98,7 +99,7 @@ class Backend {
   std::unique_ptr<Linear> activated(const Product& product, std::unique_ptr<Linear> linear);
 
  private:
-  std::vector<mx::array> last_;      // the last step's logits, where it has outputs
+  std::vector<mx::array> last_;     // the last step's logits, where it has outputs
   std::vector<int32_t> likeliest_;  // of them
 };
 

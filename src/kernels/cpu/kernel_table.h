@@ -102,7 +102,7 @@ struct MatmulArgs {
   const std::byte* packed = nullptr;
   size_t packed_group_bytes = 0;
   // How an int8 kernel reads a packed matrix, which the products do not depend on.
-  size_t prefetch_distance = 0;     // bytes between what it reads and what it prefetches; 0: nothing
+  size_t prefetch_distance = 0;  // bytes between what it reads and what it prefetches; 0: nothing
   bool streams = false;     // for one token: several groups of rows side by side, where the set has registers for it
   TiledFn tiled = nullptr;  // KernelTable::tiled; needs activations in tiles of kTileTokens
 };
