@@ -22,7 +22,17 @@ namespace emelex::cpu {
 
 namespace {
 
-// What CPUID and XGETBV say; older compilers' __builtin_cpu_supports does not know AMX.
+// Bits of CPUID that not every compiler's __builtin_cpu_supports knows: F16C is unknown to clang 14, AMX to more.
+bool has_f16c() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kF16cBit = 1U << 29U;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & kF16cBit) != 0;
+}
+
+// What CPUID and XGETBV say.
 bool has_amx() {
   unsigned a = 0;
   unsigned b = 0;
@@ -57,7 +67,7 @@ CpuFeatures cpu_features() {
   __builtin_cpu_init();
   const auto bit = [](int supported, CpuFeature feature) { return supported != 0 ? feature : CpuFeatures{0}; };
   return bit(__builtin_cpu_supports("avx2"), kAvx2) | bit(__builtin_cpu_supports("fma"), kFma) |
-         bit(__builtin_cpu_supports("f16c"), kF16c) | bit(__builtin_cpu_supports("avx512f"), kAvx512F) |
+         bit(has_f16c() ? 1 : 0, kF16c) | bit(__builtin_cpu_supports("avx512f"), kAvx512F) |
          bit(__builtin_cpu_supports("avx512bw"), kAvx512Bw) | bit(__builtin_cpu_supports("avx512dq"), kAvx512Dq) |
          bit(__builtin_cpu_supports("avx512vl"), kAvx512Vl) | bit(__builtin_cpu_supports("avx512vnni"), kAvx512Vnni) |
          bit(__builtin_cpu_supports("avx512bf16"), kAvx512Bf16) |
