@@ -22,29 +22,33 @@ namespace emelex::cpu {
 
 namespace {
 
-// Bits of CPUID that not every compiler's __builtin_cpu_supports knows: F16C is unknown to clang 14, AMX to more.
-bool has_f16c() {
+// What CPUID says of a leaf, subleaf 0; zeros where the CPU has no such leaf.
+struct Cpuid {
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
+
+  explicit Cpuid(unsigned leaf) { __get_cpuid_count(leaf, 0, &a, &b, &c, &d); }
+};
+
+// Bits of CPUID that not every compiler's __builtin_cpu_supports knows: F16C is unknown to clang 14, AMX to more.
+bool has_f16c() {
   constexpr unsigned kF16cBit = 1U << 29U;
-  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & kF16cBit) != 0;
+  return (Cpuid(1).c & kF16cBit) != 0;
 }
 
 // What CPUID and XGETBV say.
 bool has_amx() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
   constexpr unsigned kOsXsave = 1U << 27U;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kOsXsave) == 0) return false;
+  if ((Cpuid(1).c & kOsXsave) == 0) return false;
   constexpr unsigned kTileAndInt8 = 3U << 24U;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTileAndInt8) != kTileAndInt8) return false;
-  asm("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+  if ((Cpuid(7).d & kTileAndInt8) != kTileAndInt8) return false;
+  unsigned low = 0;
+  unsigned high = 0;
+  asm("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   constexpr unsigned kTileState = 3U << 17U;
-  return (a & kTileState) == kTileState;
+  return (low & kTileState) == kTileState;
 }
 
 // Asks Linux for the registers of tiles, once: https://docs.kernel.org/arch/x86/xstate.html

@@ -6,10 +6,10 @@
 
 #define RT (1 + GATED)
 
+#include "kernels/cuda/source/columns.cu"
 #include "kernels/cuda/source/gates.cu"
 #include "kernels/cuda/source/multiply.cu"
 
-#define COLUMN_TILES ((COLUMNS + TILE_COLUMNS - 1) / TILE_COLUMNS)
 #define SLICE_TILES ((COLUMN_TILES + CLUSTER - 1) / CLUSTER)
 #define SLICE (SLICE_TILES * TILE_COLUMNS)
 #define SLICE_STRIDE (SLICE + 32)  // so that two tokens lie in different banks
@@ -41,12 +41,6 @@ DEVICE float read_of(const float* own, u32 rank) {
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(address) : "r"((u32)__cvta_generic_to_shared(own)), "r"(rank));
   asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(address) : "memory");
   return value;
-}
-
-DEVICE float4 input_at(const float* row, int column) {
-  if (COLUMNS % 4 == 0) return column < COLUMNS ? *(const float4*)(row + column) : make_float4(0, 0, 0, 0);
-  return make_float4(column < COLUMNS ? row[column] : 0.0f, column + 1 < COLUMNS ? row[column + 1] : 0.0f,
-                     column + 2 < COLUMNS ? row[column + 2] : 0.0f, column + 3 < COLUMNS ? row[column + 3] : 0.0f);
 }
 
 // What a slice is divided by: a power of two that makes the largest value one of float16's large ones, so that small ones

@@ -7,11 +7,11 @@
 // multiple of 4. AHEAD pairs are on their way into registers. The warps' sums are added up in their order. BLOCKS are to
 // be on a multiprocessor at a time. NORMED: the input is x * norm / sqrt(mean(x * x) + eps).
 
+#include "kernels/cuda/source/columns.cu"
 #include "kernels/cuda/source/gates.cu"
 #include "kernels/cuda/source/tiles.cu"
 
 #define PAIR_COLUMNS (2 * TILE_COLUMNS)
-#define COLUMN_TILES ((COLUMNS + TILE_COLUMNS - 1) / TILE_COLUMNS)
 #define PAIRS ((COLUMN_TILES + 1) / 2)
 #define ROUNDS (((PAIRS + WARPS - 1) / WARPS + AHEAD - 1) / AHEAD * AHEAD)  // pairs of a warp
 #define ALL_WARPS_BUSY (ROUNDS * WARPS == PAIRS)
@@ -160,11 +160,6 @@ DEVICE void multiply_pair(const PairWords (&words)[RT], const Shared& shared, in
     for (int r = 0; r < RT; ++r) scale_sums(c[r], words[r].scales[tile], own >= 2, unit, total, sums[r]);
   }
 #endif
-}
-
-// Four values of a row from `column` on, zeros past its end.
-DEVICE float4 input_at(const float* row, int column) {
-  return column < COLUMNS ? *(const float4*)(row + column) : make_float4(0, 0, 0, 0);
 }
 
 // Makes four columns into integers, with those of the other lanes of their 32.
