@@ -53,7 +53,7 @@ struct KvMemory {
 };
 
 // A sequence's blocks in one of the groups: StepSequence::blocks has those of all groups, one group after another. -1:
-// the block was dropped, because it lies before the window of the group's layers.
+// the block was dropped, because it is before the window of the group's layers.
 inline std::span<const int32_t> blocks_of(const StepSequence& sequence, const KvMemory& memory, size_t group) {
   const size_t n = sequence.blocks.size() / memory.pools.size();
   return std::span(sequence.blocks).subspan(group * n, n);

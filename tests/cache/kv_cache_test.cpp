@@ -275,7 +275,7 @@ TEST_CASE("what a sequence takes is known before: so much is enough, and a byte 
         f.check();
       };
       fill(bytes);
-      // Where a window lies in the blocks decides about one.
+      // Where a window begins within a block decides whether one more block is needed.
       const int64_t slack = window > 0 && n > window ? 2 : 1;
       expect_error(ErrorCode::out_of_memory, {"[cache]"}, [&] { fill(bytes - slack); });
     }

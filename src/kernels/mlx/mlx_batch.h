@@ -8,7 +8,7 @@
 
 namespace emelex::mlx_backend {
 
-// How a step lies in the pool of a group of layers.
+// Where a step's tokens are in the pool of a group of layers.
 struct GroupPlacement {
   // A sequence's blocks up to where it reaches, from number `first` on.
   struct Blocks {
