@@ -14,7 +14,7 @@ struct Size {
 };
 // About SmolLM2-135M's MLP, which stays in the cache; Llama 3.2 3B's attention and down projection. 256 divides all.
 constexpr Size kSizes[] = {{1536, 768}, {3072, 3072}, {3072, 8192}};
-constexpr int kTokens[] = {1, 8, 64, 128};
+constexpr int kTokens[] = {1, 2, 4, 8, 64, 128};
 
 struct Matrix {
   std::vector<std::byte> weights;

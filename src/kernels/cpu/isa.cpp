@@ -40,7 +40,8 @@ const KernelTable& table_of() {
   return table;
 }
 
-#if defined(__x86_64__)
+// CMakeLists.txt defines EMELEX_HAS_… for each set that the build has.
+#if defined(EMELEX_HAS_avx512_bf16)
 // A set that adds kernels to another's.
 const KernelTable& avx512_bf16_table() {
   static const KernelTable table = [] {
@@ -51,6 +52,8 @@ const KernelTable& avx512_bf16_table() {
   }();
   return table;
 }
+#endif
+#if defined(EMELEX_HAS_avx512_amx)
 const KernelTable& avx512_amx_table() {
   static const KernelTable table = [] {
     KernelTable with_tiles = avx512_bf16_table();
@@ -76,8 +79,9 @@ const KernelTable& choose() {
     if (std::strcmp(table->name, wanted) == 0) return *table;
     names += str_cat(names.empty() ? "" : ", ", table->name);
   }
-  throw Error(ErrorCode::invalid_argument,
-              str_cat("[kernels] expected EMELEX_ISA to be one that this CPU has (", names, "), got ", wanted));
+  throw Error(
+      ErrorCode::invalid_argument,
+      str_cat("[kernels] expected EMELEX_ISA to be one that this CPU and this build have (", names, "), got ", wanted));
 }
 
 }  // namespace
@@ -87,13 +91,22 @@ std::vector<const KernelTable*> tables_for(CpuFeatures features) {
   [[maybe_unused]] const auto add_if = [&](CpuFeatures needed, const KernelTable& table) {
     if ((features & needed) == needed) tables.push_back(&table);
   };
-#if defined(__x86_64__)
+#if defined(EMELEX_HAS_avx512_amx)
   add_if(kAvx512AmxNeeds, avx512_amx_table());
+#endif
+#if defined(EMELEX_HAS_avx512_bf16)
   add_if(kAvx512Bf16Needs, avx512_bf16_table());
+#endif
+#if defined(EMELEX_HAS_avx512)
   add_if(kAvx512Needs, table_of<avx512::kParts>());
+#endif
+#if defined(EMELEX_HAS_avx2)
   add_if(kAvx2Needs, table_of<avx2::kParts>());
-#elif defined(__aarch64__)
+#endif
+#if defined(EMELEX_HAS_neon_i8mm)
   add_if(kNeonI8mmNeeds, table_of<neon_i8mm::kParts>());
+#endif
+#if defined(EMELEX_HAS_neon_dotprod)
   add_if(kNeonDotprodNeeds, table_of<neon_dotprod::kParts>());
 #endif
   tables.push_back(&table_of<scalar::kParts>());

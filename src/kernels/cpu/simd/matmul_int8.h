@@ -345,12 +345,12 @@ struct BlockProducts {
   }
 
   // The same for all tokens.
-  template <int R, class Source>
+  template <int T, int R, class Source>
   static void tiles(const Source (&sources)[R], const MatmulArgs& args, bool pairs, int row, int from, int to) {
     if constexpr (Source::kMayShareScales) {
-      if (pairs) return some_tiles<true, S::kTokens>(sources, args, 0, row, from, to);
+      if (pairs) return some_tiles<true, T>(sources, args, 0, row, from, to);
     }
-    some_tiles<false, S::kTokens>(sources, args, 0, row, from, to);
+    some_tiles<false, T>(sources, args, 0, row, from, to);
   }
 };
 
@@ -366,10 +366,34 @@ struct UnpackedProducts {
       sources[r].memory = rows.memory + static_cast<size_t>(r) * rows.group_bytes;
       if constexpr (kind.has_offset) sources[r].offset = rows.offset;
     }
-    BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>::tiles(sources, args, rows.pairs_share_scales,
-                                                                           rows.row, rows.from, rows.to);
+    using Products = BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>;
+    Products::template tiles<S::kTokens>(sources, args, rows.pairs_share_scales, rows.row, rows.from, rows.to);
+  }
+  // The same for two tokens, with blocks that are unpacked a few at a time.
+  static void two_tokens(const MatmulArgs& args, const UnpackedRows& rows) {
+    using Products = BlockProducts<S, kind.scales, kind.has_min, kind.small_weights>;
+    using Source = ArrivingSource<S, kind.scales, kind.has_min, kind.has_offset>;
+    Source sources[1];
+    sources[0].memory = rows.memory;
+    if constexpr (kind.has_offset) sources[0].offset = rows.offset;
+    sources[0].rows = &rows;
+    sources[0].n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
+    typename S::F acc[1][2];
+    if constexpr (Source::kMayShareScales) {
+      if (rows.pairs_share_scales) {
+        Products::template rows_by_tile<true>(sources, args.activations, 0, acc);
+      } else {
+        Products::template rows_by_tile<false>(sources, args.activations, 0, acc);
+      }
+    } else {
+      Products::template rows_by_tile<false>(sources, args.activations, 0, acc);
+    }
+    for (int t = 0; t < 2; ++t) write_rows<S>(args, t, rows.row, rows.from, rows.to, acc[0][t]);
   }
   static void run(const MatmulArgs& args, const UnpackedRows& rows) {
+    if constexpr (!S::kAlwaysUnpacks) {
+      if (rows.unpack_next != nullptr) return two_tokens(args, rows);
+    }
     if constexpr (S::kRowGroups > 1) {
       if (rows.groups == 1) return groups<1>(args, rows);
     }
@@ -394,19 +418,46 @@ struct Int8Matmul : WeightBlocks<S, Format> {
     return false;
   }
 
+  // For up to so many tokens, blocks of a source are multiplied where they are read. To read a file's blocks is much
+  // code, and is compiled for one token alone.
+  template <class Source>
+  static constexpr bool kIsPacked = std::is_same_v<Source, typename Blocks::PackedSource>;
+  template <class Source>
+  static constexpr int kDirectTokens = S::kAlwaysUnpacks   ? 0
+                                       : kIsPacked<Source> ? S::kTokens
+                                                           : 1;
+
   // Groups of rows from `row` on, of which lanes [from, to) are wanted, as they lie in memory.
   template <class Make, int... kGroup>
   [[gnu::always_inline]] static void direct_groups(const MatmulArgs& args, int row, int from, int to, const Make& make,
                                                    std::integer_sequence<int, kGroup...> /*groups*/) {
-    const decltype(make(row)) sources[] = {make(row + kGroup * kRows)...};
-    Products::tiles(sources, args, share_scales(args), row, from, to);
+    using Source = decltype(make(row));
+    const Source sources[] = {make(row + kGroup * kRows)...};
+    Products::template tiles<kDirectTokens<Source>>(sources, args, share_scales(args), row, from, to);
+  }
+
+  template <class Source>
+  static void unpack_next(void* source, size_t begin, size_t end, std::byte* memory) {
+    unpack(*static_cast<Source*>(source), begin, end, false, memory);
   }
 
   // The same for R groups, the way that suits the number of tokens. make(row) is the source of a group.
   template <int R, class Make>
   static void groups(const MatmulArgs& args, int row, int from, int to, std::byte* scratch, const Make& make) {
+    using Source = decltype(make(row));
     const auto n_blocks = static_cast<size_t>(args.columns / kActivationBlock);
-    if (S::kAlwaysUnpacks || args.tokens > S::kTokens) {  // unpacking once pays
+    if constexpr (!S::kAlwaysUnpacks && !kIsPacked<Source>) {
+      if (args.tokens == 2) {
+        for (int r = 0; r < R; ++r) {
+          const int first = row + r * kRows;
+          Source source = make(first);
+          kUnpacked[kKind.number()](args, {scratch, 0, 1, first, from, to, Blocks::kOffset, share_scales(args),
+                                           unpack_next<Source>, &source});
+        }
+        return;
+      }
+    }
+    if (args.tokens > kDirectTokens<Source>) {  // unpacking once pays
       const size_t group_bytes = n_blocks * UnpackedBlock::kBytes;
       for (int r = 0; r < R; ++r) {
         auto source = make(row + r * kRows);

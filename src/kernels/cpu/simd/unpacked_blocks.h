@@ -22,7 +22,12 @@ struct UnpackedRows {
   int from, to;
   int offset;  // of the format's weights
   bool pairs_share_scales;
+  // For two tokens and one group: unpacks its next blocks, [begin, end), to where `memory` begins, and is called when
+  // `begin` is reached. All at once they would leave the first cache before they are multiplied.
+  void (*unpack_next)(void* source, size_t begin, size_t end, std::byte* memory) = nullptr;
+  void* source = nullptr;
 };
+constexpr size_t kBlocksAtOnce = 16;  // that are unpacked so
 using UnpackedFn = void (*)(const MatmulArgs& args, const UnpackedRows& rows);
 constexpr int kUnpackedKernels = 16;
 
@@ -105,6 +110,22 @@ struct UnpackedSource {
   std::byte* memory;
   std::conditional_t<kHasOffset, int, std::integral_constant<int, 0>> offset;
   [[gnu::always_inline]] void get(size_t block, Block& out) { out.p = memory + block * Block::kBytes; }
+};
+
+// The same, unpacked by UnpackedRows::unpack_next. Asked for in order.
+template <class S, int kScales, bool kHasMin, bool kHasOffset>
+struct ArrivingSource : UnpackedSource<S, kScales, kHasMin, kHasOffset> {
+  using typename UnpackedSource<S, kScales, kHasMin, kHasOffset>::Block;
+  const UnpackedRows* rows;
+  size_t n_blocks;
+  [[gnu::always_inline]] void get(size_t block, Block& out) {
+    const size_t at = block % kBlocksAtOnce;
+    if (at == 0) {
+      const size_t left = n_blocks - block;
+      rows->unpack_next(rows->source, block, block + (left < kBlocksAtOnce ? left : kBlocksAtOnce), this->memory);
+    }
+    out.p = this->memory + at * Block::kBytes;
+  }
 };
 
 // A set's kernels for unpacked blocks are numbered by what they depend on.
