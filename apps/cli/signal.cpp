@@ -11,7 +11,9 @@ namespace emelex::cli {
 namespace {
 
 constexpr int kBySignal = 128;  // a shell adds a signal's number to it
-constexpr int kEnding[] = {SIGTERM, SIGHUP, SIGQUIT};
+// What others send to end a process, or ends it by default. Left out: Ctrl-C, broken pipes, profilers' timers, a
+// program's own faults.
+constexpr int kEnding[] = {SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU};
 
 std::atomic<bool> interrupted{false};
 std::atomic<bool> second_leaves{true};

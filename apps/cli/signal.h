@@ -7,7 +7,8 @@ struct termios;
 namespace emelex::cli {
 
 // From now on the first Ctrl-C sets interrupt_flag(), and a second one before clear_interrupt() leaves at once with
-// kInterrupted. SIGTERM, SIGHUP and SIGQUIT set the flag as well, and must_end(); a second one of them leaves at once.
+// kInterrupted. SIGTERM and the other signals that end a process by default set the flag as well, and must_end(); a
+// second one of them leaves at once.
 // A read that waits is woken by each. Who leaves at once removes temporary files first.
 void watch_interrupts();
 
@@ -23,8 +24,8 @@ bool must_end();
 // Once all is put right: ends the process by the signal that asked for it. Without one it returns.
 void end_by_signal();
 
-// While a line is read from the terminal: how that is to be left should SIGTERM, SIGHUP or SIGQUIT end the process,
-// which they then do at once. nullptr: no line is read. What it points to must stay.
+// While a line is read from the terminal: how that is to be left should SIGTERM or a signal like it end the process,
+// which it then does at once. nullptr: no line is read. What it points to must stay.
 void set_prompt_terminal(const termios* terminal);
 
 // Whether a second Ctrl-C leaves at once (as it does at first) or is like the first.

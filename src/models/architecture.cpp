@@ -1,8 +1,5 @@
 #include "models/architecture.h"
 
-#include <filesystem>
-#include <system_error>
-
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "models/key_rules.h"
@@ -51,12 +48,24 @@ namespace {
 // A GGUF file that lost its output would be computed with the embedding instead. A folder's configuration says which.
 void check_output(const Weights& weights, const Architecture& architecture) {
   constexpr std::string_view kOutput = "output.weight";
-  if (!architecture.needs_output || weights.find(kOutput) != nullptr) return;
-  std::error_code error;
-  if (std::filesystem::is_directory(weights.path(), error)) return;
+  if (!architecture.needs_output || weights.facts().from_config || weights.find(kOutput) != nullptr) return;
   throw Error(ErrorCode::corrupt_file,
               str_cat("[models] expected tensor ", quote_bytes(kOutput), ", which each model of ",
                       quote_bytes(architecture.name), " has, got no such tensor in ", path_text(weights.path())));
+}
+
+// Which layers have experts is told by their tensors. Where a folder's configuration says it too, both must agree.
+void check_expert_layers(const Weights& weights) {
+  const std::vector<bool>& layers = weights.facts().expert_layers;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::string router = str_cat("blk.", i, ".ffn_gate_inp.weight");
+    const bool has_router = weights.tensors().contains(router);
+    if (has_router == layers[i]) continue;
+    throw Error(ErrorCode::unsupported,
+                str_cat("[models] expected ", layers[i] ? "experts" : "no experts", " in layer ", i,
+                        ", as 'decoder_sparse_step' and 'mlp_only_layers' say, got ", has_router ? "the" : "no",
+                        " tensor ", quote_bytes(router), " in ", path_text(weights.path())));
+  }
 }
 
 std::unique_ptr<Model> make_recorded(const ModelInput& source, const std::shared_ptr<ReadRecord>& record) {
@@ -65,6 +74,7 @@ std::unique_ptr<Model> make_recorded(const ModelInput& source, const std::shared
   check_type(weights);
   check_output(weights, architecture);
   check_biases(weights, architecture.biases);
+  check_expert_layers(weights);
   return architecture.make({weights.recorded(record), source.backend, source.context});
 }
 

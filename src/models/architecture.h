@@ -16,12 +16,22 @@ inline constexpr std::string_view kAttentionBiases = "attn_q attn_k attn_v attn_
 // And with an MLP's.
 inline constexpr std::string_view kBlockBiases = "attn_q attn_k attn_v attn_qkv attn_output ffn_gate ffn_up ffn_down";
 
+// Which tensors of frequencies llama.cpp reads of an architecture's GGUF files. It refuses a file that has others.
+enum class RopeTensors {
+  none,
+  factors,  // LongRoPE's rope_factors_short and rope_factors_long
+  any,      // those where rope.scaling.type is longrope, else Llama 3.1's rope_freqs
+};
+
 // What GGUF's general.architecture names, described and registered by the file of its family.
 struct Architecture {
   std::string_view name;
   RopePairs rope_pairs;  // in GGUF files, which do not say it
   BiasRules biases;
   bool needs_output = false;  // whether llama.cpp refuses a GGUF file without output.weight
+  bool partial_rope = false;  // whether rope.dimension_count may be less than a head
+  RopeTensors rope_tensors = RopeTensors::none;
+  bool one_rope_scale = false;  // llama.cpp scales layers with a window by rope.scaling.attn_factor, too
   std::unique_ptr<Model> (*make)(const ModelInput& source);
 };
 

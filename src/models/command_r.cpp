@@ -26,6 +26,7 @@ std::unique_ptr<Model> make_command_r(const ModelInput& source) {
 const RegisterArchitecture command_r({.name = "command-r",
                                       .rope_pairs = RopePairs::interleaved,
                                       .biases = {.allowed = kAttentionBiases},
+                                      .partial_rope = true,
                                       .make = make_command_r});
 
 const RegisterHfFamily cohere({.model_type = "cohere",

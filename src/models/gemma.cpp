@@ -118,10 +118,17 @@ std::unique_ptr<Model> make_gemma3(const ModelInput& source) {
   return make_gemma(source, config, attention, LayerBuilder::QkNorm::of_heads, 0.0);
 }
 
-const RegisterArchitecture gemma2(
-    {.name = "gemma2", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_gemma2});
-const RegisterArchitecture gemma3(
-    {.name = "gemma3", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_gemma3});
+const RegisterArchitecture gemma2({.name = "gemma2",
+                                   .rope_pairs = RopePairs::halves,
+                                   .biases = {.allowed = kAttentionBiases},
+                                   .partial_rope = true,
+                                   .make = make_gemma2});
+const RegisterArchitecture gemma3({.name = "gemma3",
+                                   .rope_pairs = RopePairs::halves,
+                                   .biases = {.allowed = kAttentionBiases},
+                                   .partial_rope = true,
+                                   .one_rope_scale = true,
+                                   .make = make_gemma3});
 
 const RegisterHfFamily gemma2_folders({.model_type = "gemma2",
                                        .architecture = "gemma2",
@@ -131,6 +138,7 @@ const RegisterHfFamily gemma2_folders({.model_type = "gemma2",
                                        .norm = HfNorm::rms_less_one,
                                        .context_length = 8192,
                                        .n_kv_heads = 4,
+                                       .null_kv_heads = false,
                                        .head_dim = 256,
                                        .tied = true});
 
@@ -143,6 +151,7 @@ HfFamily gemma3_text() {
           .norm = HfNorm::rms_less_one,
           .context_length = 131'072,
           .n_kv_heads = 4,
+          .null_kv_heads = false,
           .head_dim = 256,
           .rope_base = 1'000'000.0,
           .rope_form = HfRopeForm::nested,

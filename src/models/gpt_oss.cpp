@@ -1,6 +1,3 @@
-#include <filesystem>
-#include <system_error>
-
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "layers/pre_norm_block.h"
@@ -43,17 +40,18 @@ void read_gpt_oss_keys(const ConfigObject& root, HfKeys& keys) {
   add_window(root, keys, window_size(root, 128), sliding_layers(root, [](int64_t i) { return i % 2 == 0; }));
 }
 
-// A GGUF file that lost its window would be computed without one. A folder's configuration says which.
-void check_window(const Weights& weights) {
-  constexpr std::string_view kWindow = "gpt-oss.attention.sliding_window";
-  std::error_code error;
-  if (weights.metadata().contains(kWindow) || std::filesystem::is_directory(weights.path(), error)) return;
-  throw Error(ErrorCode::corrupt_file, str_cat("[gpt-oss] expected the key ", quote_bytes(kWindow), ", got none in ",
-                                               path_text(weights.path())));
+// What llama.cpp requires, and would be computed otherwise where a GGUF file lost it. A folder's configuration says it.
+void check_keys(const Weights& weights) {
+  if (weights.facts().from_config) return;
+  for (const std::string_view key : {"gpt-oss.attention.sliding_window", "gpt-oss.expert_feed_forward_length"}) {
+    if (weights.metadata().contains(key)) continue;
+    throw Error(ErrorCode::corrupt_file,
+                str_cat("[gpt-oss] expected the key ", quote_bytes(key), ", got none in ", path_text(weights.path())));
+  }
 }
 
 std::unique_ptr<Model> make_gpt_oss(const ModelInput& source) {
-  check_window(*source.weights);
+  check_keys(*source.weights);
   const ModelConfig config = read_model_config(source, Mixtures::some);
   const SlidingWindowAttention attention = read_sliding_window_attention(source, config, {.period = 2});
   const LayerBuilder builder(source, config, "attention.layer_norm_rms_epsilon");
@@ -80,6 +78,7 @@ const RegisterHfFamily gpt_oss_folders(
      .read_more = read_gpt_oss_keys,
      .context_length = 131'072,
      .n_kv_heads = 8,
+     .null_kv_heads = false,
      .head_dim = 64,
      .norm_eps = 1e-5,
      .rope_base = 150'000.0,

@@ -53,6 +53,7 @@ std::unique_ptr<Model> make_granite(const ModelInput& source) {
 const RegisterArchitecture granite({.name = "granite",
                                     .rope_pairs = RopePairs::interleaved,
                                     .biases = {.allowed = kBlockBiases},
+                                    .rope_tensors = RopeTensors::any,
                                     .make = make_granite});
 
 const RegisterHfFamily granite_folders({.model_type = "granite",

@@ -36,7 +36,7 @@ constexpr KeyRule kRules[] = {
     {"classifier.output_labels", Allowed::none, "a classifier or reranker"},
     {"embedding_length_out", Allowed::any, "the size of embeddings, which are not given out"},
     {"expert_count", Allowed::zero, "a mixture of experts"},
-    {"expert_used_count", Allowed::any, "there are no experts"},
+    {"expert_used_count", Allowed::zero, "number of experts in use where the model has none"},
     {"expert_feed_forward_length", Allowed::any, "there are no experts of a size of their own"},
     {"expert_shared_count", Allowed::zero, "shared experts"},
     {"expert_shared_feed_forward_length", Allowed::zero, "shared experts"},

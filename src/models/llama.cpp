@@ -17,8 +17,11 @@ std::unique_ptr<Model> make_llama(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture llama(
-    {.name = "llama", .rope_pairs = RopePairs::interleaved, .biases = {.allowed = kBlockBiases}, .make = make_llama});
+const RegisterArchitecture llama({.name = "llama",
+                                  .rope_pairs = RopePairs::interleaved,
+                                  .biases = {.allowed = kBlockBiases},
+                                  .rope_tensors = RopeTensors::any,
+                                  .make = make_llama});
 
 const RegisterHfFamily llama_folders({.model_type = "llama",
                                       .architecture = "llama",

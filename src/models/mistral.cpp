@@ -13,7 +13,8 @@ const RegisterHfFamily mistral({.model_type = "mistral",
                                 .biases = {},
                                 .read_more = read_mistral_keys,
                                 .context_length = 131'072,
-                                .n_kv_heads = 8});
+                                .n_kv_heads = 8,
+                                .null_kv_heads = false});
 
 }  // namespace
 }  // namespace emelex

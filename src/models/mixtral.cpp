@@ -33,6 +33,7 @@ const RegisterHfFamily mixtral({.model_type = "mixtral",
                                 .read_more = read_mixtral_keys,
                                 .context_length = 131'072,
                                 .n_kv_heads = 8,
+                                .null_kv_heads = false,
                                 .norm_eps = 1e-5,
                                 .rope_base = 1'000'000.0});
 

@@ -38,6 +38,7 @@ const RegisterArchitecture phi2({.name = "phi2",
                                  .biases = {.allowed = "attn_q attn_k attn_v attn_qkv",
                                             .required = "attn_norm output_norm attn_output ffn_up ffn_down output"},
                                  .needs_output = true,
+                                 .partial_rope = true,
                                  .make = make_phi2});
 
 const RegisterHfFamily phi(

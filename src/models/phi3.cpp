@@ -33,8 +33,12 @@ std::unique_ptr<Model> make_phi3(const ModelInput& source) {
   });
 }
 
-const RegisterArchitecture phi3(
-    {.name = "phi3", .rope_pairs = RopePairs::halves, .biases = {.allowed = kAttentionBiases}, .make = make_phi3});
+const RegisterArchitecture phi3({.name = "phi3",
+                                 .rope_pairs = RopePairs::halves,
+                                 .biases = {.allowed = kAttentionBiases},
+                                 .partial_rope = true,
+                                 .rope_tensors = RopeTensors::factors,
+                                 .make = make_phi3});
 
 const RegisterHfFamily phi3_folders({.model_type = "phi3",
                                      .architecture = "phi3",

@@ -37,7 +37,6 @@ void read_qwen_keys(const ConfigObject& root, HfKeys& keys) {
   add_window(root, keys, window_size(root, 4096), sliding_layers(root, [first](int64_t i) { return i >= first; }));
 }
 
-// Which layers have experts is told by their tensors.
 void read_qwen3_moe_keys(const ConfigObject& root, HfKeys& keys) {
   const auto window = window_size(root, 4096);
   if (root.boolean("use_sliding_window").value_or(false) && window) {
@@ -106,7 +105,9 @@ const RegisterHfFamily qwen3_moe_folders({.model_type = "qwen3_moe",
                                           .modules = qwen3_moe_modules(),
                                           .read_more = read_qwen3_moe_keys,
                                           .context_length = 32'768,
-                                          .n_kv_heads = 4});
+                                          .n_kv_heads = 4,
+                                          .null_kv_heads = false,
+                                          .expert_layers = true});
 
 }  // namespace
 }  // namespace emelex

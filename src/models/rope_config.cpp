@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kBaseKey = "rope.freq_base";
 constexpr const char* kFactorKey = "rope.scaling.factor";
+constexpr const char* kScaleKey = "rope.scaling.attn_factor";
 constexpr const char* kDivisorsKey = "rope_freqs.weight";  // Llama 3.1 and later
 constexpr const char* kShortKey = "rope_factors_short.weight";
 constexpr const char* kLongKey = "rope_factors_long.weight";
@@ -19,7 +20,11 @@ constexpr const char* kContextKey = "rope.scaling.original_context_length";
 
 class RopeReader {
  public:
-  RopeReader(const Weights& weights, int head_dim) : weights_(weights), keys_(weights), dim_(rotated(head_dim)) {
+  RopeReader(const Weights& weights, int head_dim)
+      : weights_(weights),
+        keys_(weights),
+        architecture_(find_architecture(weights.metadata())),
+        dim_(rotated(head_dim)) {
     rope_.interleaved = rope_pairs(weights) == RopePairs::interleaved;
     rope_.dim = dim_;
   }
@@ -42,9 +47,10 @@ class RopeReader {
     }
     const double said = factor();
     const double factor = scaling == "none" ? 1.0 : said;
-    rope_.scale = static_cast<float>(keys_.positive("rope.scaling.attn_factor", 1.0));
-    if (weights_.find(kLongKey) == nullptr) {
-      rope_.inv_freq = divided(base, factor, weights_.find(kDivisorsKey) == nullptr ? nullptr : kDivisorsKey);
+    rope_.scale = static_cast<float>(attention_factor());
+    if (!may_have_factors(scaling) || weights_.find(kLongKey) == nullptr) {
+      const bool has_divisors = may_have_divisors(scaling) && weights_.find(kDivisorsKey) != nullptr;
+      rope_.inv_freq = divided(base, factor, has_divisors ? kDivisorsKey : nullptr);
       return std::move(rope_);
     }
     rope_.inv_freq = divided(base, factor, kShortKey);
@@ -61,14 +67,41 @@ class RopeReader {
     const std::string key = keys_.name("rope.dimension_count");
     keys_.contains("rope.dimension_count");
     const int64_t dim = weights_.metadata().integer(key).value_or(head_dim);
-    if (dim >= 0 && dim <= head_dim && dim % 2 == 0) return static_cast<int>(dim);
-    keys_.fail(ErrorCode::corrupt_file, str_cat(key, " to be even and at most the head size ", head_dim), str_cat(dim));
+    if (dim < 0 || dim > head_dim || dim % 2 != 0) {
+      keys_.fail(ErrorCode::corrupt_file, str_cat(key, " to be even and at most the head size ", head_dim),
+                 str_cat(dim));
+    }
+    if (dim != head_dim && !architecture_.partial_rope && !weights_.facts().from_config) {
+      keys_.fail(ErrorCode::unsupported,
+                 str_cat(key, " to be the head size ", head_dim, ", as of all models of its architecture"),
+                 str_cat(dim));
+    }
+    return static_cast<int>(dim);
+  }
+
+  // A tensor that may not be there stays unread, and the file is refused with its name.
+  bool may_have_factors(std::string_view scaling) const {
+    return weights_.facts().from_config || architecture_.rope_tensors == RopeTensors::factors ||
+           (architecture_.rope_tensors == RopeTensors::any && scaling == "longrope");
+  }
+  bool may_have_divisors(std::string_view scaling) const {
+    return weights_.facts().from_config || (architecture_.rope_tensors == RopeTensors::any && scaling != "longrope");
   }
 
   // What positions are divided by; 0 says nothing, and old files have it under another name.
   double factor() const {
     const auto said = keys_.positive_or_none(keys_.contains(kFactorKey) ? kFactorKey : "rope.scale_linear");
     return said.value_or(1.0);
+  }
+
+  // What queries and keys are multiplied by. A window's layers have none of their own, so it is refused where llama.cpp
+  // would scale them, too.
+  double attention_factor() const {
+    const double scale = keys_.positive(kScaleKey, 1.0);
+    if (scale != 1.0 && architecture_.one_rope_scale && !weights_.facts().from_config) {
+      keys_.fail(ErrorCode::unsupported, str_cat(keys_.name(kScaleKey), " to be 1"), str_cat(scale));
+    }
+    return scale;
   }
 
   double frequency(double base, int i) const { return std::pow(base, -2.0 * i / dim_); }
@@ -122,18 +155,39 @@ class RopeReader {
       add(frequency(base, i) * (divided / factor + 1.0 - divided));
     }
     const double scale = factor > 1.0 ? 0.1 * std::log(factor) + 1.0 : 1.0;
-    rope_.scale = static_cast<float>(keys_.positive("rope.scaling.yarn_attn_factor", scale) *
-                                     keys_.positive("rope.scaling.attn_factor", 1.0));
+    rope_.scale = static_cast<float>(keys_.positive("rope.scaling.yarn_attn_factor", scale) * attention_factor());
     return std::move(rope_);
   }
 
   const Weights& weights_;
   ConfigKeys keys_;
+  const Architecture& architecture_;
   int dim_;
   Rope rope_;
 };
 
 }  // namespace
+
+void check_rope_fits_gguf(const Weights& weights) {
+  const Architecture& architecture = find_architecture(weights.metadata());
+  const auto fail = [&](std::string_view needed) {
+    throw Error(
+        ErrorCode::unsupported,
+        str_cat("[", architecture.name,
+                "] expected rotary frequencies that a GGUF file of this architecture can say, got some that need ",
+                needed, " in ", path_text(weights.path())));
+  };
+  const std::string scale = str_cat(architecture.name, ".", kScaleKey);
+  if (architecture.one_rope_scale && weights.metadata().contains(scale)) {
+    fail(str_cat("the key ", quote_bytes(scale), " for layers without a window alone"));
+  }
+  const RopeTensors known = architecture.rope_tensors;
+  for (const std::string_view name : {kDivisorsKey, kLongKey}) {
+    const bool has_name = known == RopeTensors::any || (known == RopeTensors::factors && name == kLongKey);
+    if (has_name || !weights.tensors().contains(name)) continue;
+    fail(str_cat("the tensor ", quote_bytes(name)));
+  }
+}
 
 Rope read_rope(const Weights& weights, int head_dim, int context) {
   return RopeReader(weights, head_dim).scaled(context);

@@ -15,4 +15,8 @@ Rope read_rope(const Weights& weights, int head_dim, int context);
 // sliding window have it.
 Rope read_local_rope(const Weights& weights, int head_dim, const char* base_key, double base);
 
+// Throws Error(unsupported) where a folder's rotary frequencies need a tensor that llama.cpp does not read in GGUF
+// files of its architecture, so that no such file is written.
+void check_rope_fits_gguf(const Weights& weights);
+
 }  // namespace emelex

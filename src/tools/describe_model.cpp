@@ -149,7 +149,7 @@ void describe_sizes(const Keys& keys, ModelDescription& model) {
   model.value_dim = keys.integer("attention.value_length");
   if (!model.value_dim) model.value_dim = model.head_dim;
   model.experts = keys.integer("expert_count");
-  model.experts_used = keys.integer("expert_used_count");
+  if (const LayerSizes used = keys.sizes("expert_used_count"); used.size() == 1) model.experts_used = used.front();
   const Tensor* table = tolerant([&] { return model.weights->find("token_embd.weight"); });
   model.vocab_size = table != nullptr && table->shape.size() == 2 ? table->rows() : keys.integer("vocab_size");
 }

@@ -196,7 +196,7 @@ class DataLoss(HubCase):
 
     def test_a_signal_leaves_nothing_behind(self):
         for mlx, model in self.long_work():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
                 with self.subTest(number=number, mlx=mlx):
                     before = snapshot(self.tree)
                     code = self.end_while_it_writes(number, model, self.at("out"), *mlx)
@@ -372,7 +372,7 @@ class DataLoss(HubCase):
             self.assertEqual(file.read(), b"precious notes.gguf")
 
     def test_a_chat_that_a_signal_ends_puts_the_terminal_right(self):
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU):
             with self.subTest(number=number):
                 terminal = Terminal([EMELEX, "run", self.at("m.gguf")], self.env)
                 terminal.expect_prompt(">>> ")

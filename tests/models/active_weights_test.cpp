@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+
 namespace emelex {
 namespace {
 
@@ -16,6 +18,24 @@ TEST_CASE("Experts' tensors are known by their names") {
     CAPTURE(name);
     CHECK_FALSE(is_of_experts(name));
   }
+}
+
+TEST_CASE("The number of experts in use may be a list with one for each layer") {
+  const std::vector<std::byte> data(size_t{4} * 8 * 8 * 4);
+  const auto bytes = [&](const std::function<void(Metadata&)>& add_used) {
+    Metadata metadata("tiny.gguf");
+    metadata.add("general.architecture", std::string("llama"));
+    metadata.add("llama.expert_count", uint64_t{4}, 4);
+    add_used(metadata);
+    std::map<std::string, Tensor, std::less<>> tensors;
+    tensors["blk.0.ffn_up_exps.weight"] = {"blk.0.ffn_up_exps.weight", TensorType::f32, {4, 8, 8}, data, nullptr};
+    return active_bytes(Weights("tiny.gguf", std::move(metadata), std::move(tensors)));
+  };
+  const auto all = static_cast<int64_t>(data.size());
+  CHECK(bytes([](Metadata& metadata) { metadata.add("llama.expert_used_count", uint64_t{2}, 4); }) == all / 2);
+  CHECK(bytes([](Metadata& metadata) {
+          metadata.add("llama.expert_used_count", std::vector<int64_t>{1, 1, 1}, 4);
+        }) == all / 4);
 }
 
 }  // namespace

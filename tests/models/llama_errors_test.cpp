@@ -51,6 +51,8 @@ TEST_CASE("numbers of heads and rotated values that cannot be are refused") {
   expect_error(ErrorCode::corrupt_file, {"rope.dimension_count"}, [&] { load(model); });
   model.rope_dim = 7;
   expect_error(ErrorCode::corrupt_file, {"rope.dimension_count"}, [&] { load(model); });
+  model.rope_dim = 8;  // which llama.cpp refuses of Llamas
+  expect_error(ErrorCode::unsupported, {"llama.rope.dimension_count", "16", "8"}, [&] { load(model); });
   model = {};
   model.rope_base = 0.0F;
   expect_error(ErrorCode::corrupt_file, {"rope.freq_base", "above 0"}, [&] { load(model); });

@@ -1,12 +1,14 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <tuple>
 #include <utility>
 
 #include "base/expect_error.h"
 #include "base/temporary_folder.h"
 #include "models/forward_pass.h"
 #include "models/model.h"
+#include "models/rope_config.h"
 #include "weights/gguf/gguf_writer.h"
 
 using namespace emelex;
@@ -106,6 +108,78 @@ TEST_CASE("A file that lost its output is not computed with the embedding where 
   }
 }
 
+TEST_CASE("Rotary frequencies of a tensor are refused where llama.cpp does not read it") {
+  const auto with = [](const char* architecture, const char* tensor, const char* scaling) {
+    return changed(
+        [&](GgufWriter& file) {
+          file.add("general.architecture", architecture);
+          for (const char* key : {"block_count", "embedding_length", "feed_forward_length", "context_length",
+                                  "attention.head_count", "attention.head_count_kv"}) {
+            if (std::string_view(architecture) == "llama") continue;
+            file.add(std::string(architecture) + "." + key,
+                     static_cast<uint32_t>(*TinyLlama().open()->metadata().integer(std::string("llama.") + key)));
+          }
+          if (std::string_view(architecture) != "llama") {
+            file.add(std::string(architecture) + ".attention.layer_norm_rms_epsilon", 1e-5F);
+          }
+          file.add(std::string(architecture) + ".rope.scaling.type", scaling);
+          add_vector(file, tensor, 8);
+        },
+        "general.architecture");
+  };
+  CHECK_NOTHROW(make(with("llama", "rope_freqs.weight", "none")));
+  CHECK_NOTHROW(check_rope_fits_gguf(*with("llama", "rope_freqs.weight", "none")));
+  for (const auto& [architecture, tensor, scaling] : {std::tuple{"qwen2", "rope_freqs.weight", "none"},
+                                                      {"qwen2", "rope_factors_long.weight", "longrope"},
+                                                      {"llama", "rope_factors_long.weight", "none"},
+                                                      {"llama", "rope_freqs.weight", "longrope"}}) {
+    CAPTURE(architecture);
+    CAPTURE(tensor);
+    const auto weights = with(architecture, tensor, scaling);
+    expect_error(ErrorCode::unsupported, {tensor, "changed.gguf"}, [&] { make(weights); });
+  }
+  // What a folder may have, and no GGUF file of its architecture.
+  expect_error(ErrorCode::unsupported, {"[qwen2]", "'rope_freqs.weight'"},
+               [&] { check_rope_fits_gguf(*with("qwen2", "rope_freqs.weight", "none")); });
+}
+
+TEST_CASE("Keys that llama.cpp reads otherwise, or requires, are named") {
+  const auto as = [](const char* architecture, const Change& change) {
+    return changed(
+        [&](GgufWriter& file) {
+          file.add("general.architecture", architecture);
+          const auto llama = TinyLlama().open();
+          for (const char* key : {"block_count", "embedding_length", "feed_forward_length", "context_length",
+                                  "attention.head_count", "attention.head_count_kv"}) {
+            file.add(std::string(architecture) + "." + key,
+                     static_cast<uint32_t>(*llama->metadata().integer(std::string("llama.") + key)));
+          }
+          change(file);
+        },
+        "general.architecture");
+  };
+  // It would scale the layers with a window, too.
+  const auto scaled = as("gemma3", [](GgufWriter& file) { file.add("gemma3.rope.scaling.attn_factor", 1.7F); });
+  expect_error(ErrorCode::unsupported, {"gemma3.rope.scaling.attn_factor", "1.7"}, [&] { make(scaled); });
+  expect_error(ErrorCode::unsupported, {"[gemma3]", "gemma3.rope.scaling.attn_factor"},
+               [&] { check_rope_fits_gguf(*scaled); });
+  const auto without_size = as("gpt-oss", [](GgufWriter& file) {
+    file.add("gpt-oss.attention.sliding_window", uint32_t{9});
+    for (const char* bias : {"blk.0.attn_output.bias", "blk.1.attn_output.bias"}) add_vector(file, bias, 96);
+  });
+  expect_error(ErrorCode::corrupt_file, {"'gpt-oss.expert_feed_forward_length'"}, [&] { make(without_size); });
+}
+
+TEST_CASE("A folder whose configuration and tensors differ about which layers have experts is refused") {
+  const auto weights = TinyLlama().open();
+  FormatFacts facts;
+  facts.expert_layers = {false, true};
+  const auto other = std::make_shared<const Weights>(weights->path(), weights->metadata(), weights->tensors(),
+                                                     weights->unreadable(), weights->files(), facts);
+  expect_error(ErrorCode::unsupported, {"layer 1", "decoder_sparse_step", "'blk.1.ffn_gate_inp.weight'"},
+               [&] { make(other); });
+}
+
 TEST_CASE("A key that asks for something else is refused by its name") {
   expect_refused({"llama.attention.causal", "embedding model"},
                  [](GgufWriter& file) { file.add("llama.attention.causal", false); });
@@ -113,6 +187,8 @@ TEST_CASE("A key that asks for something else is refused by its name") {
                  [](GgufWriter& file) { file.add("llama.pooling_type", uint32_t{3}); });
   expect_refused({"llama.expert_weights_scale"},
                  [](GgufWriter& file) { file.add("llama.expert_weights_scale", 2.5F); });
+  expect_refused({"llama.expert_used_count", "none"},
+                 [](GgufWriter& file) { file.add("llama.expert_used_count", uint32_t{1}); });
   expect_refused({"llama.ssm.conv_kernel"}, [](GgufWriter& file) { file.add("llama.ssm.conv_kernel", uint32_t{4}); });
   expect_refused({"general.type", "adapter"}, [](GgufWriter& file) { file.add("general.type", "adapter"); });
 }

@@ -99,6 +99,8 @@ TEST_CASE("Types that emelex does not have are refused by number, and by name wh
   };
   expect_unsupported(9, "Q8_1 (type 9)");  // only between kernels
   expect_unsupported(40, "NVFP4 (type 40)");
+  expect_unsupported(41, "Q1_0 (type 41)");
+  expect_unsupported(42, "Q2_0 (type 42)");
   expect_unsupported(24, "I8 (type 24)");
   expect_unsupported(4, "got type 4");  // given up long ago
   expect_unsupported(1000, "got type 1000");

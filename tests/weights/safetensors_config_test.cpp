@@ -66,9 +66,9 @@ TEST_CASE("A configuration becomes the metadata of a GGUF file") {
   CHECK(config.tensors.empty());
 }
 
-TEST_CASE("What a configuration leaves out or sets to null is what transformers takes") {
-  for (const std::string& text : {tiny_llama_config(), tiny_llama_config(R"(, "head_dim": null, "rope_theta": null,
-        "rms_norm_eps": null, "eos_token_id": null, "tie_word_embeddings": null, "rope_scaling": null)")}) {
+TEST_CASE("What a configuration leaves out, or sets to null where it may, is what transformers takes") {
+  for (const std::string& text : {tiny_llama_config(), tiny_llama_config(R"(, "head_dim": null, "use_cache": null,
+        "eos_token_id": null, "initializer_range": null, "rope_scaling": null, "layer_types": null)")}) {
     const HfConfig config = read(text);
     CHECK(config.metadata.integer("llama.attention.key_length") == 4);
     CHECK(config.metadata.number("llama.rope.freq_base") == 10000.0);
@@ -82,6 +82,26 @@ TEST_CASE("What a configuration leaves out or sets to null is what transformers 
   CHECK_FALSE(read_more(R"(, "eos_token_id": -1)").metadata.contains("tokenizer.ggml.eos_token_id"));
   CHECK_FALSE(read_more(R"(, "bos_token_id": -1)").metadata.contains("tokenizer.ggml.bos_token_id"));
   CHECK_FALSE(read_more(R"(, "eos_token_id": [])").metadata.contains("tokenizer.ggml.eos_token_id"));
+}
+
+TEST_CASE("A null where transformers wants a value is refused by its key") {
+  for (const char* key : {"rms_norm_eps", "tie_word_embeddings", "rope_theta", "hidden_act", "attention_bias",
+                          "mlp_bias", "max_position_embeddings", "vocab_size", "hidden_size"}) {
+    const bool is_there = tiny_llama_config().find(std::string("\"") + key + "\"") != std::string::npos;
+    const std::string text = is_there ? with(key, "null") : tiny_llama_config(str_cat(", \"", key, "\": null"));
+    expect_error(ErrorCode::unsupported, {key, "null", "tiny/config.json"}, [&] { (void)read(text); });
+  }
+  expect_unsupported(R"(, "rope_parameters": {"rope_type": null, "rope_theta": 7.0})", {"rope_parameters.rope_type"});
+  expect_unsupported(R"(, "rope_parameters": {"type": null, "rope_theta": 7.0})", {"rope_parameters.type"});
+  expect_unsupported(R"(, "rope_parameters": {"rope_theta": null})", {"rope_parameters.rope_theta"});
+  expect_unsupported(R"(, "rope_parameters": {"partial_rotary_factor": null})",
+                     {"rope_parameters.partial_rotary_factor"});
+  // Of these another key says it.
+  CHECK_NOTHROW((void)read_more(R"(, "partial_rotary_factor": null)"));
+  CHECK(read_more(R"(, "rope_theta": null, "rope_parameters": {"rope_theta": 7.0})")
+            .metadata.number("llama.rope.freq_base") == 7.0);
+  CHECK(read_more(R"(, "rope_parameters": {"rope_type": "default", "type": null, "rope_theta": 7.0})")
+            .metadata.number("llama.rope.freq_base") == 7.0);
 }
 
 // The tiny configuration as another model_type's, with two layers.
@@ -123,6 +143,50 @@ TEST_CASE("How many experts there are, and how they are weighed, is what transfo
   CHECK(qwen.metadata.integer("qwen3moe.expert_used_count") == 3);
   CHECK(qwen.metadata.integer("qwen3moe.expert_feed_forward_length") == 768);
   CHECK(qwen.metadata.boolean("qwen3moe.expert_weights_norm") == false);
+}
+
+TEST_CASE("The number of heads' keys and values may be null in some families, and is that of heads then") {
+  const auto heads = [](const std::string& model_type) {
+    std::string text = with("num_key_value_heads", "null");
+    text.replace(text.find("\"llama\""), 7, "\"" + model_type + "\"");
+    const HfConfig config = read(text);
+    return config.metadata.integer(str_cat(config.family->architecture, ".attention.head_count_kv"));
+  };
+  CHECK(heads("llama") == 2);
+  CHECK(heads("qwen2") == 2);  // a missing key is 32
+  for (const char* model_type : {"mistral", "mixtral", "qwen3_moe", "gpt_oss"}) {
+    CAPTURE(model_type);
+    expect_error(ErrorCode::unsupported, {"num_key_value_heads", "null"}, [&] { (void)heads(model_type); });
+  }
+  expect_error(ErrorCode::unsupported, {"head_dim", "null"},
+               [] { (void)read_family("qwen3", R"(, "head_dim": null)"); });
+}
+
+TEST_CASE("A list of layers' types is of all layers, also where the family does not ask for it") {
+  CHECK_NOTHROW((void)read_more(R"(, "layer_types": ["sliding_attention"])"));
+  for (const char* types : {R"([])", R"(["full_attention", "full_attention"])", R"(["other"])", "3"}) {
+    CAPTURE(types);
+    expect_corrupt(tiny_llama_config(std::string(R"(, "layer_types": )") + types), {"layer_types"});
+  }
+}
+
+TEST_CASE("Two numbers of experts that differ are refused") {
+  const std::string more = R"(, "num_local_experts": 4, "num_experts": )";
+  CHECK(read_family("mixtral", more + "4").metadata.integer("llama.expert_count") == 4);
+  expect_error(ErrorCode::unsupported, {"num_experts", "num_local_experts' 4", "2"},
+               [&] { (void)read_family("mixtral", more + "2"); });
+}
+
+TEST_CASE("Which layers of Qwen 3 have experts is said by two keys") {
+  const auto layers = [](std::string_view more) { return read_family("qwen3_moe", more).facts.expert_layers; };
+  CHECK(layers("") == std::vector<bool>{true, true});
+  CHECK(layers(R"(, "decoder_sparse_step": 2)") == std::vector<bool>{false, true});
+  CHECK(layers(R"(, "mlp_only_layers": [1, 7])") == std::vector<bool>{true, false});
+  CHECK(layers(R"(, "mlp_only_layers": null)") == std::vector<bool>{true, true});
+  CHECK(read_family("qwen3", R"(, "decoder_sparse_step": 2)").facts.expert_layers.empty());
+  expect_error(ErrorCode::corrupt_file, {"mlp_only_layers"}, [&] { (void)layers(R"(, "mlp_only_layers": ["1"])"); });
+  expect_error(ErrorCode::corrupt_file, {"decoder_sparse_step"},
+               [&] { (void)layers(R"(, "decoder_sparse_step": 0)"); });
 }
 
 TEST_CASE("Tensors of experts have a number for the layer and one for the expert") {

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "emelex/error.h"
 #include "model_files/model_files.h"
+#include "models/rope_config.h"
 #include "quant/quantize.h"
 #include "tools/quantize/checks.h"
 #include "tools/quantize/mixture.h"
@@ -191,6 +192,7 @@ QuantizeReport quantize_to_gguf(const std::filesystem::path& model, const std::f
     check_not_input(*files.weights, output);
     // A GGUF file's tensors are written as they come, whatever its architecture.
     is_gguf(*files.weights) || options.partial ? check_readable(*files.weights) : check_whole(files.weights);
+    if (!is_gguf(*files.weights)) check_rope_fits_gguf(*files.weights);
     GgufOutput gguf(files, output, chosen, options);
     QuantizeReport report = gguf.write();
     report.output = output;

@@ -49,6 +49,7 @@ constexpr TypeNumber kTypeNumbers[] = {
     {39, "MXFP4", TensorType::mxfp4},
     {40, "NVFP4", {}},
     {41, "Q1_0", {}},
+    {42, "Q2_0", {}},
 };
 
 const TypeNumber* find_number(uint32_t number) {

@@ -1,12 +1,42 @@
 #include "weights/safetensors/config_object.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/json_text.h"
 #include "base/strings.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
+namespace {
+
+// Keys of which a null says that there is nothing, or that another key or the sizes say it.
+constexpr std::string_view kMayBeNull[] = {
+    "attention_factor",
+    "attn_logit_softcapping",
+    "beta_fast",
+    "beta_slow",
+    "bits",
+    "bos_token_id",
+    "eos_token_id",
+    "factor",
+    "final_logit_softcapping",
+    "group_size",
+    "head_dim",
+    "is_causal",
+    "mode",
+    "mscale",
+    "mscale_all_dim",
+    "num_key_value_heads",
+    "quant_method",
+    "sliding_window",
+    "type",
+    "use_bidirectional_attention",
+    "use_qk_norm",
+};
+
+}  // namespace
 
 void ConfigObject::note(std::string_view key) const {
   if (record_ != nullptr) record_->insert(str_cat(prefix_, key));
@@ -23,8 +53,18 @@ const Json* ConfigObject::find(std::string_view key) const {
   return at == object_->end() || at->is_null() ? nullptr : &*at;
 }
 
+void ConfigObject::refuse_null(std::string_view key) const {
+  if (contains(key) && object_->find(key)->is_null()) fail(ErrorCode::unsupported, key, "a value", "null");
+}
+
+// find(), for a value that has a type in transformers' classes.
+const Json* ConfigObject::find_value(std::string_view key) const {
+  if (std::find(std::begin(kMayBeNull), std::end(kMayBeNull), key) == std::end(kMayBeNull)) refuse_null(key);
+  return find(key);
+}
+
 std::optional<int64_t> ConfigObject::integer(std::string_view key, int64_t least, int64_t most) const {
-  const Json* value = find(key);
+  const Json* value = find_value(key);
   if (value == nullptr) return std::nullopt;
   if (value->is_number_float()) {  // "4096.0"
     const double number = value->get<double>();
@@ -40,28 +80,28 @@ std::optional<int64_t> ConfigObject::integer(std::string_view key, int64_t least
 }
 
 std::optional<double> ConfigObject::positive(std::string_view key) const {
-  const Json* value = find(key);
+  const Json* value = find_value(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number() || !(value->get<double>() > 0)) fail(key, "a positive number", *value);
   return value->get<double>();
 }
 
 std::optional<double> ConfigObject::number(std::string_view key) const {
-  const Json* value = find(key);
+  const Json* value = find_value(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number()) fail(key, "a number", *value);
   return value->get<double>();
 }
 
 std::optional<bool> ConfigObject::boolean(std::string_view key) const {
-  const Json* value = find(key);
+  const Json* value = find_value(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_boolean()) fail(key, "true or false", *value);
   return value->get<bool>();
 }
 
 std::optional<std::string> ConfigObject::string(std::string_view key) const {
-  const Json* value = find(key);
+  const Json* value = find_value(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) fail(key, "a string", *value);
   return value->get<std::string>();

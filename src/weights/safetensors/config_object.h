@@ -19,8 +19,9 @@ using Json = nlohmann::json;
 // What numbers in a config.json may be, so that nothing overflows or grows before they are compared with the tensors.
 constexpr int64_t kMostConfigInteger = int64_t{1} << 40;
 
-// An object of config.json, whose values may be missing or null, which is the same. Views into the document. What is
-// wrong is thrown as Error(corrupt_file), naming the key and `source`, the file.
+// An object of config.json. A null is a missing value where transformers' classes allow it, and refused elsewhere, as
+// by transformers. Views into the document. What is wrong is thrown as Error(corrupt_file), naming the key and
+// `source`, the file.
 class ConfigObject {
  public:
   // `prefix` is put before the keys in messages: "rope_scaling."
@@ -30,8 +31,8 @@ class ConfigObject {
       : object_(&object), prefix_(std::move(prefix)), source_(source), record_(record) {}
 
   const Json& json() const { return *object_; }
-  bool contains(std::string_view key) const;  // null counts
-  const Json* find(std::string_view key) const;
+  bool contains(std::string_view key) const;     // null counts
+  const Json* find(std::string_view key) const;  // null is nothing
 
   std::optional<int64_t> integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
   std::optional<double> positive(std::string_view key) const;
@@ -47,6 +48,8 @@ class ConfigObject {
   int64_t require_integer(std::string_view key, int64_t least, int64_t most = kMostConfigInteger) const;
   double require_positive(std::string_view key) const;
 
+  // Throws Error(unsupported) where a key is null.
+  void refuse_null(std::string_view key) const;
   // Throws Error(unsupported) where a key is true that asks for something which is not computed.
   void refuse_true(std::string_view key) const;
 
@@ -58,6 +61,7 @@ class ConfigObject {
   T required(std::string_view key, const std::optional<T>& value) const;
 
   void note(std::string_view key) const;
+  const Json* find_value(std::string_view key) const;
 
   const Json* object_;
   std::string prefix_;

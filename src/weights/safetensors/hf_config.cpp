@@ -10,6 +10,7 @@
 #include "weights/safetensors/config_object.h"
 #include "weights/safetensors/hf_key_rules.h"
 #include "weights/safetensors/hf_keys.h"
+#include "weights/safetensors/hf_layers.h"
 #include "weights/safetensors/hf_rope.h"
 
 namespace emelex {
@@ -43,8 +44,11 @@ class ConfigReader {
   void find_text_part();
   void refuse_what_is_not_computed() const;
   void refuse_other_heads() const;
+  void check_layer_types() const;
   void read_biases();
   void read_sizes();
+  int64_t read_kv_heads(int64_t n_heads) const;
+  void read_expert_layers();
   void read_token_ids();
 
   ConfigObject root_;
@@ -55,13 +59,16 @@ class ConfigReader {
 
 HfConfig ConfigReader::read(const std::string& name) {
   read_family();
+  config_.facts.from_config = true;
   config_.metadata.add("general.architecture", std::string(config_.family->architecture));
   config_.metadata.add("general.name", name);
   config_.quantization = read_hf_quantization(root_);
   find_text_part();
   refuse_what_is_not_computed();
+  check_layer_types();
   read_biases();
   read_sizes();
+  read_expert_layers();
   read_hf_rope(text_, head_dim_, config_);
   HfKeys keys(config_.metadata, config_.family->architecture);
   if (config_.family->read_more != nullptr) config_.family->read_more(text_, keys);
@@ -129,6 +136,12 @@ void ConfigReader::refuse_other_heads() const {
   }
 }
 
+// The list is refused where it is not of the layers, also by families that don't ask for it.
+void ConfigReader::check_layer_types() const {
+  const auto types = text_.json().find("layer_types");
+  if (types != text_.json().end() && !types->is_null()) (void)sliding_layers(text_, [](int64_t) { return false; });
+}
+
 void ConfigReader::read_biases() {
   const HfBiases& biases = config_.family->biases;
   config_.biases = biases.always;
@@ -144,6 +157,7 @@ void ConfigReader::read_sizes() {
   const HfFamily& family = *config_.family;
   const int64_t n_heads = size("num_attention_heads", family.n_heads);
   const int64_t dim = text_.require_integer("hidden_size", 1);
+  if (family.head_dim) text_.refuse_null("head_dim");
   head_dim_ = text_.integer("head_dim", 1, kMostHeadDim).value_or(family.head_dim.value_or(dim / n_heads));
   if (head_dim_ < 1 || head_dim_ > kMostHeadDim) {
     text_.fail(ErrorCode::corrupt_file, "hidden_size",
@@ -155,13 +169,37 @@ void ConfigReader::read_sizes() {
   add("feed_forward_length", text_.require_integer("intermediate_size", 1));
   add("vocab_size", size("vocab_size", family.vocab_size));
   add("attention.head_count", n_heads);
-  add("attention.head_count_kv", text_.integer("num_key_value_heads", 1).value_or(family.n_kv_heads.value_or(n_heads)));
+  add("attention.head_count_kv", read_kv_heads(n_heads));
   add("attention.key_length", head_dim_);
   add("attention.value_length", head_dim_);
   if (family.norm == HfNorm::layer) {
     add("attention.layer_norm_epsilon", text_.positive("layer_norm_eps").value_or(family.norm_eps));
   } else {
     add("attention.layer_norm_rms_epsilon", text_.positive("rms_norm_eps").value_or(family.norm_eps));
+  }
+}
+
+int64_t ConfigReader::read_kv_heads(int64_t n_heads) const {
+  constexpr const char* kKey = "num_key_value_heads";
+  const HfFamily& family = *config_.family;
+  if (!family.null_kv_heads) text_.refuse_null(kKey);
+  if (!text_.contains(kKey)) return family.n_kv_heads.value_or(n_heads);
+  return text_.integer(kKey, 1).value_or(n_heads);
+}
+
+void ConfigReader::read_expert_layers() {
+  if (!config_.family->expert_layers) return;
+  const int64_t n = layer_count(text_);
+  const int64_t step = text_.integer("decoder_sparse_step", 1).value_or(1);
+  std::vector<bool>& layers = config_.facts.expert_layers;
+  for (int64_t i = 0; i < n; ++i) layers.push_back((i + 1) % step == 0);
+  const Json* without = text_.find("mlp_only_layers");
+  if (without == nullptr) return;
+  if (!without->is_array()) text_.fail("mlp_only_layers", "a list of layers", *without);
+  for (const Json& layer : *without) {
+    if (!layer.is_number_integer()) text_.fail("mlp_only_layers", "a list of layers", *without);
+    const auto i = layer.get<int64_t>();
+    if (i >= 0 && i < n) layers[static_cast<size_t>(i)] = false;
   }
 }
 

@@ -59,7 +59,8 @@ struct HfFamily {
   // What transformers takes where config.json says nothing.
   int64_t context_length = 2048;
   std::optional<int64_t> n_kv_heads = std::nullopt;  // without: as many as heads
-  std::optional<int64_t> head_dim = std::nullopt;    // without: hidden_size / heads
+  bool null_kv_heads = true;                         // null stands for as many as heads; else it is refused
+  std::optional<int64_t> head_dim = std::nullopt;    // without: hidden_size / heads, as for null, which is refused else
   double norm_eps = 1e-6;
   double rope_base = 10'000.0;
   double rotated = 1.0;  // part of a head that RoPE turns
@@ -72,6 +73,7 @@ struct HfFamily {
   // Where that is left out; without: config.json must say it.
   std::optional<int64_t> n_heads = std::nullopt;
   std::optional<int64_t> vocab_size = std::nullopt;
+  bool expert_layers = false;  // decoder_sparse_step and mlp_only_layers say which layers have experts
   // Reads pictures as well, which we do not: the text model is described by text_config, and its tensors stand under
   // "language_model.".
   bool has_text_part = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/strings.h"
 #include "weights/bounded_json.h"
 
 namespace emelex {
@@ -48,7 +49,11 @@ void add_window(const ConfigObject& root, HfKeys& keys, std::optional<int64_t> w
 
 void add_experts(HfKeys& keys, const ConfigObject& root, int64_t n, int64_t n_used) {
   const auto local = root.integer("num_local_experts", 1);
-  keys.add("expert_count", local ? *local : root.integer("num_experts", 1).value_or(n));
+  const auto count = root.integer("num_experts", 1);
+  if (local && count && *local != *count) {
+    root.fail(ErrorCode::unsupported, "num_experts", str_cat("num_local_experts' ", *local), str_cat(*count));
+  }
+  keys.add("expert_count", local ? *local : count.value_or(n));
   keys.add("expert_used_count", root.integer("num_experts_per_tok", 1).value_or(n_used));
 }
 

@@ -26,8 +26,8 @@ void add_window(HfKeys& keys, std::optional<int64_t> window);
 // does.
 void add_window(const ConfigObject& root, HfKeys& keys, std::optional<int64_t> window, std::vector<bool> sliding);
 
-// How many experts there are, and how many of them compute a token. Files of any age have one of two names; a missing
-// key is `n` or `n_used`.
+// How many experts there are, and how many of them compute a token. Files of any age have one of two names, or both
+// with the same number. A missing key is `n` or `n_used`.
 void add_experts(HfKeys& keys, const ConfigObject& root, int64_t n, int64_t n_used);
 
 }  // namespace emelex

@@ -91,10 +91,10 @@ Json RopeReader::nested(const char* layer_type) const {
 void RopeReader::read_theta_and_size(const ConfigObject& rope, int64_t head_dim) {
   const HfFamily& family = *config_.family;
   const auto theta = rope.positive("rope_theta");
-  const auto root_theta = root_.positive("rope_theta");
-  base_ = theta.value_or(root_theta.value_or(family.rope_base));
-  const auto own = rope.positive("partial_rotary_factor");
-  const auto of_root = root_.positive("partial_rotary_factor");
+  base_ = theta ? *theta : root_.positive("rope_theta").value_or(family.rope_base);
+  constexpr const char* kRotated = "partial_rotary_factor";
+  const auto own = rope.positive(kRotated);
+  const auto of_root = root_.find(kRotated) == nullptr ? std::nullopt : root_.positive(kRotated);  // may be null there
   double rotated = own.value_or(of_root.value_or(family.rotated));
   if (rotated > 1.0) {
     root_.fail(ErrorCode::corrupt_file, "partial_rotary_factor", "at most 1", str_cat(rotated));
@@ -123,8 +123,9 @@ void RopeReader::read_sliding() {
 }
 
 std::string RopeReader::type_of(const ConfigObject& rope) const {
-  const std::string old_name = rope.string("type").value_or("default");
-  return rope.string("rope_type").value_or(old_name);
+  if (const auto type = rope.string("rope_type")) return *type;
+  rope.refuse_null("type");
+  return rope.string("type").value_or("default");
 }
 
 void RopeReader::read_scaling(const ConfigObject& rope) {
