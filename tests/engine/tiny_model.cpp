@@ -41,6 +41,7 @@ GgufWriter begin_file(const Sizes& sizes, const TinyModel& model) {
     number("llama.expert_used_count", 2);
   }
   if (model.longrope_after > 0) {
+    file.add("llama.rope.scaling.type", "longrope");
     number("llama.rope.scaling.original_context_length", model.longrope_after);
     const std::vector<float> shorter = {1.0F, 1.0F, 1.0F, 1.0F, 1.5F, 1.5F, 2.0F, 2.0F};
     const std::vector<float> longer = {1.0F, 2.0F, 3.0F, 4.0F, 6.0F, 8.0F, 12.0F, 16.0F};
