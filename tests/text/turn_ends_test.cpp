@@ -187,7 +187,31 @@ TEST_CASE("the rule 'default' on a vocabulary that is known to want another one 
   CHECK(warnings(llama3, "default")[0].find("'llama-bpe'") != std::string::npos);
   CHECK(warnings(llama3, "llama-bpe").empty());
   CHECK(warnings({"<|im_start|>", "<|object_ref_start|>"}, "default")[0].find("'qwen2'") != std::string::npos);
+  // Qwen 1.5 and the first Qwen 2 have no other special tokens. They are known by where these stand.
+  Names qwen(151'642, "");
+  for (size_t i = 0; i < qwen.size(); ++i) qwen[i] = std::to_string(i);
+  for (const char* name : {"<|endoftext|>", "<|im_start|>", "<|im_end|>"}) qwen.emplace_back(name);
+  REQUIRE(warnings(qwen, "default").size() == 1);
+  CHECK(warnings(qwen, "default")[0].find("'qwen2'") != std::string::npos);
+  CHECK(warnings({"<|endoftext|>", "<|im_start|>"}, "default").empty());
   CHECK(warnings({"<s>"}, "default").empty());
+}
+
+TEST_CASE("Gemma 4's tokenizer gives a BOS whatever the file says, as in llama.cpp") {
+  const auto adds_bos = [](const char* rule, std::optional<bool> says) {
+    Gguf file({"<s>"});
+    file.ids["bos"] = 1;
+    Metadata metadata = file.metadata();
+    metadata.remove("tokenizer.ggml.pre");
+    metadata.add("tokenizer.ggml.pre", std::string(rule));
+    if (says) metadata.add("tokenizer.ggml.add_bos_token", *says);
+    return make_tokenizer(metadata)->adds_bos();
+  };
+  CHECK(adds_bos("gemma4", false));
+  CHECK(adds_bos("gemma4", std::nullopt));
+  CHECK_FALSE(adds_bos("gpt-2", false));
+  CHECK_FALSE(adds_bos("llama-bpe", false));
+  CHECK(adds_bos("llama-bpe", std::nullopt));
 }
 
 }  // namespace emelex

@@ -180,7 +180,9 @@ std::vector<PreTokenizerRule> make_rules() {
   add({"chameleon"}, {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", R"([\t\n]|    |  )", R"(\p{N})",
                       R"([\p{P}!-/:-@\[-`{-~])", kGpt2Pattern})
       .adds_bos = true;
-  add({"gemma4", "granite-embed-multi-311m", "sarvam-moe"}, {kLines}).marks_spaces = true;
+  PreTokenizerRule& gemma4 = add({"gemma4", "granite-embed-multi-311m"}, {kLines});
+  gemma4.marks_spaces = gemma4.always_adds_bos = true;
+  add({"sarvam-moe"}, {kLines}).marks_spaces = true;
   add({"default"}, {kDefaultPunctuation, kGpt2Pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"});
   return table;
 }

@@ -17,6 +17,7 @@ struct PreTokenizerRule {
   bool nfc = false;                        // text is brought to Unicode's composed form first
   bool whole_words = false;                // a word that is in the vocabulary is its token, whatever the merges say
   bool adds_bos = false;                   // when the file does not say
+  bool always_adds_bos = false;            // whatever the file says: llama.cpp#21500
   bool marks_spaces = false;  // tokens are written in characters with "▁" for a space, and bytes as "<0x0A>"
 };
 

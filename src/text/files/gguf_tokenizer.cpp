@@ -101,11 +101,13 @@ struct KnownVocabulary {
   std::string_view family;
   std::string_view rule;
   std::array<std::string_view, 2> tokens;
+  TokenId first_id = -1;  // of the first of them; -1: any
 };
 
 constexpr std::array kKnownVocabularies = {
     KnownVocabulary{"Llama 3", "llama-bpe", {"<|begin_of_text|>", "<|start_header_id|>"}},
     KnownVocabulary{"Qwen 2", "qwen2", {"<|im_start|>", "<|object_ref_start|>"}},
+    KnownVocabulary{"Qwen 2", "qwen2", {"<|endoftext|>", "<|im_start|>"}, 151'643},
     KnownVocabulary{"DeepSeek V3", "deepseek-v3", {"<｜begin▁of▁sentence｜>", "<｜tool▁calls▁begin｜>"}},
     KnownVocabulary{"Mistral's tekken", "tekken", {"[INST]", "[AVAILABLE_TOOLS]"}},
     KnownVocabulary{"GPT-4o", "gpt-4o", {"<|channel|>", "<|constrain|>"}},
@@ -116,7 +118,9 @@ void warn_of_default_rule(const TokenizerSource& source, Pipeline& parts) {
   if (source.keys().string(kPreKey) != "default") return;
   const Vocabulary& vocabulary = *parts.vocabulary;
   for (const KnownVocabulary& known : kKnownVocabularies) {
-    if (vocabulary.find_name(known.tokens[0]) < 0 || vocabulary.find_name(known.tokens[1]) < 0) continue;
+    const TokenId first = vocabulary.find_name(known.tokens[0]);
+    if (first < 0 || vocabulary.find_name(known.tokens[1]) < 0) continue;
+    if (known.first_id >= 0 && first != known.first_id) continue;
     const PreTokenizerRule& rule = require_pre_tokenizer_rule(known.rule, source.where());
     parts.warnings.push_back(str_cat(kPreKey, " is 'default', but the vocabulary is that of ", known.family,
                                      " models, whose rule is '", known.rule, "': text may become other tokens",
@@ -219,6 +223,7 @@ Pipeline make_gguf_bpe(const TokenizerSource& source) {
   }
   parts.model = make_bpe(source, *parts.vocabulary, std::move(options));
   read_gguf_ends(source, rule.adds_bos, parts);
+  if (rule.always_adds_bos) parts.adds_bos = parts.bos >= 0;
   warn_of_default_rule(source, parts);
   return parts;
 }
