@@ -25,6 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/compare"
 
 
+def numbers(text):
+    return [int(number) for number in text.split(",")]
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__.split("\n")[0])
     add = parser.add_argument
@@ -32,11 +36,13 @@ def parse_arguments():
     add("--suite", choices=["cpu"], help="the demo model and random ones, made in build/models where missing (10 GB)")
     add("--shape", default="llama-3.2-3b", help="of the suite's random models, as random_model.py knows it")
     add("--rows", type=lambda text: text.split(","), metavar="ROW,…", help="only these: " + ", ".join(ROWS))
-    add("-p", "--prompt", type=int, default=512, help="tokens of a prompt [512]")
+    add("-p", "--prompt", type=numbers, default=[512], metavar="N,…", help="tokens of a prompt, a row for each [512]")
     add("-n", "--generate", type=int, default=128, help="tokens to generate [128]")
     add("-s", "--short", type=int, default=32, help="tokens to generate at depth and by each of several sequences [32]")
     add("-d", "--depth", type=int, default=4096, help="tokens in the cache in the deep rows [4096]")
-    add("-b", "--batch", type=int, default=32, help="sequences in the batch row [32]")
+    add("-b", "--batch", type=numbers, default=[32], metavar="N,…", help="sequences in the batch rows [32]")
+    add("--device", choices=["cpu", "gpu"], default="cpu", help="what emelex computes on [cpu]")
+    add("--bandwidth", type=float, metavar="GB/S", help="of the GPU's memory, for the limits; on a CPU it is probed")
     add("-t", "--threads", type=int, default=machine.cores(), help="of every program [one a physical core]")
     add("-r", "--rounds", type=int, default=3, help="[3]")
     add("--peer", action="append", choices=["llama.cpp", "mlx-lm", "none"], help="may be repeated [llama.cpp]")
@@ -51,22 +57,23 @@ def parse_arguments():
     unknown = set(arguments.rows or []) - set(ROWS)
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
-    if min(arguments.prompt, arguments.generate, arguments.short, arguments.depth, arguments.batch, arguments.threads,
+    if min(*arguments.prompt, arguments.generate, arguments.short, arguments.depth, *arguments.batch, arguments.threads,
            arguments.rounds) < 1:
         parser.error("expected numbers of 1 or more")
     return arguments
 
 
 def make_tests(arguments, rows):
+    """[(row, its test)]"""
     tests = {
-        "prefill": Test("prompt", arguments.prompt),
-        "decode": Test("generate", arguments.generate),
-        "decode-deep": Test("generate", arguments.short, depth=arguments.depth),
-        "prefill-deep": Test("prompt", arguments.prompt, depth=arguments.depth),
-        "batch": Test("generate", arguments.short, batch=arguments.batch),
-        "first": Test("first", 16),
+        "prefill": [Test("prompt", n) for n in arguments.prompt],
+        "decode": [Test("generate", arguments.generate)],
+        "decode-deep": [Test("generate", arguments.short, depth=arguments.depth)],
+        "prefill-deep": [Test("prompt", n, depth=arguments.depth) for n in arguments.prompt],
+        "batch": [Test("generate", arguments.short, batch=n) for n in arguments.batch],
+        "first": [Test("first", 16)],
     }
-    return [tests[row] for row in rows]
+    return [(row, test) for row in rows for test in tests[row]]
 
 
 def make_peers(arguments):
@@ -76,7 +83,7 @@ def make_peers(arguments):
             peers.append(LlamaCpp(arguments.emelex, ROOT / ".venv-peers", BUILD, arguments.threads))
         if peer == "mlx-lm":
             peers.append(MlxLm(ROOT / ".venv-peers"))
-    return peers + [LlamaBench(command, arguments.threads) for command in arguments.llama_bench]
+    return peers + [LlamaBench(command, arguments.threads, arguments.emelex) for command in arguments.llama_bench]
 
 
 def make_entries(arguments):
@@ -89,9 +96,11 @@ def make_entries(arguments):
 class Comparison:
     def __init__(self, arguments):
         self.arguments = arguments
-        self.emelex = Emelex(arguments.emelex, arguments.threads)
+        self.emelex = Emelex(arguments.emelex, arguments.threads, device=arguments.device)
         self.peers = make_peers(arguments)
         self.probe = machine.Probe(BUILD, arguments.threads)
+        if arguments.device == "gpu":
+            self.probe = lambda model: {"read": arguments.bandwidth} if arguments.bandwidth else {}
         self.result = {"machine": machine.describe(arguments.threads), "rounds": arguments.rounds, "versions": {},
                        "probes": [], "models": [], "interrupted": False}
 
@@ -122,17 +131,18 @@ class Comparison:
             return
         programs = [self.emelex, *self.peers]
         if entry.beside:
-            other = Emelex(self.arguments.emelex, self.arguments.threads, f"emelex on {entry.beside.name}", entry.beside)
+            other = Emelex(self.arguments.emelex, self.arguments.threads, f"emelex on {entry.beside.name}", entry.beside,
+                           self.arguments.device)
             programs.insert(1, other)
         names = [row for row in ROWS if row in (self.arguments.rows or entry.rows)]
         tests = make_tests(self.arguments, names)
-        for test in tests:
+        for _, test in tests:
             model["tests"].append(vars(test) | {"name": test.name, "programs": {
                 p.name: {"readings": [], "failure": None, "same_model": getattr(p, "model", None) is None}
                 for p in programs}})
         machine.put_in_page_cache(entry.path)
         for number in range(self.arguments.rounds):
-            for row, test, rows in zip(names, tests, model["tests"]):
+            for (row, test), rows in zip(tests, model["tests"]):
                 for _ in range(2 if row in entry.twice else 1):
                     self.take_turns(model, test, rows, programs, f"round {number + 1}, {test.name},")
 

@@ -76,6 +76,7 @@ LoadOptions RuntimeFlags::load_options(const Settings& all) const {
   options.context = all.context;
   options.memory_limit = all.memory_limit.bytes;
   options.gpu_memory_limit = all.gpu_memory_limit.bytes;
+  options.gpu_float16_copy = all.gpu_float16_copy;
   return options;
 }
 
@@ -89,7 +90,7 @@ Check kernel_names() { return Check::one_of({"fast", "float", "mlx"}); }
 
 void add_runtime_flags(Command& command, RuntimeFlags& flags) {
   add_setting_flag(command, flags.settings, "threads", "-t");
-  for (const char* setting : {"device", "kv_type", "memory_limit", "gpu_memory_limit"}) {
+  for (const char* setting : {"device", "kv_type", "memory_limit", "gpu_memory_limit", "gpu_float16_copy"}) {
     add_setting_flag(command, flags.settings, setting);
   }
   command.add_option("--kernels", flags.kernels, "fast or float32 (float) CPU kernels of emelex, or those of MLX")

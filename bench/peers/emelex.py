@@ -7,9 +7,10 @@ from . import Reading, child
 
 
 class Emelex:
-    def __init__(self, program, threads, name="emelex", model=None):
+    def __init__(self, program, threads, name="emelex", model=None, device="cpu"):
         """With `model`, that one is measured in place of the model that is asked for."""
-        self.program, self.threads, self.name, self.model = program, threads, name, model
+        self.program, self.name, self.model, self.device = program, name, model, device
+        self.flags = ["-t", threads, "--device", device]
 
     def version(self):
         lines = child.run([self.program, "--version"], 60).output.splitlines()
@@ -17,14 +18,15 @@ class Emelex:
 
     def run(self, model, test, timeout):
         path = self.model or model["path"]
-        threads = ["-t", self.threads]
         if test.kind == "first":
             outcome = child.run([self.program, "run", path, prompt(self.program, path, test.tokens), "--raw",
-                                 "--max-tokens", 1, "--temperature", 0, "--context", 512, *threads], timeout)
+                                 "--max-tokens", 1, "--temperature", 0, "--context", 512, *self.flags], timeout)
             return Reading(outcome.seconds_to_output, outcome.peak_bytes, outcome.others)
-        lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens, "--probe"]
+        lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens]
+        if self.device == "cpu" and test.kind == "generate":
+            lengths.append("--probe")
         outcome = child.run([self.program, "bench", path, *lengths, "-d", test.depth, "-b", test.batch, "-r", 1,
-                             "-o", "json", *threads], timeout)
+                             "-o", "json", *self.flags], timeout)
         row = json.loads(outcome.output)["tests"][0]
         memory = row["memory_bytes_per_second"] / 1e9 or None
         return Reading(row["median"], outcome.peak_bytes, outcome.others, memory)

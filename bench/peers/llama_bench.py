@@ -1,19 +1,22 @@
-"""Any program with llama-bench's flags and JSON, such as llama.cpp's own and ik_llama.cpp's."""
+"""Any program with llama-bench's flags and JSON, such as llama.cpp's own and ik_llama.cpp's. What llama-bench does not
+measure is asked of programs that lie beside it: llama-batched-bench for several sequences, and a llama_cpp_peer that is
+linked with the same libraries for the time to the first token."""
 
 import json
 import os
 import shlex
 
 from . import Reading, child
+from .emelex import prompt
 
 
 class LlamaBench:
-    def __init__(self, command, threads):
-        """`command`: [NAME=]PATH and flags of its own, as a shell would split them."""
+    def __init__(self, command, threads, emelex):
+        """`command`: [NAME=]PATH and flags of its own, as a shell would split them. `emelex` finds prompts."""
         name, equals, rest = command.partition("=")
         if not equals or "/" in name or " " in name:
             name, rest = "", command
-        self.command, self.threads = shlex.split(rest), threads
+        self.command, self.threads, self.emelex = shlex.split(rest), threads, emelex
         self.name = name or os.path.basename(self.command[0])
         self.build = None
 
@@ -25,9 +28,9 @@ class LlamaBench:
         if os.path.isdir(model["path"]):
             raise child.Failure("reads no folders")
         if test.kind == "first":
-            raise child.Failure("llama-bench does not measure it")
+            return self.first(model, test, timeout)
         if test.batch > 1:
-            raise child.Failure("llama-bench has no batch of sequences")
+            return self.batch(model, test, timeout)
         outcome = child.run([*self.command, "-m", model["path"], "-t", self.threads, "-r", 1, "-o", "json",
                              *self.lengths(test)], timeout)
         try:
@@ -37,6 +40,34 @@ class LlamaBench:
             return Reading(row["avg_ts"], outcome.peak_bytes, outcome.others)
         except (ValueError, LookupError):
             raise child.Failure("its JSON is not llama-bench's") from None
+
+    def neighbour(self, name):
+        """A program in llama-bench's folder."""
+        path = os.path.join(os.path.dirname(self.command[0]), name)
+        if not os.path.exists(path):
+            raise child.Failure(f"llama-bench does not measure it, and no {name} lies beside it")
+        return path
+
+    def first(self, model, test, timeout):
+        program = self.neighbour("llama_cpp_peer")
+        text = prompt(self.emelex, model["path"], test.tokens)
+        outcome = child.run([program, model["path"], self.threads, "first", text, test.tokens], timeout)
+        return Reading(outcome.seconds_to_output, outcome.peak_bytes, outcome.others)
+
+    def batch(self, model, test, timeout):
+        """llama-batched-bench feeds random tokens, and leaves the logits to themselves. Its first run warms up."""
+        if test.kind == "prompt":
+            raise child.Failure("llama-batched-bench has no prompt of its own for each sequence after others")
+        sequences = f"{test.batch},{test.batch}"
+        room = test.batch * (test.depth + test.tokens)
+        outcome = child.run([self.neighbour("llama-batched-bench"), *self.command[1:], "-m", model["path"], "-t", self.threads,
+                             "-c", room, "-npp", test.depth, "-ntg", test.tokens, "-npl", sequences, "--output-format", "jsonl"],
+                            timeout)
+        try:
+            rows = [json.loads(line) for line in outcome.output.splitlines() if line.startswith("{")]
+            return Reading(rows[1]["speed_tg"], outcome.peak_bytes, outcome.others)
+        except (ValueError, LookupError):
+            raise child.Failure("its lines are not llama-batched-bench's") from None
 
     def lengths(self, test):
         lengths = ["-p", test.tokens, "-n", 0] if test.kind == "prompt" else ["-p", 0, "-n", test.tokens]

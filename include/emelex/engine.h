@@ -62,6 +62,9 @@ struct LoadOptions {
   // `context` tokens fits. Further sessions share what is left. 0: no limit
   int64_t memory_limit = 0;
   int64_t gpu_memory_limit = 0;
+  // Keep the weights on an NVIDIA GPU as float16, too, for prompts and more than 64 sequences at once: where the limit
+  // leaves room for it, or without a limit where it takes no more than half of what the model leaves free.
+  bool gpu_float16_copy = true;
 };
 
 struct GenerateOptions {

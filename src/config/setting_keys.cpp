@@ -165,6 +165,8 @@ const std::vector<SettingKey>& setting_keys() {
        "Memory that a model on the CPU may take, such as 6GB; 0: all there is"},
       {"gpu_memory_limit", [](Settings& s) -> Field { return &s.gpu_memory_limit; },
        "Memory that a model on a GPU may take there, such as 6GB; 0: all there is"},
+      {"gpu_float16_copy", [](Settings& s) -> Field { return &s.gpu_float16_copy; },
+       "Keep weights as float16, too, on a GPU with memory to spare: faster prompts and many sequences"},
       {"temperature", [](Settings& s) -> Field { return &s.sampling.temperature; },
        "Randomness; 0: always the likeliest token", 0, 100},
       {"top_p", [](Settings& s) -> Field { return &s.sampling.top_p; },

@@ -22,6 +22,7 @@ struct Settings {
   std::string kv_type = "auto";
   ByteCount memory_limit;            // for a model on the CPU; 0: none
   ByteCount gpu_memory_limit;        // for a model on a GPU; 0: none
+  bool gpu_float16_copy = true;      // where there is memory to spare
   SamplingOptions sampling;          // without its seed
   bool auto_pull = false;            // pull a model that is not here without asking
   int idle_unload = 300;             // seconds; 0: never

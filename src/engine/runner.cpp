@@ -105,8 +105,8 @@ void Runner::limit_memory(const ModelInput& source, const ModelConfig& config, c
                           const BackendChoice& choice) {
   const bool gpu = choice.device == Device::gpu;
   const int64_t limit = gpu ? options.gpu_memory_limit : options.memory_limit;
-  if (limit == 0) return;
   const bool cuda = choice.kernels == KernelBackend::cuda;
+  if (limit == 0 && !cuda) return;
   const auto work = [&] {
     return cuda ? estimate_cuda_work(config, prefill_chunk_) : estimate_work(config, prefill_chunk_);
   };
@@ -115,15 +115,28 @@ void Runner::limit_memory(const ModelInput& source, const ModelConfig& config, c
   const int context = session_context(options, config.context_length);
   const int in_blocks = (context + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
   // Shorter chunks are slower, but take less.
-  while (cuda && options.prefill_chunk == 0 && prefill_chunk_ > kShortestChunk &&
+  while (limit > 0 && cuda && options.prefill_chunk == 0 && prefill_chunk_ > kShortestChunk &&
          need.with_context(in_blocks) > limit) {
     prefill_chunk_ /= 2;
     need.work = work();
   }
-  check_memory_limit(need, in_blocks, limit, source.weights->path().filename().string(),
-                     gpu ? "gpu_memory_limit" : "memory_limit");
+  if (limit > 0) {
+    check_memory_limit(need, in_blocks, limit, source.weights->path().filename().string(),
+                       gpu ? "gpu_memory_limit" : "memory_limit");
+  }
+  const int64_t copy =
+      cuda && options.gpu_float16_copy ? float16_copy(*source.weights, need.with_context(in_blocks), limit) : 0;
+  backend_->set_spare_bytes(copy);
+  if (limit == 0) return;
   if (gpu && !cuda) mx::set_memory_limit(static_cast<size_t>(limit));  // past it MLX gives back what it keeps for later
-  cache_->set_max_bytes(limit - need.weights - need.work);
+  cache_->set_max_bytes(limit - need.weights - need.work - copy);
+}
+
+// Bytes of LoadOptions::gpu_float16_copy, 0 where it is not made. `need`: of the model and one context.
+int64_t Runner::float16_copy(const Weights& weights, int64_t need, int64_t limit) const {
+  const int64_t bytes = cuda::gpu_float16_bytes(weights);
+  const int64_t room = limit > 0 ? limit - need : (backend_->free_bytes().value_or(0) - need) / 2;
+  return bytes <= room ? bytes : 0;
 }
 
 void Runner::fill_info(const Weights& weights, const LoadOptions& options) {

@@ -77,6 +77,7 @@ class Runner {
   void make_cache(const ModelInput& source, const LoadOptions& options, const BackendChoice& choice);
   void limit_memory(const ModelInput& source, const ModelConfig& config, const LoadOptions& options,
                     const BackendChoice& choice);
+  int64_t float16_copy(const Weights& weights, int64_t need, int64_t limit) const;
 
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;

@@ -31,9 +31,7 @@ class ActivatedLinear : public Linear {
       : backend_(&backend), activation_(activation), linear_(std::move(linear)) {}
 
   std::vector<mx::array> operator()(const mx::array& x, const Batch& batch) const override {
-    const auto results = (*linear_)(x, batch);
-    if (results.size() == 1) return {backend_->gelu(results[0])};
-    return {backend_->gated(activation_, results[0], results[1])};
+    return {backend_->activate(activation_, (*linear_)(x, batch))};
   }
   mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override {
     return backend_->add(residual, (*this)(x, batch)[0]);
@@ -53,6 +51,10 @@ void check_activation(const Product& product) {
   if (product.matrices.size() == 1 && product.activation == Activation::gelu) return;
   throw Error(ErrorCode::internal, str_cat("[kernels] expected gate and up to be two matrices, got ",
                                            product.matrices.size(), " with ", product.matrices.front().weight->name));
+}
+
+mx::array Backend::activate(Activation activation, const std::vector<mx::array>& results) {
+  return results.size() == 1 ? gelu(results[0]) : gated(activation, results[0], results[1]);
 }
 
 std::unique_ptr<Linear> Backend::product(const Product& product) {

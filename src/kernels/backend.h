@@ -3,8 +3,10 @@
 #include <mlx/array.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -82,12 +84,19 @@ class Backend {
   // activation(gate) · up, elementwise
   virtual mx::array gated(Activation activation, const mx::array& gate, const mx::array& up) = 0;
   virtual mx::array gelu(const mx::array& x) = 0;
+  // A product's one result from its matrices' results: gelu of one, gated() of two.
+  mx::array activate(Activation activation, const std::vector<mx::array>& results);
   virtual mx::array add(const mx::array& a, const mx::array& b) = 0;
   virtual mx::array scale(const mx::array& x, float factor) = 0;
   // cap · tanh(x / cap)
   virtual mx::array soft_cap(const mx::array& x, float cap) = 0;
   // the rows of x [tokens, n] that the step's outputs name, as float32
   virtual mx::array output_rows(const mx::array& x, const Batch& batch) = 0;
+
+  // Bytes on a GPU that nobody has taken; nothing where the backend computes in the host's memory.
+  virtual std::optional<int64_t> free_bytes() const { return std::nullopt; }
+  // Bytes that the backend may take, beyond those that it needs, to compute faster. None until this is called.
+  virtual void set_spare_bytes(int64_t /*bytes*/) {}
 
   // The weights that lie in memory of the backend's own by now, for measuring how fast that can be read; valid until
   // the next step.

@@ -4,10 +4,12 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
+import compare
 import picture
 import report
 import suite
@@ -152,9 +154,27 @@ class Programs(unittest.TestCase):
         self.assertGreater(outcome.peak_bytes, 200e6)
 
     def test_a_llama_bench_has_a_name_a_path_and_flags(self):
-        named = LlamaBench("ik=/a/llama-bench -fa 1", 2)
+        named = LlamaBench("ik=/a/llama-bench -fa 1", 2, "emelex")
         self.assertEqual((named.name, named.command), ("ik", ["/a/llama-bench", "-fa", "1"]))
-        self.assertEqual(LlamaBench("/a=b/llama-bench", 2).name, "llama-bench")
+        self.assertEqual(LlamaBench("/a=b/llama-bench", 2, "emelex").name, "llama-bench")
+
+    def test_several_sequences_are_measured_by_the_second_run_of_the_program_beside_llama_bench(self):
+        with tempfile.TemporaryDirectory() as folder:
+            bench = LlamaBench(f"{folder}/llama-bench -ngl 99", 2, "emelex")
+            test = Test("generate", 4, depth=3, batch=8)
+            with self.assertRaisesRegex(child.Failure, "no llama-batched-bench lies beside it"):
+                bench.run({"path": "m.gguf"}, test, 60)
+            program = Path(folder) / "llama-batched-bench"
+            program.write_text('#!/bin/sh\necho "$@" >&2\necho words\necho \'{"speed_tg": 1}\'\n'
+                               'case "$*" in "-ngl 99 -m m.gguf -t 2 -c 56 -npp 3 -ntg 4 -npl 8,8"*)'
+                               ' echo \'{"speed_tg": 2.5}\' ;; esac\n')
+            program.chmod(0o755)
+            self.assertEqual(bench.run({"path": "m.gguf"}, test, 60).value, 2.5)
+
+    def test_rows_of_several_prompts_and_batches_are_rows_of_their_own(self):
+        arguments = SimpleNamespace(prompt=[512, 4096], generate=128, short=32, depth=4096, batch=[8, 32])
+        self.assertEqual([test.name for _, test in compare.make_tests(arguments, ["prefill", "batch"])],
+                         ["pp512", "pp4096", "tg32 x b8", "tg32 x b32"])
 
     def test_a_model_is_there_whole_or_not_at_all(self):
         def half(target):

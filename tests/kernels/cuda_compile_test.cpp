@@ -47,6 +47,7 @@ std::vector<KernelText> all_texts(bool every) {
         texts.push_back({"few", around});
         texts.back().defines.insert(texts.back().defines.end(), {"WARPS=8", "AHEAD=2", "BLOCKS=1", "CLUSTER=4"});
         texts.back().defines.push_back(std::string("NT=") + columns);
+        texts.back().defines.push_back(*columns == '1' ? "BUFFERS=1" : "BUFFERS=2");
       }
     }
     for (const char* columns : {"1", "2", "4", "8"}) {
@@ -70,6 +71,7 @@ std::vector<KernelText> all_texts(bool every) {
         texts.push_back(
             {file,
              {"HEAD_DIM=" + dim, "PADDED_DIM=" + padded, "GROUP=" + group, "HEADS=" + heads, std::string("KV=") + kv}});
+        if (std::string_view(file) == "attention_single") texts.back().defines.emplace_back("BLOCKS=3");
       }
     }
   }

@@ -89,6 +89,63 @@ TEST_CASE("weights past float16's range are refused by name") {
   CHECK_THROWS_WITH_AS(CudaMatrix(context, {&stored.tensor}), doctest::Contains("weights"), emelex::Error);
 }
 
+TEST_CASE(
+    "GPU products of several matrices at once are those of each, and the same bits where a float16 copy is kept") {
+  if (!has_gpu()) return;
+  const auto context = std::make_shared<CudaContext>(std::make_shared<Device>());
+  Device& device = *context->device;
+  const Stored first(TensorType::q4_k, 75, 768, 3);
+  const Stored second(TensorType::q4_k, 90, 768, 4);
+  const auto upload = [&](const std::vector<float>& values, int rows) {
+    auto array = make_array(context->device, rows, static_cast<int>(values.size()) / rows);
+    device.upload(of(array).data(), values.data(), values.size() * sizeof(float));
+    device.wait();
+    return array;
+  };
+  const auto first_bias = upload(Random(1).normals(75), 1);
+  const auto second_bias = upload(Random(2).normals(90), 1);
+  const CudaMatrix both(context, {&first.tensor, &second.tensor});
+  const CudaMatrix kept(context, {&first.tensor, &second.tensor});
+  const CudaMatrix alone(context, {&second.tensor});
+  for (const int tokens : {65, 130, 300}) {  // of the last, a multiplication for each matrix
+    CAPTURE(tokens);
+    const auto in = upload(Random(5).normals(static_cast<size_t>(tokens) * 768, 1e5F), tokens);
+    const auto products = [&](const CudaMatrix& matrix, bool has_first) {
+      const auto one = make_array(context->device, tokens, 75);
+      const auto two = make_array(context->device, tokens, 90);
+      for (const auto& array : {one, two}) {
+        device.fill(of(array).data(), 0xff, static_cast<size_t>(tokens * array.shape(1)) * sizeof(float));
+      }
+      std::vector<DevicePointer> outs{of(two).data()};
+      std::vector<DevicePointer> biases{of(second_bias).data()};
+      if (has_first) outs.insert(outs.begin(), of(one).data());
+      if (has_first) biases.insert(biases.begin(), of(first_bias).data());
+      matrix.multiply(of(in), outs, biases, 0);
+      auto found = downloaded(device, of(one).data(), has_first ? static_cast<size_t>(tokens) * 75 : 0);
+      const auto rest = downloaded(device, of(two).data(), static_cast<size_t>(tokens) * 90);
+      found.insert(found.end(), rest.begin(), rest.end());
+      return found;
+    };
+    context->spare_bytes = 0;
+    const auto expected = products(both, true);
+    const auto second_alone = products(alone, false);
+    double error = 0;
+    double norm = 0;
+    for (size_t i = 0; i < second_alone.size(); ++i) {
+      const double value = second_alone[i];
+      const double difference = value - expected[expected.size() - second_alone.size() + i];
+      error += difference * difference;
+      norm += value * value;
+    }
+    CHECK(std::sqrt(error / norm) < 1e-5);
+    for (const float value : expected) REQUIRE(std::isfinite(value));
+    context->spare_bytes = 1 << 20;
+    CHECK(products(kept, true) == expected);
+    CHECK(products(kept, true) == expected);
+    CHECK(context->spare_bytes == (tokens == 65 ? (1 << 20) - 11 * 16 * 768 * 2 : 1 << 20));
+  }
+}
+
 TEST_CASE("what a matrix takes on a GPU is known without one: tiles of 16 by 64 weights with their scales") {
   const auto bytes = [](TensorType type, int rows, int columns) {
     Tensor tensor;
@@ -100,4 +157,8 @@ TEST_CASE("what a matrix takes on a GPU is known without one: tiles of 16 by 64 
   CHECK(bytes(TensorType::q4_k, 16, 256) == 4 * (512 + 128));
   CHECK(bytes(TensorType::q6_k, 16, 256) == 4 * (1024 + 128));
   CHECK(bytes(TensorType::iq4_xs, 32, 64) == 2 * 2048);
+  Tensor tensor;
+  tensor.type = TensorType::q4_0;
+  tensor.shape = {75, 96};
+  CHECK(unpacked_bytes(tensor) == 80 * 128 * 2);
 }

@@ -3,7 +3,7 @@ set(texts ${CMAKE_CURRENT_SOURCE_DIR}/cuda/source)
 set(embedded "#include \"kernels/cuda/kernel_texts.h\"\n\nnamespace emelex::cuda {\n\n")
 string(APPEND embedded "const std::map<std::string, std::string_view, std::less<>>& kernel_texts() {\n")
 string(APPEND embedded "  static const std::map<std::string, std::string_view, std::less<>> texts{\n")
-foreach(file layouts.h prelude.cu tiles.cu columns.cu gates.cu multiply.cu paged.cu
+foreach(file layouts.h prelude.cu parts.cu tiles.cu columns.cu gates.cu multiply.cu paged.cu
              pack.cu product.cu single.cu few.cu elementwise.cu attention.cu attention_prompt.cu attention_single.cu)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${texts}/${file})
   file(READ ${texts}/${file} text)

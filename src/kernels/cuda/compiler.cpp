@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "base/strings.h"
 #include "emelex/error.h"
@@ -139,6 +140,13 @@ std::string compiler_version() {
   int minor = 0;
   nvrtc().nvrtcVersion(&major, &minor);
   return str_cat(major, ".", minor);
+}
+
+bool compiler_is_at_least(int major, int minor) {
+  int own_major = 0;
+  int own_minor = 0;
+  nvrtc().nvrtcVersion(&own_major, &own_minor);
+  return std::pair(own_major, own_minor) >= std::pair(major, minor);
 }
 
 std::string compile_cached(const KernelText& text, std::string_view architecture) {

@@ -20,6 +20,8 @@ std::string compile(const KernelText& text, std::string_view architecture);
 // "13.0". Throws Error(unsupported) as compile does.
 std::string compiler_version();
 
+bool compiler_is_at_least(int major, int minor);
+
 // What compile gives, kept in a folder of the user's cache: $EMELEX_KERNEL_CACHE, else $XDG_CACHE_HOME/emelex/kernels,
 // else
 // ~/.cache/emelex/kernels. It is code, so only a folder that is the user's own and closed to all others is read or

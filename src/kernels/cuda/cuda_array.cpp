@@ -1,5 +1,6 @@
 #include "kernels/cuda/cuda_array.h"
 
+#include "emelex/error.h"
 #include "kernels/cuda/source/layouts.h"
 
 namespace emelex::cuda {
@@ -9,15 +10,21 @@ size_t values(int rows, int columns) { return static_cast<size_t>(rows) * static
 
 }  // namespace
 
-CudaArray::CudaArray(DevicePtr device, int rows, int columns)
+CudaArray::CudaArray(DevicePtr device, int rows, int columns, bool has_floats)
     : device_(std::move(device)),
       rows_(rows),
       columns_(columns),
       half_stride_((columns + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS),
-      data_(device_->take(bytes())) {}
+      has_floats_(has_floats),
+      data_(has_floats ? device_->take(bytes()) : 0) {}
+
+DevicePointer CudaArray::data() const {
+  if (!has_floats_) throw Error(ErrorCode::internal, "[cuda] expected rows of float32, got rows of float16 alone");
+  return data_;
+}
 
 CudaArray::~CudaArray() {
-  device_->give_back(data_, bytes());
+  if (has_floats_) device_->give_back(data_, bytes());
   if (halves_ != 0) device_->give_back(halves_, half_bytes());
   if (half_scales_ != 0) device_->give_back(half_scales_, scale_bytes());
 }
@@ -31,8 +38,8 @@ void CudaArray::take_halves(bool scaled) {
   if (scaled) half_scales_ = device_->take(scale_bytes());
 }
 
-mx::array make_array(const DevicePtr& device, int rows, int columns) {
-  auto made = std::make_unique<CudaArray>(device, rows, columns);
+mx::array make_array(const DevicePtr& device, int rows, int columns, bool has_floats) {
+  auto made = std::make_unique<CudaArray>(device, rows, columns, has_floats);
   mx::allocator::Data data(mx::allocator::Buffer(made.release()),
                            [](mx::allocator::Buffer buffer) { delete static_cast<CudaArray*>(buffer.ptr()); });
   return mx::array(std::move(data), mx::Shape{rows, columns}, mx::float32);

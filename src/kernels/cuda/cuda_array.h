@@ -13,14 +13,17 @@ namespace mx = mlx::core;
 // float16, is made by the operation that makes the rows, or at the first product.
 class CudaArray {
  public:
-  CudaArray(DevicePtr device, int rows, int columns);
+  // `has_floats`: false where only the float16 form is made.
+  CudaArray(DevicePtr device, int rows, int columns, bool has_floats = true);
   ~CudaArray();
   CudaArray(const CudaArray&) = delete;
   CudaArray& operator=(const CudaArray&) = delete;
 
   int rows() const { return rows_; }
   int columns() const { return columns_; }
-  DevicePointer data() const { return data_; }  // float [rows, columns]
+  bool has_floats() const { return has_floats_; }
+  // float [rows, columns]. Throws Error(internal) where there are none.
+  DevicePointer data() const;
 
   // float16 [rows, half_stride], each row divided by its scale and padded with zeros; 0 where not made yet
   DevicePointer halves() const { return halves_; }
@@ -39,12 +42,13 @@ class CudaArray {
   int rows_;
   int columns_;
   int half_stride_;
+  bool has_floats_;
   DevicePointer data_ = 0;
   DevicePointer halves_ = 0;
   DevicePointer half_scales_ = 0;
 };
 
-mx::array make_array(const DevicePtr& device, int rows, int columns);
+mx::array make_array(const DevicePtr& device, int rows, int columns, bool has_floats = true);
 
 // What is behind an array that make_array made.
 CudaArray& of(const mx::array& array);

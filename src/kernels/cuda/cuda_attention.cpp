@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kPromptRows = 64;  // source/attention_prompt.cu's PROMPT_ROWS
 constexpr int kPageTokens = 64;
+constexpr int kStoredHeads = 8;  // by a block of source/attention.cu's `store`
+constexpr int kManyRows = 16;    // from which on more blocks of a multiprocessor are quicker than more registers
 constexpr size_t kMostPartialBytes = size_t{64} << 20;
 
 template <class T>
@@ -137,13 +139,16 @@ class CudaAttention : public AttentionOp {
                           config_.rope.interleaved ? 1 : 0,
                           config_.scale};
     const auto heads = static_cast<unsigned>(config_.n_heads + 2 * config_.n_kv_heads);
-    context_->device->launch(store_, {heads, static_cast<unsigned>(rows)}, 64, store);
+    context_->device->launch(store_, {groups_of(heads, kStoredHeads), static_cast<unsigned>(rows)}, 32 * kStoredHeads,
+                             store);
   }
 
   // One token of each sequence.
   void attend_single(const CudaKvPool& pool, AttendArgs args, const Inputs& in, int rows) const {
     Device& device = *context_->device;
-    if (attend_single_ == nullptr) attend_single_ = kernel("attention_single", pool, "attend_single");
+    const bool many = rows >= kManyRows;
+    FunctionHandle& attend = attend_single_[many ? 1 : 0];
+    if (attend == nullptr) attend = kernel("attention_single", pool, "attend_single", {many ? "BLOCKS=4" : "BLOCKS=3"});
     args.splits = single_splits(args.splits * kSplitTokens);
     const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(config_.n_heads) *
                          static_cast<size_t>(args.splits) * static_cast<size_t>(config_.head_dim + 2) * sizeof(float);
@@ -159,7 +164,7 @@ class CudaAttention : public AttentionOp {
                                   config_.rope.interleaved ? 1 : 0,
                                   config_.scale};
     const int chunks = config_.n_heads / heads_at_once(heads_per_kv_head(), pool.padded_dim());
-    device.launch(attend_single_,
+    device.launch(attend,
                   {static_cast<unsigned>(chunks), static_cast<unsigned>(rows), static_cast<unsigned>(args.splits)}, 256,
                   single);
     device.give_back(partial, bytes);
@@ -196,12 +201,14 @@ class CudaAttention : public AttentionOp {
            pool.dtype() == KvDtype::f16 && pool.padded_dim() <= 128;
   }
 
-  FunctionHandle kernel(const char* file, const CudaKvPool& pool, const char* name) const {
+  FunctionHandle kernel(const char* file, const CudaKvPool& pool, const char* name,
+                        const std::vector<std::string>& defines = {}) const {
     const int group = heads_per_kv_head();
-    const KernelText text{file,
-                          {str_cat("HEAD_DIM=", config_.head_dim), str_cat("PADDED_DIM=", pool.padded_dim()),
-                           str_cat("GROUP=", group), str_cat("HEADS=", heads_at_once(group, pool.padded_dim())),
-                           str_cat("KV=", pool.dtype() == KvDtype::f16 ? 16 : 32)}};
+    KernelText text{file,
+                    {str_cat("HEAD_DIM=", config_.head_dim), str_cat("PADDED_DIM=", pool.padded_dim()),
+                     str_cat("GROUP=", group), str_cat("HEADS=", heads_at_once(group, pool.padded_dim())),
+                     str_cat("KV=", pool.dtype() == KvDtype::f16 ? 16 : 32)}};
+    text.defines.insert(text.defines.end(), defines.begin(), defines.end());
     return context_->device->kernel(text, name);
   }
 
@@ -230,7 +237,7 @@ class CudaAttention : public AttentionOp {
   mutable FunctionHandle attend_ = nullptr;
   mutable FunctionHandle merge_ = nullptr;
   mutable FunctionHandle attend_prompt_ = nullptr;
-  mutable FunctionHandle attend_single_ = nullptr;
+  mutable FunctionHandle attend_single_[2] = {};  // of few rows and of many
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/cuda/cuda_activation.h"
 #include "kernels/cuda/cuda_array.h"
 #include "kernels/cuda/cuda_attention.h"
 #include "kernels/cuda/cuda_batch.h"
@@ -22,21 +23,20 @@ namespace emelex::cuda {
 namespace {
 
 // Of source/elementwise.cu.
-constexpr int kGeluAlone = 3;
 enum Map { kAdd = 0, kScale = 1, kSoftCap = 2 };
 
 // The kernels that work on rows, found once.
 struct RowKernels {
   explicit RowKernels(Device& device)
-      : activation(device.kernel({"elementwise", {}}, "activation")),
-        map(device.kernel({"elementwise", {}}, "map")),
+      : map(device.kernel({"elementwise", {}}, "map")),
         take_rows(device.kernel({"elementwise", {}}, "take_rows")),
-        likeliest(device.kernel({"elementwise", {}}, "likeliest")) {}
+        likeliest(device.kernel({"elementwise", {}}, "likeliest")),
+        take_likeliest(device.kernel({"elementwise", {}}, "take_likeliest")) {}
 
-  FunctionHandle activation;
   FunctionHandle map;
   FunctionHandle take_rows;
   FunctionHandle likeliest;
+  FunctionHandle take_likeliest;
 };
 
 class CudaEmbedding : public Embedding {
@@ -139,25 +139,33 @@ class CudaBackend : public Backend {
     if (outputs_ == 0) return {};
     Device& device = *context_->device;
     const size_t bytes = outputs_ * sizeof(int32_t);
-    if (found_.bytes() < bytes) found_ = DeviceMemory(context_->device, std::max<size_t>(bytes, 1024));
+    if (found_.bytes() < bytes) {
+      found_ = DeviceMemory(context_->device, std::max<size_t>(bytes, 1024));
+      keys_ = DeviceMemory(context_->device, found_.bytes() / sizeof(int32_t) * sizeof(uint64_t));
+      device.clear(keys_.pointer(), keys_.bytes());
+    }
     const DevicePointer found = found_.pointer();
-    device.launch(kernels_.likeliest, {static_cast<unsigned>(outputs_)}, 1024, result_.data, result_.columns, found);
+    const DevicePointer keys = keys_.pointer();
+    const auto rows = static_cast<int>(outputs_);
+    const auto parts = std::max(1U, std::min(32U, groups_of(result_.columns, 4096)));
+    device.launch(kernels_.likeliest, {parts, static_cast<unsigned>(rows)}, 512, result_.data, result_.columns, keys);
+    device.launch(kernels_.take_likeliest, {groups_of(rows, 128)}, 128, keys, rows, found);
     auto* host = static_cast<int32_t*>(tokens_.get(bytes));
     device.download(host, found, bytes);
     device.wait();
     return {host, outputs_};
   }
 
+  std::optional<int64_t> free_bytes() const override { return context_->device->free_bytes(); }
+  void set_spare_bytes(int64_t bytes) override { context_->spare_bytes = bytes; }
+
   std::string name() const override { return "cuda"; }
   std::string instruction_set() const override { return context_->device->architecture(); }
 
  private:
-  mx::array activated(int kind, const CudaArray& gate, DevicePointer up) {
+  mx::array activated(ActivationKind kind, const CudaArray& gate, DevicePointer up) {
     const auto result = make_array(context_->device, gate.rows(), gate.columns());
-    CudaArray& out = of(result);
-    out.take_halves(true);
-    context_->device->launch(kernels_.activation, {static_cast<unsigned>(gate.rows())}, 1024, kind, gate.data(), up,
-                             gate.columns(), out.data(), out.halves(), out.half_stride(), out.half_scales());
+    activate_rows(*context_->device, kind, {gate.data(), up, gate.columns()}, of(result));
     return result;
   }
 
@@ -207,8 +215,15 @@ class CudaBackend : public Backend {
   size_t outputs_ = 0;               // its rows
   PinnedMemory logits_;
   DeviceMemory found_;  // their likeliest tokens
+  DeviceMemory keys_;   // of these, zeros between launches
   PinnedMemory tokens_;
 };
+
+}  // namespace
+
+namespace {
+
+bool is_vocabulary(const std::string& name) { return name == "token_embd.weight" || name == "output.weight"; }
 
 }  // namespace
 
@@ -226,10 +241,19 @@ int64_t gpu_bytes(const Weights& weights) {
     }
     bytes += packed_bytes(tensor);
     // Of the vocabulary's matrix a step has few rows. Gate and up are unpacked together.
-    const bool vocabulary = name == "token_embd.weight" || name == "output.weight";
-    if (!vocabulary) largest_unpacked = std::max(largest_unpacked, 2 * 2 * tensor.rows() * tensor.columns());
+    if (!is_vocabulary(name)) largest_unpacked = std::max(largest_unpacked, 2 * 2 * tensor.rows() * tensor.columns());
   }
   return bytes + largest_unpacked;
+}
+
+int64_t gpu_float16_bytes(const Weights& weights) {
+  const bool has_output = weights.tensors().count("output.weight") > 0;
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : weights.tensors()) {
+    const bool is_table = has_output && name == "token_embd.weight";  // of which rows are read
+    if (tensor.shape.size() >= 2 && !is_table) bytes += unpacked_bytes(tensor);
+  }
+  return bytes;
 }
 
 std::string cuda_obstacle() {

@@ -17,6 +17,10 @@ std::unique_ptr<Backend> make_cuda_backend();
 // unpacked. An estimate.
 int64_t gpu_bytes(const Weights& weights);
 
+// Bytes that the matrices which tokens are multiplied with take as float16. A backend that may keep that form beside
+// the packed one computes prompts and steps of more than 64 sequences faster.
+int64_t gpu_float16_bytes(const Weights& weights);
+
 // Why make_cuda_backend would throw, or nothing. Quick; starts the driver.
 std::string cuda_obstacle();
 

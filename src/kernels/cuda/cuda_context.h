@@ -28,6 +28,7 @@ struct CudaContext {
   StepTables tables;
   Gemm gemm;
   std::vector<DeviceRope> ropes;  // the distinct ones of the model's layers
+  int64_t spare_bytes = 0;        // that may be taken to compute faster
   DeviceMemory arrivals;          // counters of attention_single.cu, zeros between launches
 
   // Makes room for `count` arrivals. Not while launches are captured.

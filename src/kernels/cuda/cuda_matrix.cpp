@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "emelex/error.h"
+#include "kernels/cuda/cuda_activation.h"
 #include "kernels/matrix_size.h"
 
 namespace emelex::cuda {
@@ -13,7 +14,9 @@ namespace {
 constexpr int kMostPackedTokens = 64;
 constexpr int kFewRowTiles = 400;
 constexpr int kBlocksPerProcessor = 4;  // that run at once
-constexpr int kHalvesAlone = 4;         // source/elementwise.cu
+// Up to so many tokens one multiplication of all matrices and a launch that gives each its part are quicker than a
+// multiplication each.
+constexpr int kMostTokensAtOnce = 256;
 
 int tiles_of(int n, int size) { return (n + size - 1) / size; }
 
@@ -74,6 +77,11 @@ int64_t packed_bytes(const Tensor& tensor) {
   return tiles * static_cast<int64_t>(packed_format(tensor).tile_bytes());
 }
 
+int64_t unpacked_bytes(const Tensor& tensor) {
+  const int64_t rows = (tensor.rows() + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+  return rows * ((tensor.columns() + TILE_COLUMNS - 1) / TILE_COLUMNS * TILE_COLUMNS) * 2;
+}
+
 CudaMatrix::CudaMatrix(CudaContextPtr context, const std::vector<const Tensor*>& tensors)
     : context_(std::move(context)),
       format_(packed_format(*tensors.front())),
@@ -88,6 +96,7 @@ CudaMatrix::CudaMatrix(CudaContextPtr context, const std::vector<const Tensor*>&
   tiles_ = DeviceMemory(context_->device,
                         static_cast<size_t>(row_tiles_) * static_cast<size_t>(column_tiles_) * format_.tile_bytes());
   finish_ = device.kernel({"elementwise", {}}, "finish_product");
+  split_ = device.kernel({"elementwise", {}}, "split_products");
   const DeviceMemory overflow(context_->device, sizeof(int));
   device.clear(overflow.pointer(), sizeof(int));
   DeviceMemory source;
@@ -163,30 +172,73 @@ void CudaMatrix::multiply_few(CudaArray& x, const ProductArgs& args) const {
                            args);
 }
 
-void CudaMatrix::multiply_many(CudaArray& x, const ProductArgs& args) const {
+void CudaMatrix::unpack(DevicePointer to) const {
   Device& device = *context_->device;
   if (unpack_ == nullptr) {
     KernelText text{"product", format_.defines()};
     text.defines.insert(text.defines.end(), {"NT=1", "RT=1", "WARPS=8"});
     unpack_ = device.kernel(text, "unpack");
   }
-  const int stride = column_tiles_ * TILE_COLUMNS;
-  const size_t bytes = static_cast<size_t>(row_tiles_) * TILE_ROWS * static_cast<size_t>(stride) * 2;
-  const DevicePointer plain = device.take(bytes);
   device.launch(unpack_, {groups_of(int64_t{row_tiles_} * column_tiles_, 8)}, 256, tiles_.pointer(), row_tiles_,
-                column_tiles_, plain);
-  for (int i = 0; i < args.parts.count; ++i) {
-    const int rows = args.parts.rows[i];
-    const auto out = static_cast<DevicePointer>(reinterpret_cast<uintptr_t>(args.parts.out[i]));
-    const size_t first = static_cast<size_t>(args.parts.first_tile[i]) * TILE_ROWS * static_cast<size_t>(stride) * 2;
-    context_->gemm.multiply(plain + first, x.halves(), out, x.rows(), rows, stride);
-    const float* bias = args.parts.bias[i];
-    const float* residual = i == 0 ? args.residual : nullptr;
-    if (args.x_scale == nullptr && bias == nullptr && residual == nullptr) continue;
-    device.launch(finish_, {groups_of(rows, 256), static_cast<unsigned>(x.rows())}, 256, args.parts.out[i],
-                  args.x_scale, bias, residual, rows);
+                column_tiles_, to);
+}
+
+template <class Use>
+void CudaMatrix::with_unpacked(const Use& use) const {
+  Device& device = *context_->device;
+  const auto bytes = static_cast<size_t>(row_tiles_) * TILE_ROWS * static_cast<size_t>(unpacked_stride()) * 2;
+  int64_t& spare = context_->spare_bytes;
+  if (unpacked_.bytes() == 0 && spare >= static_cast<int64_t>(bytes)) {
+    try {
+      unpacked_ = DeviceMemory(context_->device, bytes);
+      spare -= static_cast<int64_t>(bytes);
+      unpack(unpacked_.pointer());
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::out_of_memory) throw;
+      spare = 0;  // another program has taken it
+    }
   }
-  device.give_back(plain, bytes);
+  if (unpacked_.bytes() > 0) return use(unpacked_.pointer());
+  const DevicePointer taken = device.take(bytes);
+  unpack(taken);
+  use(taken);
+  device.give_back(taken, bytes);
+}
+
+bool CudaMatrix::has_gemm(int tokens) const { return tokens > kMostPackedTokens && context_->gemm.available(); }
+
+mx::array CudaMatrix::multiply_all(CudaArray& x) const {
+  require_halves(*context_, x);
+  const int rows = row_tiles_ * TILE_ROWS;
+  const auto result = make_array(context_->device, x.rows(), rows);
+  with_unpacked([&](DevicePointer weights) {
+    context_->gemm.multiply(weights, x.halves(), of(result).data(), x.rows(), rows, unpacked_stride());
+  });
+  return result;
+}
+
+void CudaMatrix::multiply_many(CudaArray& x, const ProductArgs& args) const {
+  Device& device = *context_->device;
+  if (args.parts.count > 1 && x.rows() <= kMostTokensAtOnce) {
+    const auto products = multiply_all(x);
+    device.launch(split_, {groups_of(int64_t{row_tiles_} * TILE_ROWS / 4, 256), static_cast<unsigned>(x.rows())}, 256,
+                  args, of(products).data());
+    return;
+  }
+  with_unpacked([&](DevicePointer weights) {
+    for (int i = 0; i < args.parts.count; ++i) {
+      const int rows = args.parts.rows[i];
+      const auto out = static_cast<DevicePointer>(reinterpret_cast<uintptr_t>(args.parts.out[i]));
+      const size_t first =
+          static_cast<size_t>(first_row(static_cast<size_t>(i))) * static_cast<size_t>(unpacked_stride()) * 2;
+      context_->gemm.multiply(weights + first, x.halves(), out, x.rows(), rows, unpacked_stride());
+      const float* bias = args.parts.bias[i];
+      const float* residual = i == 0 ? args.residual : nullptr;
+      if (args.x_scale == nullptr && bias == nullptr && residual == nullptr) continue;
+      device.launch(finish_, {groups_of(rows, 1024), static_cast<unsigned>(x.rows())}, 256, args.parts.out[i],
+                    args.x_scale, bias, residual, rows);
+    }
+  });
 }
 
 void CudaMatrix::multiply(CudaArray& x, const std::vector<DevicePointer>& outs,
@@ -201,7 +253,7 @@ void CudaMatrix::multiply(CudaArray& x, const std::vector<DevicePointer>& outs,
   args.row_tiles = row_tiles_;
   args.column_tiles = column_tiles_;
   args.parts = parts(outs, biases);
-  if (x.rows() > kMostPackedTokens && context_->gemm.available()) {
+  if (has_gemm(x.rows())) {
     multiply_many(x, args);
   } else {
     multiply_few(x, args);
@@ -275,12 +327,7 @@ void CudaMatrix::embed(DevicePointer step, const CudaArray& out) const {
 }
 
 void require_halves(CudaContext& context, CudaArray& x) {
-  if (x.halves() != 0) return;
-  x.take_halves(true);
-  const FunctionHandle kernel = context.device->kernel({"elementwise", {}}, "activation");
-  const DevicePointer none = 0;
-  context.device->launch(kernel, {static_cast<unsigned>(x.rows())}, 1024, kHalvesAlone, x.data(), none, x.columns(),
-                         none, x.halves(), x.half_stride(), x.half_scales());
+  if (x.halves() == 0) activate_rows(*context.device, kHalvesAlone, {x.data(), 0, x.columns()}, x);
 }
 
 }  // namespace emelex::cuda

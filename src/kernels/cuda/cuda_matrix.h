@@ -31,6 +31,9 @@ PackedFormat packed_format(const Tensor& tensor);
 // Bytes that a matrix takes on the GPU.
 int64_t packed_bytes(const Tensor& tensor);
 
+// Bytes that it takes as float16, whole tiles.
+int64_t unpacked_bytes(const Tensor& tensor);
+
 // What is computed in the launch of a product.
 struct Surroundings {
   DevicePointer norm = 0;  // RMSNorm's weights [columns]; 0: the input as it is
@@ -50,6 +53,13 @@ class CudaMatrix {
   // x → the products of each matrix into outs [tokens, its rows], with biases (0: none); the first plus the residual.
   void multiply(CudaArray& x, const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases,
                 DevicePointer residual) const;
+  // Whether products of so many tokens are cuBLAS's.
+  bool has_gemm(int tokens) const;
+  // The products of all matrices by cuBLAS, one under the other: [tokens, rows of whole tiles], without x's
+  // half_scales.
+  mx::array multiply_all(CudaArray& x) const;
+  // Where the products of a matrix begin in that.
+  int first_row(size_t matrix) const { return parts_[matrix].first_tile * TILE_ROWS; }
   // Whether `tokens` tokens are multiplied by one launch with what is around the product. A gate needs two matrices of
   // equal rows.
   bool has_fused(int tokens, bool gated) const;
@@ -72,6 +82,11 @@ class CudaMatrix {
   ProductParts parts(const std::vector<DevicePointer>& outs, const std::vector<DevicePointer>& biases) const;
   void multiply_few(CudaArray& x, const ProductArgs& args) const;
   void multiply_many(CudaArray& x, const ProductArgs& args) const;
+  void unpack(DevicePointer to) const;
+  // Calls use(float16 [row_tiles * TILE_ROWS, unpacked_stride()]).
+  template <class Use>
+  void with_unpacked(const Use& use) const;
+  int unpacked_stride() const { return column_tiles_ * TILE_COLUMNS; }
 
   CudaContextPtr context_;
   PackedFormat format_;
@@ -83,9 +98,11 @@ class CudaMatrix {
   mutable FunctionHandle products_[4] = {};  // for up to 8, 16, 32 and 64 tokens
   // [gated][normed], for 1 token and up to 8, 16 and 32
   mutable std::unique_ptr<FusedProduct> fused_[2][2][4];
+  mutable DeviceMemory unpacked_;  // kept where there is memory to spare
   mutable FunctionHandle unpack_ = nullptr;
   mutable FunctionHandle embed_ = nullptr;
   FunctionHandle finish_ = nullptr;
+  FunctionHandle split_ = nullptr;
 };
 
 // The rows as float16, made now if they are not.

@@ -12,8 +12,6 @@
 
 namespace emelex::cuda {
 
-GateKind gate_of(Activation activation);
-
 using MatrixPtr = std::shared_ptr<const CudaMatrix>;
 
 // Matrices that are neighbours and of one packed format are one launch.
@@ -30,7 +28,7 @@ struct ProductMatrices {
 };
 
 // Few tokens are computed by one launch for each group, with the norm before it and, where the groups allow, the gate
-// after it. More tokens take launches of their own for the norm and the activation.
+// after it. More tokens take launches of their own for the norm and the activation, which then adds biases.
 class CudaProduct : public Linear {
  public:
   // `backend` outlives the product and has the activations.
@@ -41,10 +39,12 @@ class CudaProduct : public Linear {
   mx::array add_to(const mx::array& residual, const mx::array& x, const Batch& batch) const override;
 
  private:
-  std::vector<mx::array> compute(const mx::array& x, const Batch& batch, DevicePointer residual) const;
+  std::vector<mx::array> compute(const mx::array& x, DevicePointer residual) const;
   std::vector<mx::array> multiply(const mx::array& x, DevicePointer residual) const;
   std::vector<mx::array> multiply_fused(const mx::array& x, DevicePointer residual, bool gates) const;
   bool fuses(int tokens, bool gates) const;
+  bool gates_after_gemm(int tokens) const;
+  mx::array multiply_gated(const mx::array& x) const;
   std::vector<mx::array> activated(std::vector<mx::array> results) const;
 
   CudaContextPtr context_;

@@ -57,7 +57,7 @@ Device::Device(int ordinal) {
   const int minor = choice.minor;
   architecture_ = str_cat("sm_", major, minor);
   overlaps_ = major >= 9;
-  has_clusters_ = major >= 9;
+  has_clusters_ = major >= 9 && compiler_is_at_least(12, 1);  // st.async
   processors_ = attribute(kMultiprocessorCount, number_);
   check(driver().cuDevicePrimaryCtxRetain(&context_, number_), "a context on the GPU");
   const Result current = driver().cuCtxSetCurrent(context_);
@@ -146,6 +146,13 @@ DevicePointer Device::take(size_t bytes) {
   chunk_at_ += size;
   chunk_left_ -= size;
   return pointer;
+}
+
+int64_t Device::free_bytes() const {
+  size_t free = 0;
+  size_t total = 0;
+  check(driver().cuMemGetInfo_v2(&free, &total), "the GPU's free memory");
+  return static_cast<int64_t>(free);
 }
 
 void Device::give_back(DevicePointer pointer, size_t bytes) { free_[rounded(bytes)].push_back(pointer); }

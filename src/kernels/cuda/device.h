@@ -49,8 +49,8 @@ class Device {
   const std::string& name() const { return name_; }
   const std::string& architecture() const { return architecture_; }  // "sm_90"
   StreamHandle stream() const { return stream_; }
-  int processors() const { return processors_; }  // multiprocessors
-  bool has_clusters() const { return has_clusters_; }
+  int processors() const { return processors_; }       // multiprocessors
+  bool has_clusters() const { return has_clusters_; }  // and a compiler for what their blocks send each other
 
   // Compiled and loaded at the first call. Valid as long as the device.
   FunctionHandle kernel(const KernelText& text, const char* name);
@@ -85,6 +85,7 @@ class Device {
   void wait();  // for all work given out
 
   int64_t allocated_bytes() const { return allocated_; }
+  int64_t free_bytes() const;  // on the GPU, of all programs
 
  private:
   void launch_with(FunctionHandle kernel, const Launch& launch, void** arguments);

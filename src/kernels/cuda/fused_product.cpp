@@ -12,7 +12,8 @@ constexpr int kSharedBytes = 48 << 10;       // that a block has without asking
 constexpr int kMostSharedBytes = 200 << 10;  // of compute capability 9.0 and later, with room
 constexpr int kRegisters = 64 << 10;         // of a multiprocessor
 constexpr int kMostBlocks = 8;
-constexpr int kFewWarps = 8;  // of a block of few.cu
+constexpr int kFewWarps = 8;   // of a block of few.cu
+constexpr int kLongRow = 128;  // column tiles
 
 constexpr int divided(int n, int by) { return (n + by - 1) / by; }
 
@@ -23,11 +24,34 @@ std::vector<std::string> defines_of(const PackedFormat& format, const FusedShape
   return defines;
 }
 
+int column_tiles(const FusedShape& shape) { return divided(shape.columns, TILE_COLUMNS); }
+
+// Times that a cluster takes its row tiles, of all clusters.
+int few_groups(const FewLaunch& launch, const FusedShape& shape) { return divided(shape.row_tiles, launch.warps); }
+
+// Clusters that run at once.
+int most_clusters(const FewLaunch& launch, const Device& device) {
+  return std::max(1, launch.blocks * device.processors() / launch.cluster);
+}
+
 // few.cu's struct Shared.
-int few_shared_bytes(int slice, int tokens, bool gated) {
+int few_shared_bytes(const FewLaunch& launch, const FusedShape& shape) {
+  const int tokens = launch.columns_of_tokens * 8;
+  const int slice = divided(column_tiles(shape), launch.cluster) * TILE_COLUMNS;
   const int x = tokens * (slice + 32) * 2;
-  const int sums = (gated ? 2 : 1) * tokens * kFewWarps * TILE_ROWS * 4;
-  return x + sums + tokens * 8;
+  const int sums = (shape.gated ? 2 : 1) * tokens * (launch.warps * TILE_ROWS + 4 * launch.cluster) * 4;
+  const int squares_and_scales = (launch.cluster + 2) * tokens * 4;
+  constexpr int kArrivals = 2 * 8;
+  return x + launch.buffers * sums + squares_and_scales + kArrivals;
+}
+
+// Sets what follows from so many warps of a block and blocks of a multiprocessor. Returns whether they have the memory.
+bool fits(FewLaunch& launch, const FusedShape& shape, const Device& device, int warps, int blocks) {
+  launch.warps = warps;
+  launch.blocks = blocks;
+  launch.buffers = few_groups(launch, shape) <= most_clusters(launch, device) ? 1 : 2;
+  launch.shared_bytes = few_shared_bytes(launch, shape);
+  return launch.shared_bytes <= kMostSharedBytes / blocks;
 }
 
 }  // namespace
@@ -57,22 +81,17 @@ std::optional<FewLaunch> few_launch(const PackedFormat& format, const FusedShape
   if (tokens > 16 && groups > 4 * device.processors()) return std::nullopt;
   FewLaunch launch{};
   launch.columns_of_tokens = tokens <= 8 ? 1 : tokens <= 16 ? 2 : 4;
-  const int column_tiles = divided(shape.columns, TILE_COLUMNS);
-  const auto slice_tiles = [&] { return divided(column_tiles, launch.cluster); };
-  launch.cluster = 1;
+  launch.cluster = column_tiles(shape) > kLongRow ? 8 : 1;
   while (launch.cluster < 8 && groups * launch.cluster < device.processors() * 3 / 4) launch.cluster *= 2;
-  const auto set_shared_bytes = [&] {
-    launch.shared_bytes = few_shared_bytes(slice_tiles() * TILE_COLUMNS, launch.columns_of_tokens * 8, shape.gated);
-  };
-  set_shared_bytes();
-  while (launch.cluster < 8 && launch.shared_bytes > kMostSharedBytes) {
-    launch.cluster *= 2;
-    set_shared_bytes();
-  }
-  if (launch.shared_bytes > kMostSharedBytes) return std::nullopt;
-  launch.ahead = format.bits == 4 && shape.gated && tokens <= 8 ? 8 : format.bits == 16 ? 2 : 4;
-  while (launch.ahead > 2 && slice_tiles() % launch.ahead != 0) --launch.ahead;
-  launch.blocks = shape.gated || launch.shared_bytes > kMostSharedBytes / 2 ? 1 : 2;
+  while (launch.cluster < 8 && !fits(launch, shape, device, kFewWarps, 1)) launch.cluster *= 2;
+  // Twice as many warps share what is staged of more than eight tokens.
+  const bool wide = tokens > 8 && !shape.gated && fits(launch, shape, device, 2 * kFewWarps, 1) && launch.buffers == 1;
+  const bool twice = !wide && !shape.gated && fits(launch, shape, device, kFewWarps, 2);
+  if (!wide && !twice && !fits(launch, shape, device, kFewWarps, 1)) return std::nullopt;
+  launch.ahead = format.bits == 16 || wide ? 2 : 4;
+  if (format.bits == 4 && shape.gated && launch.cluster == 1 && tokens <= 8) launch.ahead = 8;
+  const int slice_tiles = divided(column_tiles(shape), launch.cluster);
+  while (launch.ahead > 2 && slice_tiles % launch.ahead != 0) --launch.ahead;
   return launch;
 }
 
@@ -90,15 +109,15 @@ FusedProduct::FusedProduct(Device& device, const PackedFormat& format, const Fus
 FusedProduct::FusedProduct(Device& device, const PackedFormat& format, const FusedShape& shape,
                            const FewLaunch& launch) {
   KernelText text{"few", defines_of(format, shape)};
-  text.defines.insert(text.defines.end(), {str_cat("NT=", launch.columns_of_tokens),
-                                           str_cat("CLUSTER=", launch.cluster), str_cat("WARPS=", kFewWarps),
-                                           str_cat("AHEAD=", launch.ahead), str_cat("BLOCKS=", launch.blocks)});
+  text.defines.insert(
+      text.defines.end(),
+      {str_cat("NT=", launch.columns_of_tokens), str_cat("CLUSTER=", launch.cluster), str_cat("WARPS=", launch.warps),
+       str_cat("AHEAD=", launch.ahead), str_cat("BLOCKS=", launch.blocks), str_cat("BUFFERS=", launch.buffers)});
   kernel_ = device.kernel(text, "few");
   device.allow_shared_bytes(kernel_, launch.shared_bytes);
-  const int most = std::max(1, launch.blocks * device.processors() / launch.cluster);
-  const int clusters = std::min(divided(shape.row_tiles, kFewWarps), most);
+  const int clusters = std::min(few_groups(launch, shape), most_clusters(launch, device));
   launch_.grid.x = static_cast<unsigned>(clusters * launch.cluster);
-  launch_.threads = 32 * kFewWarps;
+  launch_.threads = static_cast<unsigned>(32 * launch.warps);
   launch_.shared_bytes = static_cast<unsigned>(launch.shared_bytes);
   launch_.cluster = static_cast<unsigned>(launch.cluster);
 }

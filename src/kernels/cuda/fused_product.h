@@ -26,10 +26,12 @@ struct SingleLaunch {
 
 // How source/few.cu is launched.
 struct FewLaunch {
+  int warps;              // of a block
   int columns_of_tokens;  // of eight: NT
   int cluster;            // blocks that share a row
   int ahead;              // tiles that a warp has on their way
-  int blocks;
+  int blocks;             // on a multiprocessor at a time
+  int buffers;            // 1 where no cluster takes rows twice, else 2
   int shared_bytes;
 };
 

@@ -7,13 +7,14 @@
 #define WARPS 8
 #define KEYS_AT_ONCE (WARPS * 4)
 
-// Head y of a token's q, k and v: rotates q and k, stores k and v.
-KERNEL(64) store(const __grid_constant__ StoreArgs args) {
+// Grid: WARPS heads of a token's q, k and v, a warp each; row. Rotates q and k, stores k and v.
+KERNEL(WARPS * 32) store(const __grid_constant__ StoreArgs args) {
   begin_kernel();
   const int row = blockIdx.y;
+  int head = blockIdx.x * WARPS + threadIdx.x / 32;
+  if (head >= args.heads + 2 * args.kv_heads) return;
   const int position = step_ints(args.step, header(args.step)->positions_at)[row];
   const int sequence = step_ints(args.step, header(args.step)->sequences_at)[row];
-  int head = blockIdx.x;
   const bool is_q = head < args.heads;
   if (!is_q) head -= args.heads;
   const bool is_v = !is_q && head >= args.kv_heads;
@@ -28,7 +29,7 @@ KERNEL(64) store(const __grid_constant__ StoreArgs args) {
     to = (Stored*)(layer + (long long)((is_v ? args.kv_heads : 0) + head) * HEAD_BYTES) +
          position % BLOCK_TOKENS * PADDED_DIM;
   }
-  for (int p = threadIdx.x; p < (HEAD_DIM + 1) / 2; p += blockDim.x) {
+  for (int p = threadIdx.x % 32; p < (HEAD_DIM + 1) / 2; p += 32) {
     int first = 2 * p;
     int second = 2 * p + 1;
     float cosine = 1, sine = 0;
@@ -61,7 +62,7 @@ KERNEL(64) store(const __grid_constant__ StoreArgs args) {
     }
   }
   if (!is_q) {
-    for (int i = HEAD_DIM + threadIdx.x; i < PADDED_DIM; i += blockDim.x) to[i] = 0;
+    for (int i = HEAD_DIM + threadIdx.x % 32; i < PADDED_DIM; i += 32) to[i] = 0;
   }
 }
 

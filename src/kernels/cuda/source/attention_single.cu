@@ -1,6 +1,6 @@
 // Attention of one token of each sequence, in one launch: a block takes some heads of a kv head and SPLIT_PAGES pages of
 // their past. It rotates the queries; the block of the token's own page rotates and stores its key and its value. The
-// block that is the last to come to an end merges, in the order of the pages.
+// block that is the last to come to an end merges, in the order of the pages. BLOCKS are to be on a multiprocessor at a time.
 
 #include "kernels/cuda/source/paged.cu"
 
@@ -199,7 +199,7 @@ DEVICE void merge_splits(const AttendArgs& a, Shared& shared, const float* parti
 }
 
 // Grid: kv head and part of its query heads, row, split.
-extern "C" __global__ void __launch_bounds__(THREADS, 2) attend_single(const __grid_constant__ SingleAttendArgs args) {
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attend_single(const __grid_constant__ SingleAttendArgs args) {
   const AttendArgs& a = args.attend;
   __shared__ __align__(16) Shared shared;
   const int kv_head = blockIdx.x / (GROUP / HEADS);

@@ -59,6 +59,22 @@ struct FusedArgs {
   struct ProductParts parts;
 };
 
+// What elementwise.cu's `activation` reads and writes.
+struct ActivationArgs {
+  int kind;                // GateKind, or one of elementwise.cu's
+  int columns;             // of a row
+  int stride;              // between rows of gate and up
+  const float* gate;       // [rows]
+  const float* up;         // likewise, or null
+  const float* x_scale;    // [rows] that gate and up are multiplied with, or null
+  const float* gate_bias;  // [columns], or null
+  const float* up_bias;
+  float* out;              // [rows, columns], or null
+  unsigned short* halves;  // float16 [rows, half_stride]
+  int half_stride;
+  float* half_scales;  // [rows]
+};
+
 // How the blocks of GGUF's types are read where a matrix is packed.
 enum PackSource {
   PACK_F32,

@@ -36,7 +36,11 @@ DEVICE u16 to_half(float f) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f));
   return h;
 }
-DEVICE u32 half_pair(float low, float high) { return (u32)to_half(low) | ((u32)to_half(high) << 16); }
+DEVICE u32 half_pair(float low, float high) {
+  u32 pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
 DEVICE float low_half(u32 pair) { return from_half((u16)(pair & 0xffff)); }
 DEVICE float high_half(u32 pair) { return from_half((u16)(pair >> 16)); }
 

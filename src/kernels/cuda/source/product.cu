@@ -9,8 +9,7 @@
 #define AHEAD (TILES_THAT_FIT >= 8 ? 8 : TILES_THAT_FIT >= 4 ? 4 : TILES_THAT_FIT >= 2 ? 2 : 1)
 
 DEVICE void write_out(const ProductArgs& args, int row_tile, int row_in_tile, int token, float sum) {
-  int part = 0;
-  while (part + 1 < args.parts.count && row_tile >= args.parts.first_tile[part + 1]) ++part;
+  const int part = part_of(args.parts, row_tile);
   const int row = (row_tile - args.parts.first_tile[part]) * TILE_ROWS + row_in_tile;
   const int rows = args.parts.rows[part];
   if (row >= rows || token >= args.tokens || row_tile >= args.row_tiles) return;

@@ -206,8 +206,7 @@ struct Row {
 };
 
 DEVICE Row row_of(const FusedArgs& args, int tile) {
-  int part = 0;
-  while (part + 1 < args.parts.count && !GATED && tile >= args.parts.first_tile[part + 1]) ++part;
+  const int part = GATED ? 0 : part_of(args.parts, tile);
   const int row = (tile - args.parts.first_tile[part]) * TILE_ROWS + threadIdx.x;
   if (threadIdx.x >= TILE_ROWS || row >= args.parts.rows[part]) return {nullptr, 0, 0, 0};
   return {args.parts.out[part] + row, args.parts.bias[part] != nullptr ? args.parts.bias[part][row] : 0.0f,

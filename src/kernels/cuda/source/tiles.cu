@@ -1,6 +1,8 @@
 // Tiles of a packed matrix (layouts.h): BITS of a weight (4, 8, 16), GROUP columns that share a scale (32, 16; of 16-bit
 // weights 0), MINIMUM whether groups have one.
 
+#include "kernels/cuda/source/parts.cu"
+
 #define CODE_BYTES (TILE_ROWS * TILE_COLUMNS * BITS / 8)
 #define SCALE_BYTES (BITS == 16 ? 0 : TILE_ROWS * TILE_COLUMNS / GROUP * 2 * (1 + MINIMUM))
 #define TILE_BYTES (CODE_BYTES + SCALE_BYTES)
