@@ -148,7 +148,7 @@ class CudaAttention : public AttentionOp {
     Device& device = *context_->device;
     const bool many = rows >= kManyRows;
     FunctionHandle& attend = attend_single_[many ? 1 : 0];
-    if (attend == nullptr) attend = kernel("attention_single", pool, "attend_single", {many ? "BLOCKS=4" : "BLOCKS=3"});
+    if (attend == nullptr) attend = kernel("attention_single", pool, "attend_single", {many ? "BLOCKS=4" : "BLOCKS=2"});
     args.splits = single_splits(args.splits * kSplitTokens);
     const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(config_.n_heads) *
                          static_cast<size_t>(args.splits) * static_cast<size_t>(config_.head_dim + 2) * sizeof(float);
