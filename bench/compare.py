@@ -99,8 +99,6 @@ class Comparison:
         self.emelex = Emelex(arguments.emelex, arguments.threads, device=arguments.device)
         self.peers = make_peers(arguments)
         self.probe = machine.Probe(BUILD, arguments.threads)
-        if arguments.device == "gpu":
-            self.probe = lambda model: {"read": arguments.bandwidth} if arguments.bandwidth else {}
         self.result = {"machine": machine.describe(arguments.threads), "rounds": arguments.rounds, "versions": {},
                        "probes": [], "models": [], "interrupted": False}
 
@@ -108,6 +106,8 @@ class Comparison:
         print("bench/compare:", *words, file=sys.stderr, flush=True)
 
     def probed(self, model):
+        if self.arguments.device == "gpu":
+            return {"read": self.arguments.bandwidth}
         try:
             self.result["probes"].append(self.probe(model["path"]))
         except child.Failure as failure:

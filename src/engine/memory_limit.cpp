@@ -33,7 +33,9 @@ int64_t estimate_work(const ModelConfig& config, int chunk) {
 }
 
 int64_t estimate_cuda_work(const ModelConfig& config, int chunk) {
-  return 4 * (int64_t{chunk} * (int64_t{6} * config.dim + int64_t{4} * config.hidden_dim) + config.vocab_size);
+  // Gate and up are float32, what comes of them float16.
+  const int64_t hidden = int64_t{2} * config.hidden_dim + config.hidden_dim / 2;
+  return 4 * (int64_t{chunk} * (int64_t{6} * config.dim + hidden) + config.vocab_size);
 }
 
 void check_memory_limit(const MemoryNeed& need, int context, int64_t limit, const std::string& name,

@@ -231,7 +231,11 @@ std::unique_ptr<Backend> make_cuda_backend() { return std::make_unique<CudaBacke
 
 int64_t gpu_bytes(const Weights& weights) {
   // The driver's context with loaded kernels and cuBLAS: of an H200 what nvidia-smi showed beyond the rest.
-  constexpr int64_t kContextBytes = int64_t{850} << 20;
+  constexpr int64_t kContextBytes = 720'000'000;
+  // The driver gives out 2 MiB at a time. Of a tensor that is large enough to have some of its own, and of which two or
+  // three have one allocation, so much is lost.
+  constexpr int64_t kDriverPage = int64_t{2} << 20;
+  constexpr int64_t kLostOfLarge = kDriverPage / 4;
   int64_t bytes = kContextBytes;
   int64_t largest_unpacked = 0;
   for (const auto& [name, tensor] : weights.tensors()) {
@@ -240,10 +244,12 @@ int64_t gpu_bytes(const Weights& weights) {
       continue;
     }
     bytes += packed_bytes(tensor);
+    if (packed_bytes(tensor) >= kDriverPage / 2) bytes += kLostOfLarge;
     // Of the vocabulary's matrix a step has few rows. Gate and up are unpacked together.
     if (!is_vocabulary(name)) largest_unpacked = std::max(largest_unpacked, 2 * 2 * tensor.rows() * tensor.columns());
   }
-  return bytes + largest_unpacked;
+  // A step's memory is in pieces of few sizes, of which not all fit what comes next.
+  return bytes + largest_unpacked * 3 / 2;
 }
 
 int64_t gpu_float16_bytes(const Weights& weights) {

@@ -238,12 +238,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) few(const __grid_c
   const int warp = threadIdx.x / 32;
 #if CLUSTER > 1
   const u32 rank = cluster_rank();
-  if (threadIdx.x == 0) {
-    for (int i = 0; i < BUFFERS; ++i) {
-      asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"((u32)__cvta_generic_to_shared(&shared.arrivals[i])));
-      expect(shared.arrivals[i], SUM_BYTES + (NORMED && i == 0 ? SQUARE_BYTES : 0));
-    }
+  if (threadIdx.x < BUFFERS) {
+    u64& arrival = shared.arrivals[threadIdx.x];
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"((u32)__cvta_generic_to_shared(&arrival)) : "memory");
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    expect(arrival, SUM_BYTES + (NORMED && threadIdx.x == 0 ? SQUARE_BYTES : 0));
   }
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 #else
