@@ -1,7 +1,8 @@
-# emelex_add_library(name SOURCES … DEPENDS … [HEADERS std|mlx]): the library of one folder of src/, as emelex::name.
-# A folder sees only the folders it depends on; scripts/lint checks it. HEADERS says which precompiled headers it takes.
+# emelex_add_library(name SOURCES … DEPENDS … [HEADERS std|mlx] [OPTIMIZE level]): the library of one folder of src/, as
+# emelex::name. A folder sees only the folders it depends on; scripts/lint checks it. HEADERS says which precompiled
+# headers it takes. OPTIMIZE 3 is for loops over numbers, 1 for what a command does once.
 function(emelex_add_library name)
-  cmake_parse_arguments(ARG "" "HEADERS" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "HEADERS;OPTIMIZE" "SOURCES;DEPENDS" ${ARGN})
   add_library(emelex_${name} STATIC ${ARG_SOURCES})
   add_library(emelex::${name} ALIAS emelex_${name})
   target_include_directories(emelex_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -10,6 +11,9 @@ function(emelex_add_library name)
     set(ARG_HEADERS std)
   endif()
   emelex_precompile(emelex_${name} ${ARG_HEADERS})
+  if(ARG_OPTIMIZE)
+    emelex_optimize(emelex_${name} ${ARG_OPTIMIZE})
+  endif()
 endfunction()
 
 # emelex_add_test(name SOURCES … DEPENDS …): one test program, its cases written with doctest.

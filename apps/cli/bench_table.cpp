@@ -1,10 +1,9 @@
 #include "cli/bench_table.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/format.h"
 #include "cli/model_json.h"
@@ -77,7 +76,7 @@ std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
 
 std::string bench_json(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
-  nlohmann::ordered_json tests = nlohmann::ordered_json::array();
+  JsonDocument tests = JsonDocument::array();
   for (const BenchRow& row : report.rows) {
     tests.push_back({{"test", row.test},
                      {"repetitions", row.repetitions},
@@ -89,9 +88,9 @@ std::string bench_json(const BenchReport& report, const BuildInfo& build) {
                      {"bytes_per_second", row.bytes_per_second},
                      {"memory_bytes_per_second", row.memory_bytes_per_second}});
   }
-  const nlohmann::ordered_json json = {
+  const JsonDocument json = {
       {"emelex", build.version}, {"mlx", build.mlx_version}, {"model", model_json(model)}, {"tests", tests}};
-  return ascii_escapes(printable_json_text(json, 2)) + "\n";
+  return ascii_escapes(json.text(2)) + "\n";
 }
 
 std::string bench_csv(const BenchReport& report, const BuildInfo& build) {

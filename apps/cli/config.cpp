@@ -1,9 +1,8 @@
 // emelex config: what is set for all commands, and where.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -46,15 +45,15 @@ Shown shown(const Configuration& configuration, const SettingKey& key) {
 
 int show_settings(const ConfigFlags& flags) {
   const Configuration configuration = read_configuration(flags.settings);
-  nlohmann::ordered_json json;
+  JsonDocument json;
   std::vector<std::vector<std::string>> rows = {{"SETTING", "VALUE", "FROM"}};
   for (const SettingKey& key : setting_keys()) {
     const Shown setting = shown(configuration, key);
-    json[std::string(key.name)] = {{"value", setting.value}, {"source", setting.source}, {"where", setting.where}};
+    json.set(key.name, {{"value", setting.value}, {"source", setting.source}, {"where", setting.where}});
     const std::string from = setting.where.empty() ? setting.source : setting.where;
     rows.push_back({std::string(key.name), one_line(setting.value), one_line(from)});
   }
-  standard_output().write(flags.json ? ascii_escapes(printable_json_text(json, 2)) + "\n" : text_table(rows));
+  standard_output().write(flags.json ? ascii_escapes(json.text(2)) + "\n" : text_table(rows));
   return kDone;
 }
 

@@ -1,10 +1,9 @@
 #include "cli/eval_report.h"
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/format.h"
 #include "cli/model_json.h"
@@ -13,7 +12,7 @@
 namespace emelex::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = JsonDocument;
 
 std::string model_text(const ModelInfo& model) {
   return str_cat(one_line(model.name), ": ", one_line(model.architecture), ", ", model.quantization, ", ",
@@ -102,7 +101,7 @@ std::string eval_json(const EvaluateReport& report) {
                      {"cancelled", report.cancelled},
                      {"perplexity", measured ? perplexity_json(report.perplexity) : Json(nullptr)},
                      {"comparison", compared ? comparison_json(*report.comparison) : Json(nullptr)}};
-  return printable_json_text(json, 2, true) + "\n";
+  return json.text(2, true) + "\n";
 }
 
 }  // namespace emelex::cli

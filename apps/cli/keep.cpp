@@ -1,9 +1,8 @@
 // emelex rm, verify, gc, default: what keeps the models on this computer in order.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -19,7 +18,7 @@
 namespace emelex::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = JsonDocument;
 
 struct KeepFlags {
   std::vector<std::string> models;
@@ -27,7 +26,7 @@ struct KeepFlags {
   bool deep = false;
 };
 
-void write_json(const Json& json) { standard_output().write(ascii_escapes(printable_json_text(json, 2)) + "\n"); }
+void write_json(const Json& json) { standard_output().write(ascii_escapes(json.text(2)) + "\n"); }
 
 int remove(const KeepFlags& flags) {
   const ModelRegistry registry = open_registry(read_configuration().settings);
@@ -61,8 +60,9 @@ int verify(const KeepFlags& flags) {
       if (!model.refused.empty())
         report.problems.push_back(str_cat("its files are as they were, and can't be run: ", model.refused));
     }
-    results.push_back({{"name", model.name}, {"bytes", report.bytes}, {"problems", report.problems}});
-    if (flags.deep) results.back()["tensors"] = report.tensors;
+    Json result = {{"name", model.name}, {"bytes", report.bytes}, {"problems", report.problems}};
+    if (flags.deep) result.set("tensors", report.tensors);
+    results.push_back(std::move(result));
     for (const std::string& problem : report.problems) report_error(str_cat(model.name, ": ", problem));
     if (!report.problems.empty()) good = false;
     if (!flags.json && report.problems.empty()) {

@@ -1,9 +1,8 @@
 // emelex list: the models on this computer.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -36,35 +35,33 @@ std::string models_table(const std::vector<InstalledModel>& models, const std::s
 }
 
 std::string models_json(const std::vector<InstalledModel>& models, const std::string& chosen) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  JsonDocument list = JsonDocument::array();
   for (const InstalledModel& model : models) {
-    nlohmann::ordered_json files = nlohmann::ordered_json::array();
+    JsonDocument files = JsonDocument::array();
     for (const ModelFile& file : model.files) {
       const std::filesystem::path path = model.folder / file.path;
       files.push_back({{"path", path.string()}, {"size", file.size}, {"sha256", file.sha256}});
     }
-    list.push_back(
-        {{"name", model.name},
-         {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
-         {"source",
-          {{"kind", model.source.kind},
-           {"repo", model.source.repo},
-           {"revision", model.source.revision},
-           {"commit", model.source.commit}}},
-         {"format", model.format},
-         {"architecture", model.architecture},
-         {"parameters", model.parameters},
-         {"quantization", model.quantization},
-         {"context_length", model.context_length},
-         {"size", model.size},
-         {"files", files},
-         {"installed_at", model.installed_at},
-         {"last_used_at",
-          model.last_used_at.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.last_used_at)},
-         {"refused", model.refused.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.refused)},
-         {"default", model.name == chosen}});
+    list.push_back({{"name", model.name},
+                    {"path", (model.path == "." ? model.folder : model.folder / model.path).string()},
+                    {"source",
+                     {{"kind", model.source.kind},
+                      {"repo", model.source.repo},
+                      {"revision", model.source.revision},
+                      {"commit", model.source.commit}}},
+                    {"format", model.format},
+                    {"architecture", model.architecture},
+                    {"parameters", model.parameters},
+                    {"quantization", model.quantization},
+                    {"context_length", model.context_length},
+                    {"size", model.size},
+                    {"files", files},
+                    {"installed_at", model.installed_at},
+                    {"last_used_at", model.last_used_at.empty() ? JsonDocument() : JsonDocument(model.last_used_at)},
+                    {"refused", model.refused.empty() ? JsonDocument() : JsonDocument(model.refused)},
+                    {"default", model.name == chosen}});
   }
-  return ascii_escapes(printable_json_text(list, 2)) + "\n";
+  return ascii_escapes(list.text(2)) + "\n";
 }
 
 // The settings may have the default model by its alias or repository.

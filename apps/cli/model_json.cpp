@@ -1,10 +1,8 @@
 #include "cli/model_json.h"
 
-#include <nlohmann/json.hpp>
-
 namespace emelex::cli {
 
-nlohmann::ordered_json model_json(const ModelInfo& model) {
+JsonDocument model_json(const ModelInfo& model) {
   return {{"name", model.name},
           {"architecture", model.architecture},
           {"quantization", model.quantization},

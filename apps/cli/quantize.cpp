@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/format.h"
@@ -63,7 +62,7 @@ double bits_per_weight(uint64_t bytes, int64_t values) {
 }
 
 std::string report_json(const QuantizeReport& report) {
-  nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+  JsonDocument tensors = JsonDocument::array();
   for (const QuantizedTensor& tensor : report.tensors) {
     tensors.push_back({{"name", tensor.name},
                        {"from", tensor.from},
@@ -71,12 +70,12 @@ std::string report_json(const QuantizeReport& report) {
                        {"bytes_before", tensor.bytes_before},
                        {"bytes", tensor.bytes_after}});
   }
-  const nlohmann::ordered_json all = {{"output", report.output.string()},
-                                      {"bytes_before", report.bytes_before},
-                                      {"bytes", report.bytes_after},
-                                      {"bits_per_weight", bits_per_weight(report.bytes_after, report.values)},
-                                      {"tensors", std::move(tensors)}};
-  return ascii_escapes(printable_json_text(all, 2)) + "\n";
+  const JsonDocument all = {{"output", report.output.string()},
+                            {"bytes_before", report.bytes_before},
+                            {"bytes", report.bytes_after},
+                            {"bits_per_weight", bits_per_weight(report.bytes_after, report.values)},
+                            {"tensors", std::move(tensors)}};
+  return ascii_escapes(all.text(2)) + "\n";
 }
 
 std::string report_text(const QuantizeReport& report, double seconds) {

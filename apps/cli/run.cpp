@@ -1,9 +1,8 @@
 // emelex run: one answer, or a chat.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/chat_loop.h"
 #include "cli/commands.h"
@@ -67,20 +66,20 @@ std::vector<TokenId> encode_prompt(const Engine& engine, const RunFlags& flags, 
 
 std::string result_json(const Engine& engine, const GenerateResult& result) {
   const GenerateStats& stats = result.stats;
-  const nlohmann::ordered_json json = {{"model", engine.info().name},
-                                       {"text", result.text},
-                                       {"finish", to_string(result.finish)},
-                                       {"context", engine.info().context},
-                                       {"kv_bytes_per_token", engine.info().kv_bytes_per_token},
-                                       {"stats",
-                                        {{"prompt_tokens", stats.prompt_tokens},
-                                         {"cached_tokens", stats.cached_tokens},
-                                         {"generated_tokens", stats.generated_tokens},
-                                         {"time_to_first_token_seconds", stats.prefill_seconds},
-                                         {"decode_seconds", stats.decode_seconds},
-                                         {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
-                                         {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
-  return ascii_escapes(printable_json_text(json)) + "\n";
+  const JsonDocument json = {{"model", engine.info().name},
+                             {"text", result.text},
+                             {"finish", to_string(result.finish)},
+                             {"context", engine.info().context},
+                             {"kv_bytes_per_token", engine.info().kv_bytes_per_token},
+                             {"stats",
+                              {{"prompt_tokens", stats.prompt_tokens},
+                               {"cached_tokens", stats.cached_tokens},
+                               {"generated_tokens", stats.generated_tokens},
+                               {"time_to_first_token_seconds", stats.prefill_seconds},
+                               {"decode_seconds", stats.decode_seconds},
+                               {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
+                               {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
+  return ascii_escapes(json.text()) + "\n";
 }
 
 int answer_once(Engine& engine, const RunFlags& flags, const std::string& prompt) {

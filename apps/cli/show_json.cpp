@@ -1,21 +1,15 @@
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "cli/show_text.h"
 
 namespace emelex::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = JsonDocument;
 
 constexpr size_t kMostElements = 100;  // of an array that is given in full
 constexpr size_t kFirstElements = 8;   // of a longer one
-
-template <class T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
 
 Json text_json(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
@@ -47,11 +41,11 @@ Json files_json(const std::vector<FileDescription>& files) {
 }
 
 Json rope_json(const RopeDescription& rope) {
-  return {{"dimensions", optional_json(rope.dimensions)},
-          {"base", optional_json(rope.base)},
+  return {{"dimensions", rope.dimensions},
+          {"base", rope.base},
           {"scaling", text_json(rope.scaling)},
-          {"scaling_factor", optional_json(rope.scaling_factor)},
-          {"original_context", optional_json(rope.original_context)},
+          {"scaling_factor", rope.scaling_factor},
+          {"original_context", rope.original_context},
           {"has_divisors", rope.has_divisors}};
 }
 
@@ -62,14 +56,10 @@ Json token_json(const std::optional<TokenDescription>& token) {
 Json tokenizer_json(const TokenizerDescription& tokenizer) {
   Json warnings = Json::array();
   for (const std::string& warning : tokenizer.warnings) warnings.push_back(text_json(warning));
-  return {{"model", text_json(tokenizer.model)},
-          {"problem", text_json(tokenizer.problem)},
-          {"pre", text_json(tokenizer.pre)},
-          {"vocab_size", optional_json(tokenizer.vocab_size)},
-          {"bos", token_json(tokenizer.bos)},
-          {"eos", token_json(tokenizer.eos)},
-          {"adds_bos", optional_json(tokenizer.adds_bos)},
-          {"warnings", std::move(warnings)}};
+  return {{"model", text_json(tokenizer.model)}, {"problem", text_json(tokenizer.problem)},
+          {"pre", text_json(tokenizer.pre)},     {"vocab_size", tokenizer.vocab_size},
+          {"bos", token_json(tokenizer.bos)},    {"eos", token_json(tokenizer.eos)},
+          {"adds_bos", tokenizer.adds_bos},      {"warnings", std::move(warnings)}};
 }
 
 Json chat_template_json(const ChatTemplateDescription& chat) {
@@ -104,7 +94,7 @@ Json value_json(const Metadata::Value& value, bool full) {
 
 Json metadata_json(const Metadata& metadata, bool full) {
   Json all = Json::object();
-  for (const auto& [key, value] : metadata.values()) all[key] = value_json(value, full);
+  for (const auto& [key, value] : metadata.values()) all.set(key, value_json(value, full));
   return all;
 }
 
@@ -130,34 +120,34 @@ std::string show_json(const ModelDescription& model, const ShowJsonOptions& opti
                {"runs", model.not_run.empty()},
                {"not_run", text_json(model.not_run)},
                {"parameters", model.parameters},
-               {"active_parameters", optional_json(model.active_parameters)},
+               {"active_parameters", model.active_parameters},
                {"weight_bytes", model.weight_bytes},
                {"active_bytes", model.active_bytes},
                {"bits_per_weight", bits_per_weight(model.weight_bytes, model.parameters)},
                {"unreadable_tensors", model.unreadable_tensors},
                {"types", types_json(model.types)},
                {"kinds", kinds_json(model.kinds)},
-               {"layers", optional_json(model.layers)},
-               {"dim", optional_json(model.dim)},
+               {"layers", model.layers},
+               {"dim", model.dim},
                {"heads", sizes_json(model.heads)},
                {"kv_heads", sizes_json(model.kv_heads)},
-               {"head_dim", optional_json(model.head_dim)},
-               {"value_dim", optional_json(model.value_dim)},
+               {"head_dim", model.head_dim},
+               {"value_dim", model.value_dim},
                {"ffn_dim", sizes_json(model.ffn_dim)},
-               {"experts", optional_json(model.experts)},
-               {"experts_used", optional_json(model.experts_used)},
-               {"vocab_size", optional_json(model.vocab_size)},
-               {"context_length", optional_json(model.context_length)},
+               {"experts", model.experts},
+               {"experts_used", model.experts_used},
+               {"vocab_size", model.vocab_size},
+               {"context_length", model.context_length},
                {"rope", rope_json(model.rope)},
                {"tokenizer", tokenizer_json(model.tokenizer)},
                {"chat_template", chat_template_json(model.chat_template)},
-               {"kv_bytes_per_token", optional_json(model.kv_bytes_per_token)},
-               {"default_context", optional_json(model.default_context)},
-               {"memory_bytes", optional_json(model.memory_bytes)},
+               {"kv_bytes_per_token", model.kv_bytes_per_token},
+               {"default_context", model.default_context},
+               {"memory_bytes", model.memory_bytes},
                {"metadata", metadata_json(*model.metadata, options.full_arrays)}};
-  if (options.tensors) json["tensors"] = tensors_json(*model.weights);
+  if (options.tensors) json.set("tensors", tensors_json(*model.weights));
   // ASCII alone: a terminal acts on some of the characters past it, too.
-  return printable_json_text(json, 2, true) + "\n";
+  return json.text(2, true) + "\n";
 }
 
 }  // namespace emelex::cli

@@ -1,10 +1,9 @@
 // emelex template: a conversation as the text that the model is given.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -45,14 +44,13 @@ ChatOptions options_of(const TemplateFlags& flags) {
 }
 
 std::string segments_json(const std::vector<Segment>& segments) {
-  nlohmann::ordered_json json = {{"text", ""}, {"segments", nlohmann::ordered_json::array()}};
+  JsonDocument list = JsonDocument::array();
   std::string text;
   for (const Segment& segment : segments) {
     text += segment.text;
-    json["segments"].push_back({{"text", segment.text}, {"from_message", segment.from_message}});
+    list.push_back({{"text", segment.text}, {"from_message", segment.from_message}});
   }
-  json["text"] = text;
-  return ascii_escapes(printable_json_text(json)) + "\n";
+  return ascii_escapes(JsonDocument({{"text", text}, {"segments", list}}).text()) + "\n";
 }
 
 std::string joined(const std::vector<Segment>& segments) {

@@ -1,10 +1,9 @@
 // emelex tokenize: a text as the model's tokens.
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/json_text.h"
+#include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -37,18 +36,18 @@ bool is_utf8(std::string_view text) {
 }
 
 // A piece may be a part of a character, which JSON text can't hold: then its bytes are given as well.
-nlohmann::ordered_json token_json(TokenId id, const std::string& piece) {
-  nlohmann::ordered_json token = {{"id", id}, {"piece", piece}};
-  if (!is_utf8(piece)) token["bytes"] = std::vector<uint8_t>(piece.begin(), piece.end());
+JsonDocument token_json(TokenId id, const std::string& piece) {
+  JsonDocument token = {{"id", id}, {"piece", piece}};
+  if (!is_utf8(piece)) token.set("bytes", std::vector<uint8_t>(piece.begin(), piece.end()));
   return token;
 }
 
 std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, const TokenizeFlags& flags) {
   const auto piece = [&tokenizer](TokenId id) { return tokenizer.decode_token(id, true); };
   if (flags.json) {
-    nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
-    for (TokenId id : ids) tokens.push_back(flags.ids ? nlohmann::ordered_json(id) : token_json(id, piece(id)));
-    return ascii_escapes(printable_json_text(tokens)) + "\n";
+    JsonDocument tokens = JsonDocument::array();
+    for (TokenId id : ids) tokens.push_back(flags.ids ? JsonDocument(id) : token_json(id, piece(id)));
+    return ascii_escapes(tokens.text()) + "\n";
   }
   std::string text;
   for (TokenId id : ids) {

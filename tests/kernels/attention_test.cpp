@@ -201,7 +201,7 @@ TEST_CASE("a token's attention does not depend on the tokens computed with it") 
     for_each_table([&](const cpu::KernelTable& table) {
       const auto blocks = store(table, s, data);
       const auto together = attend(table, s, data, blocks, 0, s.queries);
-      for (int t = 0; t < s.queries; ++t) {
+      for (int t = 0; t < s.queries; t += kFewerPasses ? 3 : 1) {
         const auto begin = together.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(t) * s.q_size());
         CHECK(
             same_bits(attend(table, s, data, blocks, t, 1), {begin, begin + static_cast<std::ptrdiff_t>(s.q_size())}));

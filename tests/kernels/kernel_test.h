@@ -12,6 +12,15 @@
 
 namespace emelex::test {
 
+// Whether tests repeat less: sanitized kernels take some fifteen times as long, and the sanitizers look at memory and
+// arithmetic, not at numbers. Every kernel, format, size of a tile and edge stays; what is left out are further
+// combinations of them. tests/kernels/CMakeLists.txt defines EMELEX_FEWER_PASSES where EMELEX_SANITIZE is set.
+#if defined(EMELEX_FEWER_PASSES)
+constexpr bool kFewerPasses = true;
+#else
+constexpr bool kFewerPasses = false;
+#endif
+
 // Calls check(table) for every instruction set of this machine, "scalar" included.
 template <class Check>
 void for_each_table(const Check& check) {

@@ -78,6 +78,7 @@ TEST_CASE("every instruction set gives the scalar one's bits, on any activations
     const auto rows = activation_rows(product.columns, 9);
     Random random(10);
     for (const int tokens : {1, 2, 3, 4, 5, 7, 9, 12}) {
+      if (kFewerPasses && (tokens == 5 || tokens == 9)) continue;
       CAPTURE(tokens);
       const std::vector<std::vector<float>> x(rows.begin(), rows.begin() + tokens);
       const auto residual =

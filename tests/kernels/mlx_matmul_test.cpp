@@ -114,6 +114,14 @@ struct MlxProduct {
   }
 };
 
+// With fewer passes all affine formats have matrices of 33 rows; for the other sizes each width of weights has each
+// size of groups and each type of scales once.
+bool is_repeated(const MlxFormat& format, int rows) {
+  if (!kFewerPasses || format.mode != MlxMode::affine || rows == 33) return false;
+  const int type = format.scale_type == TensorType::f32 ? 0 : format.scale_type == TensorType::f16 ? 1 : 2;
+  return (format.group_size / 64 + type + format.bits) % 3 != 0;
+}
+
 // Calls check(product, int8) for each format's kernels, over odd numbers of rows and groups.
 template <class Check>
 void for_each_product(const Check& check) {
@@ -129,6 +137,7 @@ void for_each_product(const Check& check) {
       CAPTURE(columns);
       for (const int rows : kRows) {
         CAPTURE(rows);
+        if (is_repeated(format, rows)) continue;
         const MlxProduct product(format, rows, columns);
         for (const bool int8 : {true, false}) {
           CAPTURE(int8);

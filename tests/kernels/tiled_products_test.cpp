@@ -80,6 +80,7 @@ TEST_CASE("with many tokens every instruction set gives the scalar one's bits, b
         const Product product = random_product(type, rows, columns, static_cast<uint32_t>(rows + columns));
         Random random(10);
         for (const int tokens : {16, 31, 49}) {
+          if (kFewerPasses && tokens == 16 && rows != 41) continue;
           CAPTURE(tokens);
           const auto x = many_rows(tokens, columns);
           const auto residual =
