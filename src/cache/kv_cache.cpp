@@ -5,19 +5,13 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "cache/window_blocks.h"
 #include "emelex/error.h"
 
 namespace emelex {
 namespace {
 
 constexpr int kMostBlocks = 1 << 24;  // of a group, so that its tokens are counted in int
-
-int blocks_for(int64_t tokens) { return static_cast<int>((tokens + kBlockTokens - 1) / kBlockTokens); }
-
-// The first block that the token at `position` sees.
-int first_seen_block(int position, int window) {
-  return window > 0 && position >= window ? (position - window + 1) / kBlockTokens : 0;
-}
 
 }  // namespace
 
@@ -32,7 +26,7 @@ KvCache::KvCache(const std::vector<LayerMemory>& layers, const PoolMaker& make_p
   }
   for (const auto& [spec, n_layers] : specs) {
     const auto& pool = memory_.pools.emplace_back(make_pool(spec, n_layers));
-    groups_.push_back({spec.window, pool->block_bytes(), {}, {}});
+    groups_.push_back({spec.window, pool->block_bytes(), {}, {}, {}});
   }
 }
 
@@ -45,14 +39,21 @@ SequenceId KvCache::fork(SequenceId id) {
   const Sequence& copy = sequences_.emplace(next_id_, sequences_.at(id)).first->second;
   for (size_t g = 0; g < groups_.size(); ++g) {
     for (const int32_t block : copy.held[g].blocks) {
-      if (block >= 0) ++groups_[g].references[static_cast<size_t>(block)];
+      if (block >= 0) hold(g, block);
     }
   }
+  if (copy.node != nullptr) ++copy.node->users;
   return next_id_++;
 }
 
 void KvCache::release(SequenceId id) noexcept {
+  Sequence& s = sequences_.at(id);
+  if (s.node != nullptr) remember_rest(s);
   trim(id, 0);
+  if (s.node != nullptr) {
+    --s.node->users;
+    tree_.drop_empty(s.node);
+  }
   sequences_.erase(id);
 }
 
@@ -71,6 +72,11 @@ int KvCache::trim(SequenceId id, int length) noexcept {
     }
     held.first_kept = std::min(held.first_kept, static_cast<int>(held.blocks.size()));
   }
+  if (s.node != nullptr) {
+    s.tokens.resize(std::min(s.tokens.size(), static_cast<size_t>(length)));
+    leave(s, std::min(s.whole, length / kBlockTokens));
+  }
+  give_up(most_kept_);
   return length;
 }
 
@@ -115,6 +121,7 @@ StepSequence KvCache::extend(SequenceId id, int first, int count) {
     entry.blocks.insert(entry.blocks.end(), blocks.begin(), blocks.end());
   }
   s.length += count;
+  give_up(most_kept_);
   return entry;
 }
 
@@ -133,7 +140,7 @@ bool KvCache::fits(const Sequence& s, int count) const {
   int64_t left = max_bytes_ - bytes_;
   for (size_t g = 0; g < groups_.size(); ++g) {
     const Group& group = groups_[g];
-    const int more = blocks_missing(g, s, count);
+    const int more = blocks_to_grow(g, s, count);
     if (more > kMostBlocks - static_cast<int>(group.references.size())) return false;
     left -= more * group.block_bytes;
   }
@@ -144,14 +151,28 @@ int KvCache::blocks_missing(size_t group, const Sequence& s, int count) const {
   return std::max(0, blocks_needed(group, s, count) - static_cast<int>(groups_[group].free.size()));
 }
 
-// Makes free the blocks that `count` more tokens of a sequence need, for which there is room. Throws
-// Error(out_of_memory), with the sequences unchanged.
+// Of those, the ones that what the tree gives up does not make up for.
+int KvCache::blocks_to_grow(size_t group, const Sequence& s, int count) const {
+  return std::max(0, blocks_missing(group, s, count) - groups_[group].kept);
+}
+
+// Makes free the blocks that `count` more tokens of a sequence need, for which there is room. More memory comes before
+// giving up what is remembered. Throws Error(out_of_memory), with the sequences unchanged.
 void KvCache::make_free(const Sequence& s, int count) {
-  int64_t spare = max_bytes_ - bytes_;  // what a pool may take beyond its need
-  for (size_t g = 0; g < groups_.size(); ++g) spare -= blocks_missing(g, s, count) * groups_[g].block_bytes;
+  int64_t spare = max_bytes_ - bytes_;  // what pools may take beyond what they have to
+  for (size_t g = 0; g < groups_.size(); ++g) spare -= blocks_to_grow(g, s, count) * groups_[g].block_bytes;
   for (size_t g = 0; g < groups_.size(); ++g) {
     const int missing = blocks_missing(g, s, count);
-    if (missing > 0) spare -= (grow(g, missing, spare) - missing) * groups_[g].block_bytes;
+    const int at_least = blocks_to_grow(g, s, count);
+    const auto there = static_cast<int>(groups_[g].references.size());
+    const int64_t may =
+        std::min(at_least + spare / std::max<int64_t>(1, groups_[g].block_bytes), int64_t{kMostBlocks} - there);
+    const int grown = static_cast<int>(std::min<int64_t>(missing, may));
+    if (grown > 0) {
+      spare -= (grown - at_least) * groups_[g].block_bytes;
+      spare -= (grow(g, grown, spare) - grown) * groups_[g].block_bytes;
+    }
+    if (grown < missing) give_up_blocks(g, static_cast<size_t>(blocks_needed(g, s, count)));
   }
 }
 
@@ -164,9 +185,11 @@ int KvCache::grow(size_t g, int missing, int64_t spare) {
     const int blocks = memory_.pools[g]->grow(there + missing, static_cast<int>(std::min<int64_t>(kMostBlocks, most)));
     // So that dropping a block needs no memory.
     group.references.reserve(static_cast<size_t>(blocks));
+    group.in_tree.reserve(static_cast<size_t>(blocks));
     group.free.reserve(static_cast<size_t>(blocks));
     for (int i = there; i < blocks; ++i) {
       group.references.push_back(0);
+      group.in_tree.push_back(0);
       group.free.push_back(i);
     }
     bytes_ += (blocks - there) * group.block_bytes;
@@ -198,7 +221,10 @@ int32_t KvCache::take_block(size_t group) noexcept {
 }
 
 void KvCache::drop_block(size_t group, int32_t block) noexcept {
-  if (--groups_[group].references[static_cast<size_t>(block)] == 0) groups_[group].free.push_back(block);
+  Group& of = groups_[group];
+  const int left = --of.references[static_cast<size_t>(block)];
+  if (left == 0) of.free.push_back(block);
+  if (left == 1 && of.in_tree[static_cast<size_t>(block)] != 0) count_kept(of, 1);
 }
 
 bool KvCache::recover() noexcept {
@@ -208,13 +234,18 @@ bool KvCache::recover() noexcept {
   // One pool's loss is all pools': a sequence needs all layers.
   for (auto& [id, sequence] : sequences_) {
     sequence.length = 0;
+    sequence.tokens.clear();
+    if (sequence.node != nullptr) leave(sequence, 0);
     for (Held& held : sequence.held) held = {};
   }
-  for (size_t g = 0; g < groups_.size(); ++g) {
-    groups_[g].references.clear();
-    groups_[g].free.clear();
+  tree_.clear();
+  for (Group& group : groups_) {
+    group.references.clear();
+    group.in_tree.clear();
+    group.free.clear();
+    group.kept = 0;
   }
-  bytes_ = 0;
+  bytes_ = kept_bytes_ = 0;
   return false;
 }
 
