@@ -1,7 +1,7 @@
 #pragma once
 
-// Start here. An Engine is one model in memory. A Session is the KV cache of one conversation. generate() turns a
-// prompt into text, piece by piece.
+// Start here. An Engine is one model in memory. submit() turns a prompt into text, piece by piece, and any number of
+// requests run at once. generate() does the same and waits.
 //
 //   auto engine = emelex::Engine::load("model.gguf");
 //   auto session = engine->new_session();
@@ -9,6 +9,7 @@
 //   engine->generate(*session, prompt, {}, [](std::string_view text) { std::cout << text; return true; });
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -59,12 +60,24 @@ struct LoadOptions {
 
   // Bytes that the model may take, the first on a CPU, the second on a GPU: the weights, the cache of all sessions, and
   // an estimate of what computing takes. Loading throws Error(out_of_memory) with the numbers unless one session of
-  // `context` tokens fits. Further sessions share what is left. 0: no limit
+  // `context` tokens fits. Further requests share what is left. 0: no limit
   int64_t memory_limit = 0;
   int64_t gpu_memory_limit = 0;
   // Keep the weights on an NVIDIA GPU as float16, too, for prompts and more than 64 sequences at once: where the limit
   // leaves room for it, or without a limit where it takes no more than half of what the model leaves free.
   bool gpu_float16_copy = true;
+
+  // Bytes of the cache that may hold what no running request uses, so that later prompts which begin with the same
+  // tokens need not compute them again; the least recently used goes first. 0: nothing is kept. None: as many as a
+  // session of `context` tokens takes
+  std::optional<int64_t> kept_cache_limit;
+
+  int max_running = 0;     // requests that are computed at once; 0: 32 on a CPU, 256 on a GPU
+  int max_waiting = 1000;  // requests that wait for their turn; past it submit() throws Error(busy)
+
+  // Seconds that a step may take while texts are being generated: what they leave of it goes to prompts. 0: twice the
+  // time that a step takes without prompts
+  double step_budget = 0;
 };
 
 struct GenerateOptions {
@@ -72,6 +85,12 @@ struct GenerateOptions {
   int max_tokens = 1000;                      // 0: only compute the prompt
   std::vector<std::string> stop;              // valid UTF-8 that ends the generation; never a part of the result
   const std::atomic<bool>* cancel = nullptr;  // true: stop after this token. Any thread or signal handler may set it
+
+  // Requests share computed prefixes only with requests of the same scope, so that nobody can tell from the time of an
+  // answer what somebody else has asked. Any text, such as a tenant's name.
+  std::string cache_scope;
+  int priority = 0;  // those with a higher one begin before others, and are interrupted after them when memory is short
+  std::optional<std::chrono::steady_clock::time_point> deadline;  // when the request ends, in whatever state it is
 };
 
 enum class FinishReason {
@@ -79,18 +98,22 @@ enum class FinishReason {
   stop_string,   // one of GenerateOptions::stop came up
   max_tokens,    // GenerateOptions::max_tokens were made
   context_full,  // the session holds as many tokens as it can
-  cancelled,     // the cancel flag was set, or the callback returned false
+  cancelled,     // the cancel flag was set, the callback returned false, or the ticket or the engine was destroyed
+  deadline,      // GenerateOptions::deadline has passed
 };
 
 // "stop_token", …
 std::string_view to_string(FinishReason reason);
 
 struct GenerateStats {
-  int prompt_tokens = 0;       // of the prompt, cached ones included
-  int cached_tokens = 0;       // of the prompt, found in the session and not computed again
-  int generated_tokens = 0;    // the ending token not counted
-  double prefill_seconds = 0;  // from the call to the first token
-  double decode_seconds = 0;   // from the first token to the last
+  int prompt_tokens = 0;           // of the prompt, cached ones included
+  int cached_tokens = 0;           // of the prompt, found in the cache and not computed again
+  int generated_tokens = 0;        // the ending token not counted
+  int preemptions = 0;             // how often the request was interrupted because others needed the memory
+  double queue_seconds = 0;        // from the call to the request's turn
+  double prefill_seconds = 0;      // from then to the first token
+  double decode_seconds = 0;       // from the first token to the last
+  double longest_gap_seconds = 0;  // between two tokens
 
   double prefill_tokens_per_second() const;  // 0 when nothing was measured
   double decode_tokens_per_second() const;
@@ -120,21 +143,63 @@ struct ModelInfo {
   std::string not_cuda;         // why the cuda kernels, which would be used here, can't compute the model; else empty
 };
 
+// Counters of an engine, from its beginning on, and what is under way.
+struct EngineStats {
+  int running = 0;       // requests
+  int waiting = 0;       // requests
+  int64_t finished = 0;  // requests, those that failed or were cancelled among them
+  int64_t steps = 0;
+  int64_t prompt_tokens = 0;  // of prompts that began, those from the cache among them
+  int64_t cached_tokens = 0;
+  int64_t generated_tokens = 0;
+  int64_t preemptions = 0;
+  int64_t kept_cache_bytes = 0;  // of the cache, that no running request uses
+};
+
 // Takes the next piece of text, on the thread that called generate(). A piece is never empty, has whole UTF-8
 // characters and no part of a stop string. Returns false to stop.
 using TextCallback = std::function<bool(std::string_view text)>;
 
-// The KV cache of one conversation, made by Engine::new_session. It remembers which tokens it holds. Of a prompt that
-// begins with them only the rest is computed. A session must not outlive its engine. Only one thread may use it at a
-// time. Its memory is freed once the engine has done the work that it was given before.
+// What a request says of itself: text any number of times, then one of the others, then nothing more.
+struct Event {
+  enum class Kind { text, finished, failed };
+  Kind kind = Kind::text;
+  std::string text;            // text: the next of it; as for TextCallback
+  GenerateResult result;       // finished; its text is all that came before
+  std::optional<Error> error;  // failed; what Engine::generate would throw
+};
+
+// Takes events on the engine's thread. Must return at once: while it runs, nothing is computed. It may call submit()
+// and Ticket::cancel(), and not wait for anything. When it throws, its request is cancelled and it is not called again.
+using EventSink = std::function<void(Event event)>;
+
+// A request under way. Its end cancels the request. Any thread may call its methods, but one at a time takes events. It
+// may outlive its engine.
+class Ticket {
+ public:
+  virtual ~Ticket() = default;  // never waits, never fails
+  // Waits for the next event. Nothing: the last one was taken before. A request whose text nobody takes is held once
+  // 64 KB of it wait, and others go on. Not for requests with a sink.
+  virtual std::optional<Event> next() = 0;
+  virtual std::optional<Event> try_next() = 0;  // the same without waiting; also nothing where there is none yet
+  // Ends the request within a step of the model, wherever it is. Its last event says `cancelled` then.
+  virtual void cancel() noexcept = 0;
+  // How many requests are before it; 0: it is running, or has ended. As of the last step.
+  virtual int position() const noexcept = 0;
+};
+
+// A conversation. The engine's cache remembers what was computed for it, so that of a prompt which begins with that
+// only the rest is computed. Others whose prompts begin the same share it. A session must not outlive its engine. Only
+// one thread may use it at a time.
 class Session {
  public:
   virtual ~Session() = default;    // never waits, never fails
-  virtual int length() const = 0;  // tokens held after the last generation
-  virtual void clear() = 0;        // does not wait. Throws Error(out_of_memory)
+  virtual int length() const = 0;  // tokens computed at the end of the last generation; the cache may have dropped some
+  virtual void clear() = 0;        // begins a new conversation: length() is 0
 };
 
-// A loaded model. Any thread may call its methods. Work is done in the order of the calls.
+// A loaded model. Any thread may call its methods. Requests are computed together: one that comes joins the next step.
+// Its end cancels all requests.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -163,14 +228,28 @@ class Engine {
   // model wants one.
   std::vector<TokenId> raw_prompt(std::string_view text) const;
 
+  // Begins to compute the prompt and to generate until one of FinishReason. Never waits. What it says comes from the
+  // ticket; `on_event`, if any, is called when the ticket has an event where none was, on any thread, and must return
+  // at once. GenerateOptions::cancel must outlive the request. Throws Error(invalid_argument) as generate() does,
+  // Error(busy) when `max_waiting` requests wait already, and Error(out_of_memory).
+  virtual std::unique_ptr<Ticket> submit(std::vector<TokenId> prompt, const GenerateOptions& options,
+                                         std::function<void()> on_event = {}) = 0;
+  // The same with events given to `sink`. The ticket is for cancelling.
+  virtual std::unique_ptr<Ticket> submit_to(EventSink sink, std::vector<TokenId> prompt,
+                                            const GenerateOptions& options) = 0;
+
+  // What the engine has done so far, and what it does now. Does not wait.
+  virtual EngineStats stats() const = 0;
+
   // A new, empty session. Does not wait for the work under way. Throws Error(out_of_memory).
   virtual std::unique_ptr<Session> new_session() = 0;
 
-  // Computes the prompt and generates until one of FinishReason. Blocks. `on_text` may be empty. Afterwards, also after
-  // an error, the session holds what was computed and may be used again. Throws Error:
+  // submit(), and then waits for the end. `on_text` may be empty. Afterwards, also after an error, the session may be
+  // used again. Throws Error:
   //   invalid_argument: the prompt is empty, has an id out of range or does not fit in the context (nothing is ever cut
   //     off silently), an option is out of its range, or the session is another engine's;
   //   corrupt_file: the weights give no usable logits;
+  //   busy: too many requests wait;
   //   out_of_memory, device, internal: the computation failed.
   // An exception of `on_text` is thrown again from here once the generation has ended.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,

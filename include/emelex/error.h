@@ -16,6 +16,7 @@ enum class ErrorCode {
   network,           // a server could not be reached, refused, or can't be trusted
   device,            // the GPU, its driver or its compiler failed
   cancelled,         // the caller asked to stop
+  busy,              // more was asked for than may wait; later it may be possible
   internal,          // a bug in emelex
 };
 

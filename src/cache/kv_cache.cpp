@@ -86,6 +86,7 @@ void KvCache::pass_window(size_t group, Sequence& s) noexcept {
   Held& held = s.held[group];
   const int first = first_seen_block(s.length - kTrimRoom, groups_[group].window);
   while (held.first_kept < first) {
+    if (s.node != nullptr) pass_in_tree(group, s, held.first_kept);
     drop_block(group, std::exchange(held.blocks[static_cast<size_t>(held.first_kept++)], -1));
   }
 }
@@ -93,6 +94,7 @@ void KvCache::pass_window(size_t group, Sequence& s) noexcept {
 StepSequence KvCache::extend(SequenceId id, int first, int count) {
   Sequence& s = sequences_.at(id);
   for (size_t g = 0; g < groups_.size(); ++g) pass_window(g, s);
+  if (!fits(s, count) && fits(id, count)) forget(last_in_tree(s));
   if (!fits(s, count)) {
     int room = 0;  // the most that fits, by halving
     for (int most = count - 1; room < most;) {
@@ -130,30 +132,35 @@ bool KvCache::copies_last(size_t group, const Sequence& s) const {
   return groups_[group].references[static_cast<size_t>(s.held[group].blocks.back())] > 1;
 }
 
-int KvCache::blocks_needed(size_t group, const Sequence& s, int count) const {
-  const int copies = count > 0 && copies_last(group, s) ? 1 : 0;
+int KvCache::blocks_needed(size_t group, const Sequence& s, int count, bool owned) const {
+  const int copies = count > 0 && !owned && copies_last(group, s) ? 1 : 0;
   return std::max(0, blocks_for(int64_t{s.length} + count) - static_cast<int>(s.held[group].blocks.size())) + copies;
 }
 
+bool KvCache::fits(SequenceId id, int count) const {
+  const Sequence& s = sequences_.at(id);
+  return fits(s, count) || (last_in_tree(s) != nullptr && fits(s, count, true));
+}
+
 // Whether there is memory for `count` more tokens of a sequence.
-bool KvCache::fits(const Sequence& s, int count) const {
+bool KvCache::fits(const Sequence& s, int count, bool owned) const {
   int64_t left = max_bytes_ - bytes_;
   for (size_t g = 0; g < groups_.size(); ++g) {
     const Group& group = groups_[g];
-    const int more = blocks_to_grow(g, s, count);
+    const int more = blocks_to_grow(g, s, count, owned);
     if (more > kMostBlocks - static_cast<int>(group.references.size())) return false;
     left -= more * group.block_bytes;
   }
   return left >= 0;
 }
 
-int KvCache::blocks_missing(size_t group, const Sequence& s, int count) const {
-  return std::max(0, blocks_needed(group, s, count) - static_cast<int>(groups_[group].free.size()));
+int KvCache::blocks_missing(size_t group, const Sequence& s, int count, bool owned) const {
+  return std::max(0, blocks_needed(group, s, count, owned) - static_cast<int>(groups_[group].free.size()));
 }
 
 // Of those, the ones that what the tree gives up does not make up for.
-int KvCache::blocks_to_grow(size_t group, const Sequence& s, int count) const {
-  return std::max(0, blocks_missing(group, s, count) - groups_[group].kept);
+int KvCache::blocks_to_grow(size_t group, const Sequence& s, int count, bool owned) const {
+  return std::max(0, blocks_missing(group, s, count, owned) - groups_[group].kept);
 }
 
 // Makes free the blocks that `count` more tokens of a sequence need, for which there is room. More memory comes before

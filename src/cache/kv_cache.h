@@ -74,7 +74,7 @@ class KvCache {
   // Gives up all that the tree alone holds.
   void forget() noexcept { give_up(0); }
   // Whether `count` more tokens fit, with what is remembered given up.
-  bool fits(SequenceId id, int count) const { return fits(sequences_.at(id), count); }
+  bool fits(SequenceId id, int count) const;
 
   // To be called after a step has failed. False when the memory has lost what it held; then all sequences are empty.
   bool recover() noexcept;
@@ -112,11 +112,12 @@ class KvCache {
   };
   using Node = PrefixTree::Node;
 
-  bool fits(const Sequence& sequence, int count) const;
-  int blocks_needed(size_t group, const Sequence& sequence, int count) const;
+  // `owned`: as if the sequence had its last block alone
+  bool fits(const Sequence& sequence, int count, bool owned = false) const;
+  int blocks_needed(size_t group, const Sequence& sequence, int count, bool owned = false) const;
   bool copies_last(size_t group, const Sequence& sequence) const;
-  int blocks_missing(size_t group, const Sequence& sequence, int count) const;
-  int blocks_to_grow(size_t group, const Sequence& sequence, int count) const;
+  int blocks_missing(size_t group, const Sequence& sequence, int count, bool owned = false) const;
+  int blocks_to_grow(size_t group, const Sequence& sequence, int count, bool owned = false) const;
   void make_free(const Sequence& sequence, int count);
   int grow(size_t group, int missing, int64_t spare);
   void copy_last_block(size_t group, Sequence& sequence);
@@ -133,11 +134,13 @@ class KvCache {
   void keep_from(size_t group, Held& held, int first) noexcept;
   void remember_block(Sequence& sequence);
   void remember_rest(Sequence& sequence) noexcept;
+  Node* last_in_tree(const Sequence& sequence) const;
   void give_to_tree(Node* node, Sequence& sequence) noexcept;
   void leave(Sequence& sequence, int whole) noexcept;
   void hold(size_t group, int32_t block) noexcept;
   void count_kept(Group& group, int more) noexcept;
   void drop_from_tree(size_t group, Node* node) noexcept;
+  void pass_in_tree(size_t group, const Sequence& sequence, int block) noexcept;
   void forget(Node* node) noexcept;
   template <class Enough>
   void give_up_until(const Enough& enough) noexcept;

@@ -19,14 +19,21 @@ bool PrefixTree::TokenOrder::operator()(std::span<const int32_t> a, std::span<co
 
 PrefixTree::Match PrefixTree::longest(const Node& parent, std::span<const int32_t> tokens) {
   Match best;
-  const auto consider = [&](Children::const_iterator child) {
-    const int n = common(child->first, tokens);
-    if (n > best.tokens) best = {child->second.get(), n};
+  // False where what is further away has less in common.
+  const auto consider = [&](const Children::value_type& child) {
+    const int n = common(child.first, tokens);
+    const auto& blocks = child.second->blocks;
+    if (n > best.tokens && std::find(blocks.begin(), blocks.end(), -1) == blocks.end()) best = {child.second.get(), n};
+    return n > best.tokens;
   };
   // What begins with most of them is next to where they would lie.
   const auto after = parent.children.lower_bound(tokens);
-  if (after != parent.children.end()) consider(after);
-  if (after != parent.children.begin()) consider(std::prev(after));
+  int looked = 0;
+  for (auto child = after; child != parent.children.end() && looked++ < kNeighbours && consider(*child);) ++child;
+  looked = 0;
+  for (auto child = after; child != parent.children.begin() && looked++ < kNeighbours && consider(*std::prev(child));) {
+    --child;
+  }
   return best;
 }
 

@@ -39,7 +39,9 @@ class PrefixTree {
     bool unused() const { return users == 0 && children.empty(); }
   };
 
-  // The child that begins with most of `tokens`, and with how many of them; nullptr where none begins with the first.
+  // The child that has all of its blocks and begins with most of `tokens`, and with how many of them; nullptr where
+  // none begins with the first. Looks at kNeighbours children on either side.
+  static constexpr int kNeighbours = 8;
   struct Match {
     Node* node = nullptr;
     int tokens = 0;

@@ -113,7 +113,29 @@ void KvCache::take(Sequence& s, const Found& found, std::span<const int32_t> tok
     ++s.node->users;
     s.whole += more;
   }
-  tree_.touch(found.rest_node != nullptr && length % kBlockTokens != 0 ? found.rest_node : s.node);
+  tree_.touch(s.node);
+  if (length % kBlockTokens == 0 || found.rest_node == nullptr) return;
+  tree_.touch(found.rest_node);
+  // The end of a sequence that this one continues: the block can be written in place.
+  Node* end = last_in_tree(s);
+  if (end != nullptr && static_cast<int>(end->tokens().size()) == found.rest) forget(end);
+}
+
+// The node that beside the sequence alone has its last block, which is not whole; nullptr where there is none or it is
+// used.
+KvCache::Node* KvCache::last_in_tree(const Sequence& s) const {
+  if (s.node == nullptr || s.length % kBlockTokens == 0 || s.length / kBlockTokens != s.whole) return nullptr;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const auto last = static_cast<size_t>(s.held[g].blocks.back());
+    if (groups_[g].references[last] != 2 || groups_[g].in_tree[last] == 0) return nullptr;
+  }
+  const auto rest = std::span(s.tokens).subspan(static_cast<size_t>(s.whole) * kBlockTokens);
+  const auto child = s.node->children.lower_bound(rest);
+  if (child == s.node->children.end() || !child->second->unused()) return nullptr;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (child->second->blocks[g] != s.held[g].blocks.back()) return nullptr;
+  }
+  return child->second.get();
 }
 
 // Finds from which block on a sequence has all in a row, at the latest from `first` on, and drops what is before.
@@ -154,8 +176,12 @@ void KvCache::remember_rest(Sequence& s) noexcept {
   if (rest.empty() || s.tokens.size() != static_cast<size_t>(s.length)) return tree_.touch(s.node);
   const PrefixTree::Match match = PrefixTree::longest(*s.node, rest);
   if (match.tokens == static_cast<int>(rest.size())) return tree_.touch(match.node);
+  for (size_t g = 0; g < groups_.size(); ++g) {  // a node has the block already, with more tokens
+    if (groups_[g].in_tree[static_cast<size_t>(s.held[g].blocks.back())] != 0) return tree_.touch(s.node);
+  }
   try {
-    Node* node = tree_.add(s.node, rest, groups_.size());
+    Node* node = PrefixTree::find(*s.node, rest);
+    if (node == nullptr) node = tree_.add(s.node, rest, groups_.size());
     give_to_tree(node, s);
     tree_.touch(node);
   } catch (const std::bad_alloc&) {
@@ -210,6 +236,18 @@ void KvCache::drop_from_tree(size_t group, Node* node) noexcept {
   of.in_tree[static_cast<size_t>(block)] = 0;
   if (of.references[static_cast<size_t>(block)] == 1) count_kept(of, -1);
   drop_block(group, block);
+}
+
+// A sequence has a window's block behind it. The tree gives it up as well, unless it is in the window of a place where
+// sequences part, which others will begin from.
+void KvCache::pass_in_tree(size_t group, const Sequence& s, int block) noexcept {
+  if (block >= s.whole) return;
+  const int seen_until = block + 1 + blocks_for(groups_[group].window);
+  Node* node = s.node;
+  for (int i = s.whole - 1; i > block; --i, node = node->parent) {
+    if (i <= seen_until && node->children.size() > 1) return;
+  }
+  if (node->children.size() <= 1) drop_from_tree(group, node);
 }
 
 // Removes a node that is not used.

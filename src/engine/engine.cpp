@@ -1,6 +1,6 @@
 #include "emelex/engine.h"
 
-#include <condition_variable>
+#include <algorithm>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -8,8 +8,9 @@
 #include "base/failures.h"
 #include "base/strings.h"
 #include "engine/check_vocabulary.h"
-#include "engine/generate.h"
+#include "engine/open_request.h"
 #include "engine/runner.h"
+#include "engine/scheduler.h"
 #include "engine/worker_thread.h"
 #include "model_files/model_files.h"
 #include "text/chat/chat_template.h"
@@ -18,102 +19,67 @@
 namespace emelex {
 namespace {
 
-// Carries pieces of text from the engine's thread to the caller's, and the wish to stop back.
-class TextChannel {
+// Reaches the engine's thread from tickets, which may outlive it.
+class Waker {
  public:
-  // Engine's side. False once the caller has stopped listening.
-  bool send(std::string_view piece) {
-    {
-      const std::lock_guard lock(mutex_);
-      pieces_.emplace_back(piece);
-    }
-    changed_.notify_one();
-    return !stopped_.load();
+  explicit Waker(WorkerThread& thread) : thread_(&thread) {}
+  void wake() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (thread_ != nullptr) thread_->wake();
   }
-  void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    changed_.notify_one();
+  void forget() noexcept {
+    const std::lock_guard lock(mutex_);
+    thread_ = nullptr;
   }
-
-  // Caller's side. Gives every piece to `on_text` until the channel is closed; → what the pieces that it saw add up to.
-  // When that fails, as when `on_text` throws, the generation is stopped, waited for, and the exception thrown on.
-  std::string listen(const TextCallback& on_text) {
-    std::string seen;
-    std::exception_ptr error;
-    for (std::string piece; receive(piece);) {
-      if (stopped_.load()) continue;
-      try {
-        seen += piece;
-        if (on_text && !on_text(piece)) stopped_.store(true);
-      } catch (...) {
-        error = std::current_exception();
-        stopped_.store(true);
-      }
-    }
-    if (error) std::rethrow_exception(error);
-    return seen;
-  }
-
-  bool stopped() const { return stopped_.load(); }
 
  private:
-  bool receive(std::string& piece) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || !pieces_.empty(); });
-    if (pieces_.empty()) return false;
-    piece = std::move(pieces_.front());
-    pieces_.pop_front();
-    return true;
-  }
-
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::list<std::string> pieces_;  // and not a deque, which allocates when it is made
-  bool closed_ = false;
-  std::atomic<bool> stopped_{false};
+  WorkerThread* thread_;
 };
 
-// What a session has on the engine's thread. Both of them hold it, so that either may end first.
-struct SessionState {
-  std::optional<CachedSequence> sequence;  // made by the first generation; touched by the engine's thread alone
-  std::atomic<int> length{0};
+class LocalTicket : public Ticket {
+ public:
+  LocalTicket(std::shared_ptr<OpenRequest> request, std::shared_ptr<Waker> waker)
+      : request_(std::move(request)), waker_(std::move(waker)) {}
+  ~LocalTicket() override { LocalTicket::cancel(); }
+
+  std::optional<Event> next() override { return request_->events.next(); }
+  std::optional<Event> try_next() override { return request_->events.try_next(); }
+  void cancel() noexcept override {
+    request_->cancelled = true;
+    waker_->wake();
+  }
+  int position() const noexcept override { return request_->position; }
+
+ private:
+  std::shared_ptr<OpenRequest> request_;
+  std::shared_ptr<Waker> waker_;
 };
 
-// Opening, clearing and closing a session never waits for the engine's thread, which may be in the middle of somebody
-// else's answer: what there is to do is posted to it. Closing can't fail, since its job is prepared when opening.
+// Sessions and generations under way hold it, so that either may end first.
+using SessionLength = std::shared_ptr<std::atomic<int>>;
+
 class LocalSession : public Session {
  public:
-  LocalSession(WorkerThread& thread, const std::unique_ptr<Runner>& runner)
-      : thread_(&thread), runner_(&runner), close_(WorkerThread::prepare([&runner, state = state_] {
-          if (state->sequence) runner->cache().release(state->sequence->id);
-        })) {}
-  ~LocalSession() override { thread_->post(std::move(close_)); }
+  explicit LocalSession(const Engine& engine) : engine_(&engine) {}
 
-  int length() const override { return state_->length.load(); }
-  void clear() override {
-    with_errors("engine", [this] {
-      thread_->post([runner = runner_, state = state_] {
-        if (!state->sequence) return;
-        (*runner)->cache().trim(state->sequence->id, 0);
-        state->sequence->tokens.clear();
-        state->length = 0;
-      });
-    });
-    state_->length = 0;
-  }
+  int length() const override { return *length_; }
+  void clear() override { *length_ = 0; }
 
-  const std::shared_ptr<SessionState>& state() const { return state_; }
-  bool belongs_to(const std::unique_ptr<Runner>& runner) const { return runner_ == &runner; }
+  const SessionLength& shared_length() const { return length_; }
+  bool belongs_to(const Engine& engine) const { return engine_ == &engine; }
 
  private:
-  WorkerThread* thread_;
-  const std::unique_ptr<Runner>* runner_;
-  std::shared_ptr<SessionState> state_ = std::make_shared<SessionState>();
-  WorkerThread::PreparedJob close_;
+  const Engine* engine_;
+  SessionLength length_ = std::make_shared<std::atomic<int>>(0);
 };
+
+int requests_at_once(const LoadOptions& options, const ModelInfo& info) {
+  constexpr int kOnCpu = 32;
+  constexpr int kOnGpu = 256;
+  if (options.max_running > 0) return options.max_running;
+  return info.device == "gpu" ? kOnGpu : kOnCpu;
+}
 
 class LocalEngine : public Engine {
  public:
@@ -125,9 +91,20 @@ class LocalEngine : public Engine {
     chat_template_ = make_chat_template(files.templates, files.tokenizer.keys());
     sampling_ = files.sampling;
     warnings_ = tokenizer_->warnings();
-    thread_.run([&] { runner_ = std::make_unique<Runner>(weights, options); });
+    thread_.run([&] {
+      runner_ = std::make_unique<Runner>(weights, options);
+      scheduler_ =
+          std::make_unique<Scheduler>(*runner_, requests_at_once(options, runner_->info()), options.step_budget);
+    });
     info_ = runner_->info();
     check_vocabulary(*tokenizer_, files.tokenizer, runner_->vocab_size());
+    limits_ = {runner_->vocab_size(), info_.context, info_.model_context};
+    max_waiting_ = options.max_waiting;
+  }
+  ~LocalEngine() override {
+    closing_ = true;
+    waker_->forget();
+    thread_.wake();
   }
 
   const ModelInfo& info() const override { return info_; }
@@ -137,51 +114,141 @@ class LocalEngine : public Engine {
   const std::vector<std::string>& warnings() const override { return warnings_; }
 
   std::unique_ptr<Session> new_session() override {
-    return with_errors("engine", [this] { return std::make_unique<LocalSession>(thread_, runner_); });
+    return with_errors("engine", [this] { return std::make_unique<LocalSession>(*this); });
+  }
+
+  std::unique_ptr<Ticket> submit(std::vector<TokenId> prompt, const GenerateOptions& options,
+                                 std::function<void()> on_event) override {
+    return with_errors("engine", [&] {
+      return std::make_unique<LocalTicket>(open({}, std::move(prompt), options, std::move(on_event)), waker_);
+    });
+  }
+  std::unique_ptr<Ticket> submit_to(EventSink sink, std::vector<TokenId> prompt,
+                                    const GenerateOptions& options) override {
+    return with_errors("engine", [&] {
+      return std::make_unique<LocalTicket>(open(std::move(sink), std::move(prompt), options, {}), waker_);
+    });
+  }
+
+  EngineStats stats() const override {
+    const std::lock_guard lock(mutex_);
+    EngineStats stats = stats_;
+    stats.waiting += static_cast<int>(submitted_.size());
+    return stats;
   }
 
   GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,
                           const TextCallback& on_text) override {
     auto* own = dynamic_cast<LocalSession*>(&session);
-    if (own == nullptr || !own->belongs_to(runner_)) {
+    if (own == nullptr || !own->belongs_to(*this)) {
       throw Error(ErrorCode::invalid_argument, "[engine] expected a session of this engine, got another engine's");
     }
-    TextChannel channel;
-    GenerateResult result;
-    auto done = with_errors("engine", [&] {
-      return thread_.post([&, state = own->state()] { work(*state, channel, result, prompt, options); });
-    });
-    std::string seen;
-    try {
-      seen = channel.listen(on_text);
-    } catch (...) {
-      done.wait();
-      throw;
-    }
-    with_errors("engine", [&] { done.get(); });
-    if (channel.stopped()) {
-      result.finish = FinishReason::cancelled;
-      result.text = std::move(seen);
-    }
-    return result;
+    const SessionLength length = own->shared_length();
+    const auto request = with_errors(
+        "engine", [&] { return open({}, std::vector<TokenId>(prompt.begin(), prompt.end()), options, {}); });
+    // From here on nothing of the engine or the session is used, which may be destroyed meanwhile.
+    return wait_for_end(LocalTicket(request, waker_), *request, *length, on_text);
   }
 
  private:
-  // One generation, on the engine's thread.
-  void work(SessionState& state, TextChannel& channel, GenerateResult& result, std::span<const TokenId> prompt,
-            const GenerateOptions& options) {
-    // Closed whatever happens: the caller waits for it.
-    struct Closer {
-      SessionState& state;
-      TextChannel& channel;
-      ~Closer() {
-        if (state.sequence) state.length = static_cast<int>(state.sequence->tokens.size());
-        channel.close();
+  // Throws as submit() does.
+  std::shared_ptr<OpenRequest> open(EventSink sink, std::vector<TokenId> prompt, const GenerateOptions& options,
+                                    std::function<void()> on_event) {
+    auto request =
+        std::make_shared<OpenRequest>(Generation(*tokenizer_, std::move(prompt), options, limits_), options,
+                                      std::move(sink), std::move(on_event), [waker = waker_] { waker->wake(); });
+    std::list<std::shared_ptr<OpenRequest>> one = {request};
+    {
+      const std::lock_guard lock(mutex_);
+      const int waiting = stats_.waiting + static_cast<int>(submitted_.size());
+      if (waiting >= max_waiting_ && waiting > 0) refuse(waiting);
+      submitted_.splice(submitted_.end(), one);
+    }
+    thread_.wake();
+    return request;
+  }
+
+  // Called with the mutex locked.
+  [[noreturn]] void refuse(int waiting) const {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    const double each = stats_.finished > 0 ? seconds / static_cast<double>(stats_.finished) : seconds;
+    throw Error(ErrorCode::busy, str_cat("[engine] expected at most ", max_waiting_, " requests to wait, and ", waiting,
+                                         " do; try again in about ", std::max(1, static_cast<int>(each)), " s"));
+  }
+
+  // Gives the text of a request to `on_text` until its end. When `on_text` throws, the request is cancelled, waited
+  // for, and the exception thrown on.
+  static GenerateResult wait_for_end(LocalTicket ticket, const OpenRequest& request, std::atomic<int>& length,
+                                     const TextCallback& on_text) {
+    std::string seen;
+    std::exception_ptr error;
+    bool stopped = false;
+    while (auto event = ticket.next()) {
+      if (event->kind != Event::Kind::text) {
+        length = request.length.load();
+        if (error) std::rethrow_exception(error);
+        if (event->kind == Event::Kind::failed) throw *event->error;
+        if (stopped) {
+          event->result.finish = FinishReason::cancelled;
+          event->result.text = std::move(seen);
+        }
+        return std::move(event->result);
       }
-    } closer{state, channel};
-    if (!state.sequence) state.sequence = CachedSequence{runner_->cache().create(), {}};
-    result = emelex::generate(*runner_, *tokenizer_, *state.sequence, prompt, options,
-                              [&](std::string_view piece) { return channel.send(piece); });
+      if (stopped || !on_text) continue;
+      try {
+        seen += event->text;
+        stopped = !on_text(event->text);
+      } catch (...) {
+        error = std::current_exception();
+        stopped = true;
+      }
+      if (stopped) ticket.cancel();
+    }
+    throw Error(ErrorCode::internal, "[engine] a request ended without a last event");
+  }
+
+  // One step of the engine's thread. → whether there is more to do now
+  bool step() noexcept {
+    try {
+      take_submitted();
+      if (closing_) {
+        scheduler_->end_all(nullptr);
+        return false;
+      }
+      const bool more = scheduler_->step();
+      tell_stats();
+      return more;
+    } catch (...) {
+      try {
+        rethrow_as_error("engine");
+      } catch (const Error& error) {
+        scheduler_->end_all(&error);
+      }
+      tell_stats();
+      return false;
+    }
+  }
+
+  void take_submitted() {
+    while (true) {
+      std::list<std::shared_ptr<OpenRequest>> one;
+      {
+        const std::lock_guard lock(mutex_);
+        if (submitted_.empty()) return;
+        one.splice(one.end(), submitted_, submitted_.begin());
+        ++stats_.waiting;
+      }
+      try {
+        scheduler_->add(one.front());
+      } catch (const std::bad_alloc&) {
+        one.front()->fail(Error(ErrorCode::out_of_memory, "[engine] no memory for one more request"));
+      }
+    }
+  }
+
+  void tell_stats() noexcept {
+    const std::lock_guard lock(mutex_);
+    stats_ = scheduler_->stats();
   }
 
   std::unique_ptr<Tokenizer> tokenizer_;
@@ -189,8 +256,23 @@ class LocalEngine : public Engine {
   SamplingDefaults sampling_;
   std::vector<std::string> warnings_;
   ModelInfo info_;
-  std::unique_ptr<Runner> runner_;                    // made, used and destroyed on thread_
-  WorkerThread thread_{[this] { runner_.reset(); }};  // last: its end needs the above
+  GenerationLimits limits_{};
+  int max_waiting_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::atomic<bool> closing_{false};
+
+  mutable std::mutex mutex_;
+  std::list<std::shared_ptr<OpenRequest>> submitted_;
+  EngineStats stats_;  // the scheduler's, as of the last step
+
+  std::unique_ptr<Runner> runner_;  // made, used and destroyed on thread_, as is the scheduler
+  std::unique_ptr<Scheduler> scheduler_;
+  WorkerThread thread_{[this] {
+                         scheduler_.reset();
+                         runner_.reset();
+                       },
+                       [this] { return step(); }};
+  std::shared_ptr<Waker> waker_ = std::make_shared<Waker>(thread_);
 };
 
 double rate(int tokens, double seconds) { return tokens > 0 && seconds > 0 ? tokens / seconds : 0; }
@@ -228,6 +310,8 @@ std::string_view to_string(FinishReason reason) {
       return "context_full";
     case FinishReason::cancelled:
       return "cancelled";
+    case FinishReason::deadline:
+      return "deadline";
   }
   return "unknown";
 }

@@ -43,6 +43,14 @@ void check_options(const LoadOptions& options) {
   if (options.memory_limit < 0 || options.gpu_memory_limit < 0) {
     throw Error(ErrorCode::invalid_argument, "[engine] expected memory limits of 0 or more bytes, got fewer");
   }
+  if (options.kept_cache_limit.value_or(0) < 0) {
+    throw Error(ErrorCode::invalid_argument,
+                "[engine] expected a limit of the kept cache of 0 or more bytes, got less");
+  }
+  if (options.max_running < 0 || options.max_waiting < 0 || !(options.step_budget >= 0)) {
+    throw Error(ErrorCode::invalid_argument,
+                "[engine] expected numbers of requests and a step budget of 0 or more, got less");
+  }
   if (options.prefill_chunk < 0) {
     throw Error(ErrorCode::invalid_argument,
                 str_cat("[engine] expected a prefill chunk of 0 or more, got ", options.prefill_chunk));
@@ -98,6 +106,8 @@ void Runner::make_cache(const ModelInput& source, const LoadOptions& options, co
       plan->memory(), [&](const KvSpec& spec, int n_layers) { return backend_->kv_pool(spec, dtype, n_layers); });
   info_.kv_bytes_per_token = cache_->bytes_per_token();
   limit_memory(source, plan->config(), options, choice);
+  const int context = session_context(options, plan->config().context_length);
+  cache_->set_most_kept(options.kept_cache_limit.value_or(cache_->bytes_for(context, prefill_chunk_)));
 }
 
 // Gives the cache what the memory limit leaves for it.
@@ -159,35 +169,34 @@ void Runner::fill_info(const Weights& weights, const LoadOptions& options) {
   info_.instruction_set = backend_->instruction_set();
 }
 
-// A step that is put together from runs of tokens. Unless it is committed, its end takes the tokens from the cache
-// again.
-class Runner::StepBuilder {
- public:
-  explicit StepBuilder(KvCache& cache) : cache_(cache) {}
-  ~StepBuilder() {
-    for (const auto& [id, length] : before_) cache_.trim(id, length);
-  }
-  StepBuilder(const StepBuilder&) = delete;
-  StepBuilder& operator=(const StepBuilder&) = delete;
+void Runner::Pass::take_back() noexcept {
+  for (size_t i = 0; i < runs_.size(); ++i) runner_->cache().trim(runs_[i].sequence, lengths_[i]);
+  runs_.clear();
+}
 
-  void add(SequenceId id, std::span<const TokenId> tokens, bool long_rope, Want want) {
-    const int first = step_.size();
-    const auto n = static_cast<int>(tokens.size());
-    before_.emplace_back(id, cache_.length(id));
-    step_.sequences.push_back(cache_.extend(id, first, n));
-    step_.sequences.back().long_rope = long_rope;
-    step_.tokens.insert(step_.tokens.end(), tokens.begin(), tokens.end());
-    if (want == Want::nothing) return;
-    for (int i = want == Want::all ? 0 : n - 1; i < n; ++i) step_.outputs.push_back(first + i);
-  }
-  StepPtr take_step() { return std::make_shared<const Step>(std::move(step_)); }
-  void commit() { before_.clear(); }
+void Runner::Pass::add(const Run& run) {
+  KvCache& cache = runner_->cache();
+  const int first = step_.size();
+  const auto n = static_cast<int>(run.tokens.size());
+  const int begin = run.want == Want::nothing ? n : run.want == Want::all ? 0 : n - 1;
+  // All that needs memory comes before the sequence is changed.
+  runs_.reserve(runs_.size() + 1);
+  lengths_.reserve(lengths_.size() + 1);
+  step_.sequences.reserve(step_.sequences.size() + 1);
+  step_.tokens.reserve(step_.tokens.size() + run.tokens.size());
+  step_.outputs.reserve(step_.outputs.size() + static_cast<size_t>(n - begin));
+  const int length = cache.length(run.sequence);
+  step_.sequences.push_back(cache.extend(run.sequence, first, n));
+  step_.sequences.back().long_rope = run.long_rope;
+  step_.tokens.insert(step_.tokens.end(), run.tokens.begin(), run.tokens.end());
+  for (int i = begin; i < n; ++i) step_.outputs.push_back(first + i);
+  runs_.push_back(run);
+  lengths_.push_back(length);
+}
 
- private:
-  KvCache& cache_;
-  Step step_;
-  std::vector<std::pair<SequenceId, int>> before_;  // lengths
-};
+std::span<float> Runner::Pass::logits() { return runner_->compute(*this, &Backend::logits); }
+
+std::span<const TokenId> Runner::Pass::likeliest() { return runner_->compute(*this, &Backend::likeliest); }
 
 std::span<float> Runner::append(SequenceId sequence, std::span<const TokenId> tokens, Want want) {
   const bool long_rope = needs_long_rope(cache_->length(sequence) + static_cast<int>(tokens.size()));
@@ -204,9 +213,9 @@ std::span<float> Runner::append_last(SequenceId sequence, std::span<const TokenI
 TokenId Runner::append_last_likeliest(SequenceId sequence, std::span<const TokenId> tokens) {
   const auto length = static_cast<int>(tokens.size());
   if (needs_long_rope(length) != needs_long_rope(length - 1)) return likeliest_of(append_last(sequence, tokens));
-  StepBuilder builder(*cache_);
-  builder.add(sequence, tokens.last(1), needs_long_rope(length), Want::last);
-  return compute(builder, &Backend::likeliest).front();
+  Pass pass(*this);
+  pass.add({sequence, tokens.last(1), needs_long_rope(length)});
+  return pass.likeliest().front();
 }
 
 std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenId> tokens, bool long_rope, Want want,
@@ -219,15 +228,15 @@ std::span<float> Runner::append_part(SequenceId sequence, std::span<const TokenI
     if (cancelled && cancelled()) return {};
     const auto part = tokens.subspan(at, std::min(chunk, tokens.size() - at));
     const bool last = at + part.size() == tokens.size();
-    StepBuilder builder(*cache_);
-    builder.add(sequence, part, long_rope, last || want == Want::all ? want : Want::nothing);
-    logits = compute(builder, &Backend::logits);
+    Pass pass(*this);
+    pass.add({sequence, part, long_rope, last || want == Want::all ? want : Want::nothing});
+    logits = pass.logits();
     if (gathers) gathered_.insert(gathered_.end(), logits.begin(), logits.end());
   }
   return gathers ? std::span<float>(gathered_) : logits;
 }
 
-void Runner::add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
+void Runner::add_decodes(Pass& pass, std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     const int length = cache_->length(sequences[i]);
     if (needs_long_rope(length + 1) && !needs_long_rope(length) && length > 0) {
@@ -236,27 +245,27 @@ void Runner::add_decodes(StepBuilder& builder, std::span<const SequenceId> seque
           str_cat("[engine] a sequence reaches ", length + 1,
                   " tokens, from which on LongRoPE rotates all of them otherwise; a batch can't compute it again"));
     }
-    builder.add(sequences[i], tokens.subspan(i, 1), needs_long_rope(length + 1), Want::last);
+    pass.add({sequences[i], tokens.subspan(i, 1), needs_long_rope(length + 1)});
   }
 }
 
 std::span<float> Runner::decode(std::span<const SequenceId> sequences, std::span<const TokenId> tokens) {
-  StepBuilder builder(*cache_);
-  add_decodes(builder, sequences, tokens);
-  return compute(builder, &Backend::logits);
+  Pass pass(*this);
+  add_decodes(pass, sequences, tokens);
+  return pass.logits();
 }
 
 std::span<const TokenId> Runner::decode_likeliest(std::span<const SequenceId> sequences,
                                                   std::span<const TokenId> tokens) {
-  StepBuilder builder(*cache_);
-  add_decodes(builder, sequences, tokens);
-  return compute(builder, &Backend::likeliest);
+  Pass pass(*this);
+  add_decodes(pass, sequences, tokens);
+  return pass.likeliest();
 }
 
 template <class Result>
-Result Runner::compute(StepBuilder& builder, Result (Backend::*fetch)()) {
+Result Runner::compute(Pass& pass, Result (Backend::*fetch)()) {
   try {
-    const StepPtr step = builder.take_step();
+    const auto step = std::make_shared<const Step>(std::move(pass.step_));
     backend_->compute(step, cache_->memory(), [this](const Batch& batch) {
       const auto hidden = model_->hidden(batch);
       auto result = batch.step().outputs.empty() ? hidden : model_->logits(hidden, batch);
@@ -266,7 +275,8 @@ Result Runner::compute(StepBuilder& builder, Result (Backend::*fetch)()) {
     ++counters_.steps;
     if (!step->outputs.empty()) ++counters_.vocabulary_products;
     const Result result = ((*backend_).*fetch)();
-    builder.commit();
+    for (const Run& run : pass.runs_) cache_->computed(run.sequence, run.tokens);
+    pass.runs_.clear();
     return result;
   } catch (...) {
     try {
@@ -276,6 +286,7 @@ Result Runner::compute(StepBuilder& builder, Result (Backend::*fetch)()) {
     } catch (const std::exception&) {
     }
     cache_->recover();
+    pass.take_back();
     rethrow_compute_error(info_.device);
   }
 }

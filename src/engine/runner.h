@@ -16,6 +16,14 @@ namespace emelex {
 // Which tokens of those given get logits.
 enum class Want { nothing, last, all };
 
+// Tokens that a sequence adds in a step.
+struct Run {
+  SequenceId sequence;
+  std::span<const TokenId> tokens;
+  bool long_rope = false;  // Runner::needs_long_rope() of what the sequence is part of
+  Want want = Want::last;
+};
+
 // What a Runner has computed so far.
 struct RunnerCounters {
   int64_t steps = 0;                // forward passes
@@ -47,6 +55,36 @@ class Runner {
   // of its tokens are computed again. → logits [vocab_size], valid until the next call
   std::span<float> append_last(SequenceId sequence, std::span<const TokenId> tokens);
 
+  // A step that is put together run by run, of sequences that differ. Has room in the cache for each. When it fails,
+  // and when it ends without being computed, it takes the tokens from the cache again.
+  class Pass {
+   public:
+    explicit Pass(Runner& runner) : runner_(&runner) {}
+    ~Pass() { take_back(); }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+    // The run's tokens must stay until the pass is computed. Throws Error(out_of_memory), with the pass unchanged, when
+    // the cache has no room.
+    void add(const Run& run);
+    int runs() const { return static_cast<int>(runs_.size()); }
+    int tokens() const { return step_.size(); }
+
+    // Computes it. → logits [tokens wanted, vocab_size] in the order of the runs, valid until the next step
+    std::span<float> logits();
+    // The same, → the likeliest token of each, as Backend::likeliest().
+    std::span<const TokenId> likeliest();
+
+   private:
+    friend class Runner;
+    void take_back() noexcept;
+
+    Runner* runner_;
+    Step step_;
+    std::vector<Run> runs_;
+    std::vector<int> lengths_;  // [runs] of the sequences before
+  };
+
   // Whether LongRoPE's frequencies for long sequences apply to a sequence of so many tokens.
   bool needs_long_rope(int length) const { return long_rope_after_ > 0 && length > long_rope_after_; }
 
@@ -67,11 +105,10 @@ class Runner {
   int prefill_chunk() const { return prefill_chunk_; }
 
  private:
-  class StepBuilder;
-  void add_decodes(StepBuilder& builder, std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
-  // Computes the step. → what `fetch` brings of its logits
+  void add_decodes(Pass& pass, std::span<const SequenceId> sequences, std::span<const TokenId> tokens);
+  // Computes the pass. → what `fetch` brings of its logits
   template <class Result>
-  Result compute(StepBuilder& builder, Result (Backend::*fetch)());
+  Result compute(Pass& pass, Result (Backend::*fetch)());
   void build(const std::shared_ptr<const Weights>& weights, const LoadOptions& options, const BackendChoice& choice);
   void fill_info(const Weights& weights, const LoadOptions& options);
   void make_cache(const ModelInput& source, const LoadOptions& options, const BackendChoice& choice);

@@ -6,8 +6,8 @@
 
 namespace emelex {
 
-WorkerThread::WorkerThread(std::function<void()> at_end)
-    : at_end_(std::move(at_end)), thread_(start_thread("the engine", [this] { work(); })) {}
+WorkerThread::WorkerThread(std::function<void()> at_end, std::function<bool()> step)
+    : at_end_(std::move(at_end)), step_(std::move(step)), thread_(start_thread("the engine", [this] { work(); })) {}
 
 WorkerThread::~WorkerThread() {
   {
@@ -18,23 +18,21 @@ WorkerThread::~WorkerThread() {
   thread_.join();
 }
 
-WorkerThread::PreparedJob WorkerThread::prepare(std::function<void()> job) {
-  PreparedJob prepared;
-  prepared.emplace_back(std::move(job));
-  return prepared;
-}
-
 std::future<void> WorkerThread::post(std::function<void()> job) {
-  PreparedJob prepared = prepare(std::move(job));
-  auto future = prepared.front().get_future();
-  post(std::move(prepared));
+  std::list<std::packaged_task<void()>> posted;
+  auto future = posted.emplace_back(std::move(job)).get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.splice(jobs_.end(), posted);
+  }
+  changed_.notify_one();
   return future;
 }
 
-void WorkerThread::post(PreparedJob job) noexcept {
+void WorkerThread::wake() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.splice(jobs_.end(), job);
+    awake_ = true;
   }
   changed_.notify_one();
 }
@@ -42,14 +40,23 @@ void WorkerThread::post(PreparedJob job) noexcept {
 void WorkerThread::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-    if (jobs_.empty()) break;
-    PreparedJob job;
-    job.splice(job.end(), jobs_, jobs_.begin());
-    lock.unlock();
-    job.front()();
-    job.clear();  // what the job holds is freed on this thread
-    lock.lock();
+    changed_.wait(lock, [this] { return ending_ || awake_ || !jobs_.empty(); });
+    if (!jobs_.empty()) {
+      std::list<std::packaged_task<void()>> job;
+      job.splice(job.end(), jobs_, jobs_.begin());
+      lock.unlock();
+      job.front()();
+      job.clear();  // what the job holds is freed on this thread
+      lock.lock();
+    } else if (awake_) {
+      awake_ = false;
+      lock.unlock();
+      const bool more = step_ && step_();
+      lock.lock();
+      awake_ |= more;
+    } else {
+      break;
+    }
   }
   lock.unlock();
   if (at_end_) at_end_();

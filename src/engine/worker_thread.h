@@ -9,25 +9,22 @@
 
 namespace emelex {
 
-// One thread that runs jobs in the order in which they were posted. May be used from any thread.
+// One thread that runs jobs in the order in which they were posted, and between them steps of work that goes on. May be
+// used from any thread.
 class WorkerThread {
  public:
-  // A job in a list node of its own, so that posting it can't fail.
-  using PreparedJob = std::list<std::packaged_task<void()>>;
-
-  // `at_end` runs on the thread after the last job. Throws Error(out_of_memory) when the thread can't be started; then
-  // `at_end` does not run.
-  explicit WorkerThread(std::function<void()> at_end = {});
-  ~WorkerThread();  // runs what was posted, then ends
+  // `step` does a part of the work when no job waits, and returns whether there is more; after false it is called again
+  // once somebody called wake(). It must not throw. `at_end` runs on the thread after the last job. Throws
+  // Error(out_of_memory) when the thread can't be started; then neither runs.
+  explicit WorkerThread(std::function<void()> at_end = {}, std::function<bool()> step = {});
+  ~WorkerThread();  // runs what was posted, and steps until there is no more to do, then ends
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
-  static PreparedJob prepare(std::function<void()> job);
-
   // The future holds what the job threw. Throws std::bad_alloc, with nothing posted.
   std::future<void> post(std::function<void()> job);
-  // What the job throws is dropped.
-  void post(PreparedJob job) noexcept;
+  // Has `step` called again.
+  void wake() noexcept;
 
   // Runs a job and waits for it; throws what it threw.
   void run(std::function<void()> job) { post(std::move(job)).get(); }
@@ -36,9 +33,11 @@ class WorkerThread {
   void work();
 
   std::function<void()> at_end_;
+  std::function<bool()> step_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  PreparedJob jobs_;
+  std::list<std::packaged_task<void()>> jobs_;
+  bool awake_ = false;  // `step` is to be called
   bool ending_ = false;
   std::thread thread_;  // last: it uses all of the above
 };

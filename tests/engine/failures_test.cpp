@@ -12,8 +12,8 @@
 #include "base/expect_error.h"
 #include "base/faults.h"
 #include "base/temporary_folder.h"
-#include "engine/generate.h"
 #include "engine/mlx_failures.h"
+#include "engine/runner.h"
 #include "engine/tiny_model.h"
 #include "engine/worker_thread.h"
 
@@ -51,6 +51,12 @@ GenerateOptions greedy(int max_tokens) {
   return options;
 }
 
+// Sharing nothing with those of other scopes.
+GenerateOptions apart(GenerateOptions options, int64_t scope) {
+  options.cache_scope = std::to_string(scope);
+  return options;
+}
+
 std::vector<TokenId> some_prompt(int n, int from = 0) {
   std::vector<TokenId> ids;
   for (int i = 0; i < n; ++i) ids.push_back((from + i * 37) % 256);
@@ -61,7 +67,8 @@ std::vector<TokenId> some_prompt(int n, int from = 0) {
 int talkative(Engine& engine, const GenerateOptions& options) {
   for (int from = 0; from < 200; ++from) {
     const auto tokens = [&](int n) {
-      return engine.generate(*engine.new_session(), some_prompt(n, from), options, {}).stats.generated_tokens;
+      const auto scope = apart(options, -1);
+      return engine.generate(*engine.new_session(), some_prompt(n, from), scope, {}).stats.generated_tokens;
     };
     if (tokens(20) == options.max_tokens && tokens(50) == options.max_tokens) return from;
   }
@@ -89,25 +96,27 @@ void check_retries(const Fixture& f, KernelBackend kernels, bool keeps_cache) {
   for (int64_t n = 1; n <= steps; ++n) {
     CAPTURE(n);
     const auto session = engine->new_session();
+    const auto own = apart(options, 2 * n);
+    const auto others = apart(options, 2 * n + 1);
     const auto other = engine->new_session();
-    CHECK(engine->generate(*other, second, options, {}).text == next.text);
-    CHECK(engine->generate(*session, first, options, {}).text == answer);
+    CHECK(engine->generate(*other, second, others, {}).text == next.text);
+    CHECK(engine->generate(*session, first, own, {}).text == answer);
     REQUIRE(session->length() == length);
     {
       const Armed armed(Call::compute, n);
       expect_error(ErrorCode::out_of_memory, {"[cpu]", "allocate"},
-                   [&] { engine->generate(*session, second, options, {}); });
+                   [&] { engine->generate(*session, second, own, {}); });
     }
     if (keeps_cache) {
       CHECK(session->length() >= std::min(length, next.stats.cached_tokens));
     } else {
       CHECK(session->length() == 0);
     }
-    const auto again = engine->generate(*session, second, options, {});
+    const auto again = engine->generate(*session, second, own, {});
     CHECK(again.text == next.text);
     CHECK((again.stats.cached_tokens > 0) == keeps_cache);
     // Of the other session's tokens some may have gone as well, and then it computes them again.
-    CHECK(engine->generate(*other, second, options, {}).text == next.text);
+    CHECK(engine->generate(*other, second, others, {}).text == next.text);
   }
 }
 
@@ -140,11 +149,12 @@ TEST_CASE("so it does with windows, and where LongRoPE has everything computed a
   for (int64_t n = 1; n <= steps; ++n) {
     CAPTURE(n);
     const auto again = engine->new_session();
+    const auto own = apart(greedy(8), n);
     {
       const Armed armed(Call::compute, n);
-      CHECK_THROWS_AS(engine->generate(*again, prompt, greedy(8), {}), Error);
+      CHECK_THROWS_AS(engine->generate(*again, prompt, own, {}), Error);
     }
-    CHECK(engine->generate(*again, prompt, greedy(8), {}).text == expected);
+    CHECK(engine->generate(*again, prompt, own, {}).text == expected);
   }
 }
 
