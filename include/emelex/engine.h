@@ -73,7 +73,7 @@ struct LoadOptions {
   std::optional<int64_t> kept_cache_limit;
 
   int max_running = 0;     // requests that are computed at once; 0: 32 on a CPU, 256 on a GPU
-  int max_waiting = 1000;  // requests that wait for their turn; past it submit() throws Error(busy)
+  int max_waiting = 1000;  // requests that wait beside those; past it submit() throws Error(busy)
 
   // Seconds that a step may take while texts are being generated: what they leave of it goes to prompts. 0: twice the
   // time that a step takes without prompts
@@ -231,7 +231,7 @@ class Engine {
   // Begins to compute the prompt and to generate until one of FinishReason. Never waits. What it says comes from the
   // ticket; `on_event`, if any, is called when the ticket has an event where none was, on any thread, and must return
   // at once. GenerateOptions::cancel must outlive the request. Throws Error(invalid_argument) as generate() does,
-  // Error(busy) when `max_waiting` requests wait already, and Error(out_of_memory).
+  // Error(busy) when `max_running` and `max_waiting` requests are open already, and Error(out_of_memory).
   virtual std::unique_ptr<Ticket> submit(std::vector<TokenId> prompt, const GenerateOptions& options,
                                          std::function<void()> on_event = {}) = 0;
   // The same with events given to `sink`. The ticket is for cancelling.
@@ -249,7 +249,7 @@ class Engine {
   //   invalid_argument: the prompt is empty, has an id out of range or does not fit in the context (nothing is ever cut
   //     off silently), an option is out of its range, or the session is another engine's;
   //   corrupt_file: the weights give no usable logits;
-  //   busy: too many requests wait;
+  //   busy: too many requests are open;
   //   out_of_memory, device, internal: the computation failed.
   // An exception of `on_text` is thrown again from here once the generation has ended.
   virtual GenerateResult generate(Session& session, std::span<const TokenId> prompt, const GenerateOptions& options,

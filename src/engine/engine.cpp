@@ -93,13 +93,13 @@ class LocalEngine : public Engine {
     warnings_ = tokenizer_->warnings();
     thread_.run([&] {
       runner_ = std::make_unique<Runner>(weights, options);
-      scheduler_ =
-          std::make_unique<Scheduler>(*runner_, requests_at_once(options, runner_->info()), options.step_budget);
+      const int at_once = requests_at_once(options, runner_->info());
+      scheduler_ = std::make_unique<Scheduler>(*runner_, at_once, options.step_budget, open_);
+      most_open_ = at_once + options.max_waiting;
     });
     info_ = runner_->info();
     check_vocabulary(*tokenizer_, files.tokenizer, runner_->vocab_size());
     limits_ = {runner_->vocab_size(), info_.context, info_.model_context};
-    max_waiting_ = options.max_waiting;
   }
   ~LocalEngine() override {
     closing_ = true;
@@ -160,8 +160,8 @@ class LocalEngine : public Engine {
     std::list<std::shared_ptr<OpenRequest>> one = {request};
     {
       const std::lock_guard lock(mutex_);
-      const int waiting = stats_.waiting + static_cast<int>(submitted_.size());
-      if (waiting >= max_waiting_ && waiting > 0) refuse(waiting);
+      if (open_ >= most_open_) refuse();
+      ++open_;
       submitted_.splice(submitted_.end(), one);
     }
     thread_.wake();
@@ -169,11 +169,12 @@ class LocalEngine : public Engine {
   }
 
   // Called with the mutex locked.
-  [[noreturn]] void refuse(int waiting) const {
+  [[noreturn]] void refuse() const {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
     const double each = stats_.finished > 0 ? seconds / static_cast<double>(stats_.finished) : seconds;
-    throw Error(ErrorCode::busy, str_cat("[engine] expected at most ", max_waiting_, " requests to wait, and ", waiting,
-                                         " do; try again in about ", std::max(1, static_cast<int>(each)), " s"));
+    throw Error(ErrorCode::busy, str_cat("[engine] expected at most ", most_open_,
+                                         " requests at once, and so many run or wait; try again in about ",
+                                         std::max(1, static_cast<int>(each)), " s"));
   }
 
   // Gives the text of a request to `on_text` until its end. When `on_text` throws, the request is cancelled, waited
@@ -236,11 +237,11 @@ class LocalEngine : public Engine {
         const std::lock_guard lock(mutex_);
         if (submitted_.empty()) return;
         one.splice(one.end(), submitted_, submitted_.begin());
-        ++stats_.waiting;
       }
       try {
         scheduler_->add(one.front());
       } catch (const std::bad_alloc&) {
+        --open_;
         one.front()->fail(Error(ErrorCode::out_of_memory, "[engine] no memory for one more request"));
       }
     }
@@ -257,9 +258,10 @@ class LocalEngine : public Engine {
   std::vector<std::string> warnings_;
   ModelInfo info_;
   GenerationLimits limits_{};
-  int max_waiting_ = 0;
+  int most_open_ = 0;  // requests
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::atomic<bool> closing_{false};
+  std::atomic<int> open_{0};  // requests that have not ended
 
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<OpenRequest>> submitted_;

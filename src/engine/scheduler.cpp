@@ -16,8 +16,11 @@ bool is_no_memory(const Error& error) { return error.code() == ErrorCode::out_of
 
 }  // namespace
 
-Scheduler::Scheduler(Runner& runner, int max_running, double step_budget)
-    : runner_(runner), max_running_(static_cast<size_t>(max_running)), clock_(step_budget, runner.prefill_chunk()) {}
+Scheduler::Scheduler(Runner& runner, int max_running, double step_budget, std::atomic<int>& open)
+    : runner_(runner),
+      n_open_(open),
+      max_running_(static_cast<size_t>(max_running)),
+      clock_(step_budget, runner.prefill_chunk()) {}
 
 // Who comes first where not all can, and is preempted last.
 bool Scheduler::before(const Open& a, const Open& b) {
@@ -80,6 +83,7 @@ Scheduler::Opens::iterator Scheduler::remove(Opens::iterator open, Opens& from) 
   stop(*open);
   open->request->position = 0;
   ++stats_.finished;
+  --n_open_;
   return from.erase(open);
 }
 
@@ -231,20 +235,11 @@ int Scheduler::add_decodes(Runner::Pass& pass) {
 
 // Adds pieces of prompts, of `budget` tokens together: to each its share, those first who had least.
 void Scheduler::add_prompts(Runner::Pass& pass, int budget) {
-  std::vector<Opens::iterator> prompts;
-  for (auto open = running_.begin(); open != running_.end(); ++open) {
-    if (!open->in_pass && !open->request->held()) prompts.push_back(open);
-  }
-  std::stable_sort(prompts.begin(), prompts.end(), [](auto a, auto b) {
-    if (a->request->priority != b->request->priority) return a->request->priority > b->request->priority;
-    return a->served < b->served;
-  });
+  if (budget == 0) return;
+  std::vector<Opens::iterator> prompts = prompts_to_compute();
   for (size_t i = 0; i < prompts.size() && budget > 0; ++i) {
     const auto open = prompts[i];
     if (!open->sequence) continue;  // it was preempted for one before
-    const auto tokens = std::span(open->generation().tokens());
-    runner_.cache().reuse(*open->sequence, tokens.first(tokens.size() - 1));
-    if (computed_by_another(*open)) continue;
     const auto left = static_cast<int>(prompts.size() - i);
     const int share = std::max({budget / left, std::min(budget, runner_.prefill_chunk() / 4), 1});
     const int count = std::min(pending(*open), share);
@@ -254,23 +249,39 @@ void Scheduler::add_prompts(Runner::Pass& pass, int budget) {
   }
 }
 
-// Whether the pass computes for another request what this one needs next, so that it finds it in the cache afterwards.
-bool Scheduler::computed_by_another(const Open& open) const {
-  const KvCache& cache = runner_.cache();
-  const void* place = cache.place(*open.sequence);
-  const auto length = static_cast<size_t>(cache.length(*open.sequence));
-  const size_t block = length / kBlockTokens * kBlockTokens;
-  const auto own = std::span(open.generation().tokens()).subspan(block);
-  return std::any_of(passed_.begin(), passed_.end(), [&](const Opens::iterator& other) {
-    if (cache.place(*other->sequence) != place) return false;
-    // Up to the last but one of its own tokens: of the last it needs the logits.
-    const auto theirs = std::span(other->generation().tokens())
-                            .first(static_cast<size_t>(cache.length(*other->sequence)))
-                            .subspan(block);
-    const size_t wanted = length - block + 1;
-    return wanted < own.size() && theirs.size() >= wanted &&
-           std::equal(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(wanted), theirs.begin());
+// The prompts that are not done, less those that will find in the cache what another computes now.
+std::vector<Scheduler::Opens::iterator> Scheduler::prompts_to_compute() {
+  std::vector<Opens::iterator> all;
+  for (auto open = running_.begin(); open != running_.end(); ++open) {
+    if (!open->in_pass && !open->request->held()) all.push_back(open);
+  }
+  std::stable_sort(all.begin(), all.end(), [](auto a, auto b) {
+    if (a->request->priority != b->request->priority) return a->request->priority > b->request->priority;
+    return a->served < b->served;
   });
+  std::vector<Opens::iterator> prompts;
+  for (const auto open : all) {
+    const auto tokens = std::span(open->generation().tokens());
+    runner_.cache().reuse(*open->sequence, tokens.first(tokens.size() - 1));
+    const bool found = std::any_of(prompts.begin(), prompts.end(), [&](auto o) { return computes_for(*o, *open); });
+    if (!found) prompts.push_back(open);
+  }
+  return prompts;
+}
+
+// Whether the next token that `open` needs is the next of `other` as well, or one that it has computed.
+bool Scheduler::computes_for(const Open& other, const Open& open) const {
+  const KvCache& cache = runner_.cache();
+  if (cache.place(*other.sequence) != cache.place(*open.sequence)) return false;
+  const int length = cache.length(*open.sequence);
+  const int block = length / kBlockTokens * kBlockTokens;
+  const auto wanted = static_cast<size_t>(length - block) + 1;
+  if (cache.length(*other.sequence) < length) return false;
+  const auto own = std::span(open.generation().tokens()).subspan(static_cast<size_t>(block));
+  const auto theirs = std::span(other.generation().tokens()).subspan(static_cast<size_t>(block));
+  // Of its own last token it needs the logits.
+  return wanted < own.size() && wanted <= theirs.size() &&
+         std::equal(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(wanted), theirs.begin());
 }
 
 void Scheduler::add_suspect(Runner::Pass& pass, Opens::iterator suspect) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -18,8 +19,9 @@ namespace emelex {
 // the youngest is preempted: it waits for its turn again, and keeps its tokens. Belongs to the engine's thread.
 class Scheduler {
  public:
-  // `max_running` requests have a sequence at once. `step_budget` as LoadOptions says.
-  Scheduler(Runner& runner, int max_running, double step_budget);
+  // `max_running` requests have a sequence at once. `step_budget` as LoadOptions says. `open` counts the requests that
+  // have not ended: who adds one has counted it before.
+  Scheduler(Runner& runner, int max_running, double step_budget, std::atomic<int>& open);
 
   // The request's end is told to it, never here. Throws std::bad_alloc.
   void add(std::shared_ptr<OpenRequest> request);
@@ -62,7 +64,8 @@ class Scheduler {
   void preempt(Opens::iterator open);
   int add_decodes(Runner::Pass& pass);
   void add_prompts(Runner::Pass& pass, int budget);
-  bool computed_by_another(const Open& open) const;
+  std::vector<Opens::iterator> prompts_to_compute();
+  bool computes_for(const Open& other, const Open& open) const;
   void add_suspect(Runner::Pass& pass, Opens::iterator suspect);
   void compute(Runner::Pass& pass, int decodes);
   void accept(Runner::Pass& pass);
@@ -71,6 +74,7 @@ class Scheduler {
   void give(Opens::iterator open, const Logits& logits);
 
   Runner& runner_;
+  std::atomic<int>& n_open_;
   const size_t max_running_;
   StepClock clock_;
   Opens running_;  // by before()
