@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/requests_table.h"
 #include "config/configuration.h"
 #include "emelex/hub.h"
 
@@ -23,10 +24,31 @@ struct BenchFlags {
   std::string format = "md";
   RuntimeFlags runtime;
   BenchOptions options;
+  RequestsOptions requests{.requests = 0};
 };
+
+// How the engine does with many requests at once.
+int bench_many(const BenchFlags& flags, const Settings& settings) {
+  RequestsOptions options = flags.requests;
+  if (flags.format == "csv") throw UsageError("expected md or json in -o with --requests, got csv");
+  if (flags.options.prompt.size() != 1 || flags.options.generate.size() != 1) {
+    throw UsageError("expected one length in -p and one in -n with --requests");
+  }
+  options.prompt = flags.options.prompt.front();
+  options.generate = flags.options.generate.front();
+  if (options.prompt == 0 || options.generate == 0) throw UsageError("expected 1 or more in -p and -n with --requests");
+  options.load = flags.runtime.load_options(settings);
+  const BenchProgress progress = stderr_is_terminal() ? BenchProgress(report_note) : nullptr;
+  const RequestsReport report = bench_requests(model_to_run(flags.model, settings), options, progress);
+  report_not_cuda(report.model);
+  const BuildInfo build = build_info();
+  standard_output().write(flags.format == "json" ? requests_json(report, build) : requests_markdown(report, build));
+  return kDone;
+}
 
 int bench(const BenchFlags& flags) {
   const Settings settings = read_configuration(flags.runtime.settings).settings;
+  if (flags.requests.requests > 0) return bench_many(flags, settings);
   BenchOptions options = flags.options;
   options.load = flags.runtime.load_options(settings);
   // As a flag, 0 says that there is no such test.
@@ -67,6 +89,23 @@ void add_bench_command(Command& program, Action& action) {
       .show_default();
   command.add_flag("--probe", flags->options.probe,
                    "Measure between generated tokens how fast memory gives the weights; their time does not count");
+  command
+      .add_option("--requests", flags->requests.requests,
+                  "Measure this many requests at once instead; lengths vary around -p and -n")
+      .check(number_within(1, 1000000));
+  command
+      .add_option("--rate", flags->requests.rate,
+                  "With --requests: how many arrive in a second, at random; 0: all at once")
+      .check(number_within(0, 1000000))
+      .show_default();
+  command
+      .add_option("--clients", flags->requests.clients,
+                  "With --requests: clients that ask again when they are answered; 0: none")
+      .check(number_within(0, 100000))
+      .show_default();
+  command.add_option("--shared-prefix", flags->requests.shared, "With --requests: tokens that all prompts begin with")
+      .check(number_within(0, kMax / 2))
+      .show_default();
   command.add_option("-o,--output", flags->format, "Form of the report")
       .check(Check::one_of({"md", "json", "csv"}))
       .show_default();

@@ -6,6 +6,7 @@
 #include "base/json_document.h"
 #include "base/strings.h"
 #include "cli/format.h"
+#include "cli/markdown_table.h"
 #include "cli/model_json.h"
 
 namespace emelex::cli {
@@ -19,35 +20,6 @@ std::string csv_field(const std::string& text) {
   return field + "\"";
 }
 
-// A cell of a Markdown table: as wide as its column, numbers to the right.
-std::string cell(const std::string& text, size_t width, bool right) {
-  const std::string space(width > text.size() ? width - text.size() : 0, ' ');
-  return right ? space + text : text + space;
-}
-
-std::string markdown_table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.at(0).size(), 3);
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string table;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    std::string line = "|";
-    std::string rule = "|";
-    for (size_t i = 0; i < widths.size(); ++i) {
-      line += str_cat(" ", cell(rows[r][i], widths[i], i > 0), " |");
-      rule += str_cat(" ", std::string(widths[i] - 1, '-'), i > 0 ? ":" : "-", " |");
-    }
-    table += line + "\n";
-    if (r == 0) table += rule + "\n";
-  }
-  return table;
-}
-
-}  // namespace
-
-namespace {
-
 // MLX's kernels have neither an instruction set nor threads of ours, a GPU has no threads of ours.
 std::string computed_by(const ModelInfo& model) {
   if (model.instruction_set.empty()) return str_cat(model.device, ", ", model.kernels, " kernels");
@@ -57,6 +29,12 @@ std::string computed_by(const ModelInfo& model) {
 }
 
 }  // namespace
+
+std::string measured_on(const ModelInfo& model, const BuildInfo& build, const std::string& what) {
+  return str_cat(one_line(model.name), ": ", model.architecture, ", ", model.quantization, ", ",
+                 human_count(model.parameters), " parameters, ", human_bytes(model.weight_bytes), "\n",  //
+                 computed_by(model), ", ", what, ", emelex ", build.version, ", MLX ", build.mlx_version, "\n");
+}
 
 std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
   const ModelInfo& model = report.model;
@@ -68,10 +46,7 @@ std::string bench_markdown(const BenchReport& report, const BuildInfo& build) {
                     fixed(row.max, 2), bandwidth});
   }
   const int repetitions = report.rows.empty() ? 0 : report.rows[0].repetitions;
-  return str_cat(one_line(model.name), ": ", model.architecture, ", ", model.quantization, ", ",
-                 human_count(model.parameters), " parameters, ", human_bytes(model.weight_bytes), "\n",  //
-                 computed_by(model), ", ", repetitions, " repetitions, emelex ", build.version, ", MLX ",
-                 build.mlx_version, "\n\n", markdown_table(rows));
+  return str_cat(measured_on(model, build, str_cat(repetitions, " repetitions")), "\n", markdown_table(rows));
 }
 
 std::string bench_json(const BenchReport& report, const BuildInfo& build) {
@@ -98,15 +73,14 @@ std::string bench_csv(const BenchReport& report, const BuildInfo& build) {
   std::string csv =
       "test,repetitions,mean,stddev,min,median,max,bytes_per_second,memory_bytes_per_second,model,architecture,"
       "quantization,parameters,weight_bytes,device,instruction_set,kernels,threads,emelex,mlx\n";
-  const std::string measured_on =
+  const std::string where =
       str_cat(csv_field(model.name), ",", csv_field(model.architecture), ",", csv_field(model.quantization), ",",
               model.parameters, ",", model.weight_bytes, ",", model.device, ",", model.instruction_set, ",",
               model.kernels, ",", model.threads, ",", build.version, ",", build.mlx_version);
   for (const BenchRow& row : report.rows) {
     csv += str_cat(csv_field(row.test), ",", row.repetitions);
     for (double rate : {row.mean, row.stddev, row.min, row.median, row.max}) csv += "," + fixed(rate, 3);
-    csv += str_cat(",", fixed(row.bytes_per_second, 0), ",", fixed(row.memory_bytes_per_second, 0), ",", measured_on,
-                   "\n");
+    csv += str_cat(",", fixed(row.bytes_per_second, 0), ",", fixed(row.memory_bytes_per_second, 0), ",", where, "\n");
   }
   return csv;
 }

@@ -7,6 +7,9 @@
 
 namespace emelex::cli {
 
+// Two lines for people: the model, and the machine with `what` was measured.
+std::string measured_on(const ModelInfo& model, const BuildInfo& build, const std::string& what);
+
 // A report for people, as two lines on the model and the machine and a Markdown table.
 std::string bench_markdown(const BenchReport& report, const BuildInfo& build);
 

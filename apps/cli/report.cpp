@@ -86,7 +86,7 @@ std::string describe_stats(const GenerateStats& stats) {
                  fixed(stats.prefill_tokens_per_second(), 1), " tok/s\n",  //
                  "generated:   ", stats.generated_tokens, " tokens, ", fixed(stats.decode_tokens_per_second(), 1),
                  " tok/s\n",  //
-                 "first token: ", fixed(stats.prefill_seconds, 3), " s\n");
+                 "first token: ", fixed(stats.queue_seconds + stats.prefill_seconds, 3), " s\n");
 }
 
 }  // namespace emelex::cli

@@ -75,8 +75,9 @@ std::string result_json(const Engine& engine, const GenerateResult& result) {
                               {{"prompt_tokens", stats.prompt_tokens},
                                {"cached_tokens", stats.cached_tokens},
                                {"generated_tokens", stats.generated_tokens},
-                               {"time_to_first_token_seconds", stats.prefill_seconds},
+                               {"time_to_first_token_seconds", stats.queue_seconds + stats.prefill_seconds},
                                {"decode_seconds", stats.decode_seconds},
+                               {"longest_gap_seconds", stats.longest_gap_seconds},
                                {"prompt_tokens_per_second", stats.prefill_tokens_per_second()},
                                {"generated_tokens_per_second", stats.decode_tokens_per_second()}}}};
   return ascii_escapes(json.text()) + "\n";

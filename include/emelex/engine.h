@@ -75,8 +75,8 @@ struct LoadOptions {
   int max_running = 0;     // requests that are computed at once; 0: 32 on a CPU, 256 on a GPU
   int max_waiting = 1000;  // requests that wait beside those; past it submit() throws Error(busy)
 
-  // Seconds that a step may take while texts are being generated: what they leave of it goes to prompts. 0: twice the
-  // time that a step takes without prompts
+  // Seconds that a step may take while texts are being generated: what they leave of it goes to prompts. 0: a
+  // tenth, or twice the time that a step takes without prompts where that is longer
   double step_budget = 0;
 };
 

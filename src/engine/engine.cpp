@@ -214,6 +214,7 @@ class LocalEngine : public Engine {
       take_submitted();
       if (closing_) {
         scheduler_->end_all(nullptr);
+        tell_stats();
         return false;
       }
       const bool more = scheduler_->step();
@@ -247,9 +248,13 @@ class LocalEngine : public Engine {
     }
   }
 
+  // Those who learn of a request's end find it in stats().
   void tell_stats() noexcept {
-    const std::lock_guard lock(mutex_);
-    stats_ = scheduler_->stats();
+    {
+      const std::lock_guard lock(mutex_);
+      stats_ = scheduler_->stats();
+    }
+    scheduler_->tell_ends();
   }
 
   std::unique_ptr<Tokenizer> tokenizer_;

@@ -60,10 +60,9 @@ Generation::Generation(const Tokenizer& tokenizer, std::vector<TokenId> prompt, 
   result_.stats.prompt_tokens = static_cast<int>(tokens_.size());
 }
 
-void Generation::begin(int cached) {
+void Generation::begin() {
   begun_ = first_token_ = last_token_ = Clock::now();
   result_.stats.queue_seconds = seconds(submitted_, begun_);
-  result_.stats.cached_tokens = cached;
 }
 
 std::string Generation::add(TokenId id) {

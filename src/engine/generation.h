@@ -35,9 +35,11 @@ class Generation {
   bool ended() const { return ended_; }
   int generated() const { return result_.stats.generated_tokens; }
 
-  void was_preempted() { ++result_.stats.preemptions; }
-  // The tokens are computed from now on, the first `cached` of the prompt being there already.
-  void begin(int cached);
+  // The request's turn has come.
+  void begin();
+  // For its statistics.
+  void add_cached(int tokens) { result_.stats.cached_tokens += tokens; }
+  void add_preemption() { ++result_.stats.preemptions; }
   // Takes the logits of the last token, which may be changed. → text to show. Throws Error(corrupt_file) where no token
   // is possible.
   std::string accept(std::span<float> logits) {

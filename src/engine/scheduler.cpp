@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/failures.h"
@@ -72,38 +73,47 @@ void Scheduler::end_some() {
         ++open;
         continue;
       }
-      const auto request = open->request;
+      open->reason = *reason;
       open = remove(open, *list);
-      request->finish(*reason);
     }
   }
 }
 
+// Takes a request out of the scheduler's lists. It is told in tell_ends(). → the next one
 Scheduler::Opens::iterator Scheduler::remove(Opens::iterator open, Opens& from) noexcept {
   stop(*open);
   open->request->position = 0;
   ++stats_.finished;
   --n_open_;
-  return from.erase(open);
+  const auto next = std::next(open);
+  ended_.splice(ended_.end(), from, open);
+  return next;
 }
 
 Scheduler::Opens::iterator Scheduler::fail(Opens::iterator open, const Error& error) noexcept {
-  const auto request = open->request;
-  const auto next = remove(open, running_);
-  request->fail(error);
-  return next;
+  open->error = error;
+  return remove(open, running_);
+}
+
+void Scheduler::tell_ends() noexcept {
+  while (!ended_.empty()) {
+    Opens one;
+    one.splice(one.end(), ended_, ended_.begin());
+    const Open& open = one.front();
+    if (open.error) {
+      open.request->fail(*open.error);
+    } else {
+      open.request->finish(open.reason);
+    }
+  }
 }
 
 void Scheduler::end_all(const Error* error) noexcept {
   for (Opens* list : {&running_, &waiting_}) {
     while (!list->empty()) {
-      const auto request = list->front().request;
+      Open& open = list->front();
+      if (error != nullptr) open.error = *error;
       remove(list->begin(), *list);
-      if (error != nullptr) {
-        request->fail(*error);
-      } else {
-        request->finish(FinishReason::cancelled);
-      }
     }
   }
   number_waiting();
@@ -120,10 +130,9 @@ void Scheduler::admit() {
     }
     next.request->position = 0;
     if (!next.begun) {
-      const int cached = runner_.cache().length(*next.sequence);
-      next.generation().begin(cached);
+      next.generation().begin();
       stats_.prompt_tokens += static_cast<int64_t>(next.generation().tokens().size());
-      stats_.cached_tokens += cached;
+      count_cached(next, runner_.cache().length(*next.sequence));
     }
     next.begun = true;
     next.served = 0;
@@ -141,6 +150,20 @@ void Scheduler::start(Open& open) {
   open.sequence = cache.create();
   cache.enter(*open.sequence, open.request->scope + (open.long_rope ? "\x01" : ""));
   cache.reuse(*open.sequence, std::span(tokens).first(tokens.size() - 1));
+}
+
+// Takes from the cache what others have computed of a request's tokens in the meantime.
+void Scheduler::catch_up(Open& open) {
+  const auto tokens = std::span(open.generation().tokens());
+  const int before = runner_.cache().length(*open.sequence);
+  count_cached(open, runner_.cache().reuse(*open.sequence, tokens.first(tokens.size() - 1)) - before);
+}
+
+// Of a prompt that is computed for the first time.
+void Scheduler::count_cached(Open& open, int tokens) {
+  if (open.generation().generated() > 0 || open.was_preempted) return;
+  open.generation().add_cached(tokens);
+  stats_.cached_tokens += tokens;
 }
 
 // Takes the sequence from a request; the cache remembers what it can.
@@ -211,7 +234,8 @@ bool Scheduler::preempt_one(const Open& needy) {
 void Scheduler::preempt(Opens::iterator open) {
   stop(*open);
   ++stats_.preemptions;
-  open->generation().was_preempted();
+  open->was_preempted = true;
+  open->generation().add_preemption();
   const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const Open& o) { return before(*open, o); });
   waiting_.splice(place, running_, open);
 }
@@ -261,8 +285,7 @@ std::vector<Scheduler::Opens::iterator> Scheduler::prompts_to_compute() {
   });
   std::vector<Opens::iterator> prompts;
   for (const auto open : all) {
-    const auto tokens = std::span(open->generation().tokens());
-    runner_.cache().reuse(*open->sequence, tokens.first(tokens.size() - 1));
+    catch_up(*open);
     const bool found = std::any_of(prompts.begin(), prompts.end(), [&](auto o) { return computes_for(*o, *open); });
     if (!found) prompts.push_back(open);
   }
@@ -341,10 +364,7 @@ void Scheduler::give(Opens::iterator open, const Logits& logits) {
     fail(open, error);
     return;
   }
-  if (!open->generation().ended()) return;
-  const auto request = open->request;
-  remove(open, running_);
-  request->finish(FinishReason::stop_token);  // it has its own reason
+  if (open->generation().ended()) remove(open, running_);
 }
 
 // A step of several requests is tried again with each alone, so that only those fail by which it failed.

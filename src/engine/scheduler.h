@@ -23,12 +23,14 @@ class Scheduler {
   // have not ended: who adds one has counted it before.
   Scheduler(Runner& runner, int max_running, double step_budget, std::atomic<int>& open);
 
-  // The request's end is told to it, never here. Throws std::bad_alloc.
+  // What becomes of the request is told to it, never here. Throws std::bad_alloc.
   void add(std::shared_ptr<OpenRequest> request);
   // Computes a step. → whether there is something left that can be computed now
   bool step();
   // Ends all requests, as failed with an error or as cancelled without.
   void end_all(const Error* error) noexcept;
+  // Tells those that have ended, once stats() has been told.
+  void tell_ends() noexcept;
 
   const EngineStats& stats() const { return stats_; }
 
@@ -39,9 +41,12 @@ class Scheduler {
     std::optional<SequenceId> sequence;  // while it runs
     bool long_rope = false;              // of its sequence
     bool begun = false;
+    bool was_preempted = false;
     bool in_pass = false;
-    bool suspect = false;  // was in a step that failed, and is tried alone
-    int64_t served = 0;    // tokens of its prompt that were computed since it runs
+    bool suspect = false;                           // was in a step that failed, and is tried alone
+    int64_t served = 0;                             // tokens of its prompt that were computed since it runs
+    FinishReason reason = FinishReason::cancelled;  // unless its generation has ended by itself
+    std::optional<Error> error;                     // why it failed
 
     Generation& generation() const { return request->generation; }
   };
@@ -51,6 +56,8 @@ class Scheduler {
   void end_some();
   void admit();
   void start(Open& open);
+  void catch_up(Open& open);
+  void count_cached(Open& open, int tokens);
   bool fits_all(const Open& open) const;
   void stop(Open& open) noexcept;
   Opens::iterator remove(Opens::iterator open, Opens& from) noexcept;
@@ -79,6 +86,7 @@ class Scheduler {
   StepClock clock_;
   Opens running_;  // by before()
   Opens waiting_;  // by before()
+  Opens ended_;    // and were not told yet
   int64_t next_number_ = 0;
   std::vector<Opens::iterator> passed_;  // the requests of the pass's runs
   EngineStats stats_;

@@ -5,6 +5,7 @@
 namespace emelex {
 namespace {
 
+constexpr double kShort = 0.1;  // seconds that nobody minds between two words
 constexpr int kFirst = 16;      // tokens, to find out what they take
 constexpr int kLeast = 4;       // so that a prompt goes on whatever the budget
 constexpr double kShare = 0.3;  // of a new measurement in what is known
@@ -17,7 +18,7 @@ int StepClock::prompt_tokens(int generated) const {
   const double alone = without_prompts(generated);
   if (alone == 0) return 0;
   if (per_prompt_token_ == 0) return std::min(kFirst, most_);
-  const double left = (budget_ > 0 ? budget_ : 2 * alone) - alone;
+  const double left = (budget_ > 0 ? budget_ : std::max(2 * alone, kShort)) - alone;
   // One step never has many more than the last: what they take need not grow evenly.
   const double most = std::min<double>(most_, std::max(kFirst, 2 * last_));
   return static_cast<int>(std::clamp(left / per_prompt_token_, double{kLeast}, most));

@@ -7,8 +7,8 @@ namespace emelex {
 // Says how many tokens of prompts a step may have beside texts that are being generated, from what steps took before.
 class StepClock {
  public:
-  // `budget`: seconds that a step may take; 0: twice what it takes without prompts. `most`: tokens of prompts in any
-  // step.
+  // `budget`: seconds that a step may take; 0: a tenth, or twice what it takes without prompts. `most`: tokens of
+  // prompts in any step.
   StepClock(double budget, int most) : budget_(budget), most_(most) {}
 
   // Tokens of prompts that fit into a step with so many generated tokens; 0 until one without prompts was measured.

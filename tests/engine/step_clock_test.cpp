@@ -8,7 +8,7 @@ namespace emelex {
 namespace {
 
 // A machine on which a step takes a time of its own, and tokens of prompts the same each.
-double took(int generated, int prompt_tokens) { return 0.010 + 0.001 * generated + 0.0005 * prompt_tokens; }
+double took(int generated, int prompt_tokens) { return 0.100 + 0.010 * generated + 0.005 * prompt_tokens; }
 
 TEST_CASE("steps with prompts take twice the time of those without, once it is known") {
   StepClock clock(0, 512);
@@ -25,18 +25,29 @@ TEST_CASE("steps with prompts take twice the time of those without, once it is k
   CHECK(clock.prompt_tokens(6) > 0);
 }
 
+TEST_CASE("short steps leave prompts a tenth of a second") {
+  StepClock clock(0, 512);
+  clock.took(0.002, 1, 0);
+  int tokens = 0;
+  for (int step = 0; step < 50; ++step) {
+    tokens = clock.prompt_tokens(1);
+    clock.took(0.002 + 0.0005 * tokens, 1, tokens);
+  }
+  CHECK(tokens == doctest::Approx(196).epsilon(0.05));
+}
+
 TEST_CASE("a budget in seconds is kept, and leaves prompts at least a little") {
-  StepClock clock(0.1, 64);
+  StepClock clock(1, 64);
   clock.took(took(8, 0), 8, 0);
   int most = 0;
   for (int step = 0; step < 50; ++step) {
     const int tokens = clock.prompt_tokens(8);
     clock.took(took(8, tokens), 8, tokens);
     most = std::max(most, tokens);
-    CHECK(took(8, tokens) < 0.11);
+    CHECK(took(8, tokens) < 1.1);
   }
   CHECK(most == 64);
-  StepClock tight(0.001, 64);
+  StepClock tight(0.01, 64);
   tight.took(took(8, 0), 8, 0);
   tight.took(took(8, 16), 8, 16);
   CHECK(tight.prompt_tokens(8) > 0);
