@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
-.PHONY: help setup demo build test test-asan test-tsan test-clang test-debug test-arm64 test-peers fuzz bench bench-micro format lint tidy
+.PHONY: help setup demo build test test-asan test-tsan test-clang test-debug test-arm64 test-peers test-soak fuzz bench bench-micro format lint tidy
 .PHONY: install clean
 
 PREFIX ?= /usr/local
@@ -121,6 +121,14 @@ test-peers: test-tools .venv-peers/emelex-requirements  ## tests against other i
 	@cmake --build --preset release
 	@ctest --preset release -L peers -R '$(PEERS)' --parallel 2
 	$(call say_skipped,release)
+
+MODEL ?= build/models/SmolLM2-135M-Instruct.Q4_1.gguf
+test-soak: setup  ## thousands of requests with cancels and failures, and the scheduler's latencies with MODEL; takes minutes
+	@scripts/fetch-demo-model >/dev/null
+	@cmake --preset release -DEMELEX_BUILD_TESTS=ON $(CMAKE_ARGS)
+	@cmake --build --preset release --target engine_soak engine_latency
+	@build/release/tests/soak/engine_soak
+	@build/release/tests/soak/engine_latency $(MODEL)
 
 bench: build  ## speed of the demo model on this machine
 	@scripts/fetch-demo-model >/dev/null

@@ -86,6 +86,11 @@ struct GenerateOptions {
   std::vector<std::string> stop;              // valid UTF-8 that ends the generation; never a part of the result
   const std::atomic<bool>* cancel = nullptr;  // true: stop after this token. Any thread or signal handler may set it
 
+  // What becomes of a prompt that does not fit into the context. None: it is refused. Else its first `keep_head` tokens
+  // stay, and of those after them the oldest are dropped: as many as leave room for max_tokens, or for half of what is
+  // not the head. GenerateStats::dropped_tokens says how many.
+  std::optional<int> keep_head;
+
   // Requests share computed prefixes only with requests of the same scope, so that nobody can tell from the time of an
   // answer what somebody else has asked. Any text, such as a tenant's name.
   std::string cache_scope;
@@ -106,7 +111,8 @@ enum class FinishReason {
 std::string_view to_string(FinishReason reason);
 
 struct GenerateStats {
-  int prompt_tokens = 0;           // of the prompt, cached ones included
+  int prompt_tokens = 0;           // of the prompt, cached ones included, dropped ones not
+  int dropped_tokens = 0;          // of the prompt, by GenerateOptions::keep_head
   int cached_tokens = 0;           // of the prompt, found in the cache and not computed again
   int generated_tokens = 0;        // the ending token not counted
   int preemptions = 0;             // how often the request was interrupted because others needed the memory

@@ -30,6 +30,19 @@ void check_prompt(std::span<const TokenId> prompt, const GenerationLimits& limit
   }
 }
 
+// The prompt as it fits into the context, if the options say what may be dropped.
+std::vector<TokenId> fit_prompt(std::vector<TokenId> prompt, const GenerateOptions& options, int context) {
+  if (!options.keep_head || prompt.size() <= static_cast<size_t>(context)) return prompt;
+  const int head = *options.keep_head;
+  if (head < 0 || head >= context) {
+    throw Error(ErrorCode::invalid_argument,
+                str_cat("[engine] expected keep_head from 0 to ", context - 1, ", got ", head));
+  }
+  const int tail = std::max(context - head - options.max_tokens, (context - head + 1) / 2);
+  prompt.erase(prompt.begin() + head, prompt.end() - tail);
+  return prompt;
+}
+
 void check_options(const GenerateOptions& options) {
   if (options.max_tokens < 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -49,14 +62,16 @@ void check_options(const GenerateOptions& options) {
 Generation::Generation(const Tokenizer& tokenizer, std::vector<TokenId> prompt, const GenerateOptions& options,
                        const GenerationLimits& limits)
     : tokenizer_(&tokenizer),
-      tokens_(std::move(prompt)),
       max_tokens_(options.max_tokens),
       context_(limits.context),
       sampler_(options.sampling),
       decoder_(tokenizer),
       stops_(options.stop) {
-  check_prompt(tokens_, limits);
   check_options(options);
+  const size_t whole = prompt.size();
+  tokens_ = fit_prompt(std::move(prompt), options, limits.context);
+  check_prompt(tokens_, limits);
+  result_.stats.dropped_tokens = static_cast<int>(whole - tokens_.size());
   result_.stats.prompt_tokens = static_cast<int>(tokens_.size());
 }
 

@@ -186,6 +186,31 @@ TEST_CASE("a prompt that does not fit is refused whole, and the session keeps wh
   CHECK(s.run({'x', '>'}, greedy(100)).text == "abc");
 }
 
+TEST_CASE("of a prompt that does not fit the oldest tokens after a head are dropped, if asked, and told") {
+  test::TinyModel model;
+  model.context = 16;
+  const Scripted s({{'z', 'a'}, {'a', 'b'}, {'b', 'a'}}, model);
+  std::vector<TokenId> prompt(20, 'x');
+  prompt.back() = 'z';
+  auto options = greedy(4);
+  options.keep_head = 3;
+  auto result = s.engine->generate(*s.session, prompt, options, {});
+  CHECK(result.text == "abab");
+  CHECK(result.stats.dropped_tokens == 8);  // three of the head, nine of the end, four to come
+  CHECK(result.stats.prompt_tokens == 12);
+  options.max_tokens = 100;
+  result = s.engine->generate(*s.session, prompt, options, {});
+  CHECK(result.finish == FinishReason::context_full);
+  CHECK(result.stats.prompt_tokens == 10);  // half of what is not the head
+  options.keep_head = 0;
+  CHECK(s.engine->generate(*s.session, prompt, options, {}).stats.prompt_tokens == 8);
+  options.keep_head = 16;
+  expect_error(ErrorCode::invalid_argument, {"keep_head", "0 to 15", "got 16"},
+               [&] { s.engine->generate(*s.session, prompt, options, {}); });
+  options.keep_head = 3;
+  CHECK(s.engine->generate(*s.session, std::vector<TokenId>{'z'}, options, {}).stats.dropped_tokens == 0);
+}
+
 TEST_CASE("the cancel flag stops after the token under way and keeps the text") {
   Scripted s({{'>', 'a'}, {'a', 'b'}, {'b', 'a'}});
   std::atomic<bool> cancel{false};
