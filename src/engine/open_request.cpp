@@ -47,11 +47,11 @@ void OpenRequest::finish(FinishReason reason) noexcept {
   }
 }
 
-void OpenRequest::fail(const Error& error) noexcept {
-  if (!sink_) return events.fail(error);
+void OpenRequest::fail(Error error) noexcept {
+  if (!sink_) return events.fail(std::move(error));
   Event event;
   event.kind = Event::Kind::failed;
-  event.error = error;
+  event.error = std::move(error);
   give(std::move(event));
   events.close();
 }

@@ -20,7 +20,7 @@ class OpenRequest {
   // The engine's thread. What a sink throws cancels the request. Throws std::bad_alloc where the text can't be queued.
   void deliver(std::string text);
   void finish(FinishReason reason) noexcept;  // unless the generation has ended by itself
-  void fail(const Error& error) noexcept;
+  void fail(Error error) noexcept;
   // Whether its consumer has as much text as may wait.
   bool held() const { return !sink_ && events.full(); }
   // Whether it is to end, and why.

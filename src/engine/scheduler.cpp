@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "base/failures.h"
@@ -12,6 +13,15 @@ namespace emelex {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// An error that shares no text with another: it goes to another thread.
+Error own_copy(const Error& error) noexcept {
+  try {
+    return Error(error.code(), std::string(error.what()));
+  } catch (const std::bad_alloc&) {
+    return error;
+  }
+}
 
 bool is_no_memory(const Error& error) { return error.code() == ErrorCode::out_of_memory; }
 
@@ -91,7 +101,7 @@ Scheduler::Opens::iterator Scheduler::remove(Opens::iterator open, Opens& from) 
 }
 
 Scheduler::Opens::iterator Scheduler::fail(Opens::iterator open, const Error& error) noexcept {
-  open->error = error;
+  open->error = own_copy(error);
   return remove(open, running_);
 }
 
@@ -99,9 +109,9 @@ void Scheduler::tell_ends() noexcept {
   while (!ended_.empty()) {
     Opens one;
     one.splice(one.end(), ended_, ended_.begin());
-    const Open& open = one.front();
+    Open& open = one.front();
     if (open.error) {
-      open.request->fail(*open.error);
+      open.request->fail(std::move(*open.error));
     } else {
       open.request->finish(open.reason);
     }
@@ -112,7 +122,7 @@ void Scheduler::end_all(const Error* error) noexcept {
   for (Opens* list : {&running_, &waiting_}) {
     while (!list->empty()) {
       Open& open = list->front();
-      if (error != nullptr) open.error = *error;
+      if (error != nullptr) open.error = own_copy(*error);
       remove(list->begin(), *list);
     }
   }
