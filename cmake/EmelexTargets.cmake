@@ -16,6 +16,16 @@ function(emelex_add_library name)
   endif()
 endfunction()
 
+# emelex_optimize_sources(name level REGEX): another level for those files of the library emelex_name in this folder.
+function(emelex_optimize_sources name level regex)
+  get_target_property(sources emelex_${name} SOURCES)
+  list(FILTER sources INCLUDE REGEX "${regex}")
+  if(NOT sources)
+    message(FATAL_ERROR "no source of emelex_${name} matches ${regex}")
+  endif()
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O${level}>)
+endfunction()
+
 # emelex_add_test(name SOURCES … DEPENDS …): one test program, its cases written with doctest.
 function(emelex_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})

@@ -1,22 +1,22 @@
 #pragma once
 
-#include <doctest/doctest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace emelex {
 
-// A folder of its own for a test, removed with what is in it.
+// A folder of its own for a test or a fuzzer, removed with what is in it.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "emelex-test-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("can't make a folder like " + pattern);
     path_ = pattern;
   }
   ~TemporaryFolder() {
