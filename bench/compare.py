@@ -83,7 +83,8 @@ def make_peers(arguments):
             peers.append(LlamaCpp(arguments.emelex, ROOT / ".venv-peers", BUILD, arguments.threads))
         if peer == "mlx-lm":
             peers.append(MlxLm(ROOT / ".venv-peers"))
-    return peers + [LlamaBench(command, arguments.threads, arguments.emelex) for command in arguments.llama_bench]
+    runs = 5 if arguments.device == "gpu" else 1  # with CUDA the first after its warm-up is slower than the others
+    return peers + [LlamaBench(command, arguments.threads, arguments.emelex, runs) for command in arguments.llama_bench]
 
 
 def make_entries(arguments):

@@ -5,18 +5,20 @@ linked with the same libraries for the time to the first token."""
 import json
 import os
 import shlex
+import statistics
 
 from . import Reading, child
 from .emelex import prompt
 
 
 class LlamaBench:
-    def __init__(self, command, threads, emelex):
-        """`command`: [NAME=]PATH and flags of its own, as a shell would split them. `emelex` finds prompts."""
+    def __init__(self, command, threads, emelex, runs=1):
+        """`command`: [NAME=]PATH and flags of its own, as a shell would split them. `emelex` finds prompts. Of `runs` runs
+        after the warm-up the median counts."""
         name, equals, rest = command.partition("=")
         if not equals or "/" in name or " " in name:
             name, rest = "", command
-        self.command, self.threads, self.emelex = shlex.split(rest), threads, emelex
+        self.command, self.threads, self.emelex, self.runs = shlex.split(rest), threads, emelex, runs
         self.name = name or os.path.basename(self.command[0])
         self.build = None
 
@@ -31,13 +33,13 @@ class LlamaBench:
             return self.first(model, test, timeout)
         if test.batch > 1:
             return self.batch(model, test, timeout)
-        outcome = child.run([*self.command, "-m", model["path"], "-t", self.threads, "-r", 1, "-o", "json",
+        outcome = child.run([*self.command, "-m", model["path"], "-t", self.threads, "-r", self.runs, "-o", "json",
                              *self.lengths(test)], timeout)
         try:
             rows = json.loads(outcome.output)
             self.build = f"build {rows[0]['build_number']} ({rows[0]['build_commit']})"
             row, = (row for row in rows if row["n_gen" if test.kind == "generate" else "n_prompt"] == test.tokens)
-            return Reading(row["avg_ts"], outcome.peak_bytes, outcome.others)
+            return Reading(statistics.median(row.get("samples_ts") or [row["avg_ts"]]), outcome.peak_bytes, outcome.others)
         except (ValueError, LookupError):
             raise child.Failure("its JSON is not llama-bench's") from None
 

@@ -71,7 +71,7 @@ std::vector<KernelText> all_texts(bool every) {
         texts.push_back(
             {file,
              {"HEAD_DIM=" + dim, "PADDED_DIM=" + padded, "GROUP=" + group, "HEADS=" + heads, std::string("KV=") + kv}});
-        if (std::string_view(file) == "attention_single") texts.back().defines.emplace_back("BLOCKS=4");
+        if (std::string_view(file) == "attention_single") texts.back().defines.emplace_back("BLOCKS=3");
       }
     }
   }

@@ -14,7 +14,8 @@ namespace {
 constexpr int kPromptRows = 64;  // source/attention_prompt.cu's PROMPT_ROWS
 constexpr int kPageTokens = 64;
 constexpr int kStoredHeads = 8;  // by a block of source/attention.cu's `store`
-constexpr int kManyRows = 16;    // from which on more blocks of a multiprocessor are quicker than more registers
+constexpr int kManyRows =
+    16;  // from which on a third block of a multiprocessor is quicker than registers for the queries
 constexpr size_t kMostPartialBytes = size_t{64} << 20;
 
 template <class T>
@@ -148,7 +149,7 @@ class CudaAttention : public AttentionOp {
     Device& device = *context_->device;
     const bool many = rows >= kManyRows;
     FunctionHandle& attend = attend_single_[many ? 1 : 0];
-    if (attend == nullptr) attend = kernel("attention_single", pool, "attend_single", {many ? "BLOCKS=4" : "BLOCKS=2"});
+    if (attend == nullptr) attend = kernel("attention_single", pool, "attend_single", {many ? "BLOCKS=3" : "BLOCKS=2"});
     args.splits = single_splits(args.splits * kSplitTokens);
     const size_t bytes = static_cast<size_t>(rows) * static_cast<size_t>(config_.n_heads) *
                          static_cast<size_t>(args.splits) * static_cast<size_t>(config_.head_dim + 2) * sizeof(float);

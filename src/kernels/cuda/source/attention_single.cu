@@ -1,25 +1,29 @@
 // Attention of one token of each sequence, in one launch: a block takes some heads of a kv head and SPLIT_PAGES pages of
-// their past. It rotates the queries; the block of the token's own page rotates and stores its key and its value. The
-// block that is the last to come to an end merges, in the order of the pages. BLOCKS are to be on a multiprocessor at a time.
+// their past. It rotates the queries; the block of the token's own page rotates and stores its key and its value. A warp
+// takes WARP_KEYS keys of each page by itself, with a softmax of its own, and the warps are merged at the end. The
+// block that is the last to come to an end merges, in the order of the pages. BLOCKS are to be on a multiprocessor at a
+// time.
 
 #include "kernels/cuda/source/paged.cu"
 
-#define THREADS 256
-#define LANES_KEYS (THREADS / 8)                  // keys that all threads compute at once, eight for each
-#define PAGE_KEYS (BLOCK_TOKENS / LANES_KEYS)     // of eight threads in a page
-#define PAIRS (PADDED_DIM / 2)                    // of a value's columns; a thread adds up one
-#define VALUE_GROUPS (THREADS / PAIRS)            // of threads that add up some of a page's values each
-#define GROUP_KEYS (BLOCK_TOKENS / VALUE_GROUPS)  // whose values a thread adds up
+#define WARPS 8
+#define THREADS (WARPS * 32)
+#define WARP_KEYS (BLOCK_TOKENS / WARPS)
+#define TURNS (WARP_KEYS / 4)        // of four keys, eight lanes for each
+#define CHUNK (128 / KV)             // values of a key that a lane loads at once; those of eight lanes lie side by side
+#define CHUNKS (LANE_VALUES / CHUNK)
+#define COLUMNS (PADDED_DIM / 32)    // of the values, that a lane adds up
+#define COLUMN_WORDS (COLUMNS * KV / 32)
+#define PAIRS (PADDED_DIM / 2)
+#define HOLDS_QUERIES (BLOCKS <= 2 && HEADS * LANE_VALUES <= 48)  // in registers
 // A longer past has larger splits, so that there are not too many to be merged. Only the token's position tells.
 #define SPLIT_PAGES(position) ((position) < 4096 ? 1 : 4)
 
 #if KV == 16
 typedef u32 StoredPair;
-DEVICE float2 floats_of(StoredPair pair) { return make_float2(low_half(pair), high_half(pair)); }
 DEVICE StoredPair stored_pair(float x, float y) { return half_pair(x, y); }
 #else
 typedef float2 StoredPair;
-DEVICE float2 floats_of(StoredPair pair) { return pair; }
 DEVICE StoredPair stored_pair(float x, float y) { return make_float2(x, y); }
 #endif
 
@@ -27,9 +31,8 @@ struct Shared {
   __align__(16) float queries[HEADS][PADDED_DIM];
   __align__(16) StoredPair own_key[PAIRS];  // the token's
   __align__(16) StoredPair own_value[PAIRS];
-  __align__(16) float values[VALUE_GROUPS][HEADS][PADDED_DIM];
-  float scores[HEADS][BLOCK_TOKENS];  // then weights
-  float factors[HEADS];               // of what was added up before
+  __align__(16) float values[WARPS][HEADS][PADDED_DIM];  // sums relative to the warp's largest score
+  Softmax warps[WARPS][HEADS];
   Softmax softmax[HEADS];
   bool is_last;
 };
@@ -46,23 +49,71 @@ DEVICE float rotated(const SingleAttendArgs& args, const float* from, const floa
   return second ? a * cos_sin[half + pair] + b * cos_sin[pair] : a * cos_sin[pair] - b * cos_sin[half + pair];
 }
 
-// Of a page: keys as eight threads share them, and pairs of columns of the values.
+// What a lane holds of its warp's keys of a page: shares of TURNS keys, and its columns of all their values.
 struct PageWords {
-  StoredValues keys[PAGE_KEYS];
-  StoredPair values[GROUP_KEYS];
+  uint4 keys[TURNS][CHUNKS];
+  u32 values[WARP_KEYS][COLUMN_WORDS];
 };
 
-DEVICE void load_keys(const Stored* keys, PageWords& page) {
-  const Stored* from = keys + threadIdx.x / 8 * PADDED_DIM + threadIdx.x % 8 * LANE_VALUES;
+DEVICE void load_key(const Stored* key, int lane, uint4 (&words)[CHUNKS]) {
 #pragma unroll
-  for (int i = 0; i < PAGE_KEYS; ++i) page.keys[i] = load_stored(from + i * LANES_KEYS * PADDED_DIM);
+  for (int i = 0; i < CHUNKS; ++i) words[i] = *(const uint4*)(key + (i * 8 + lane % 8) * CHUNK);
 }
-DEVICE void load_values(const Stored* values, PageWords& page) {
-  if (threadIdx.x >= VALUE_GROUPS * PAIRS) return;
-  const StoredPair* from = (const StoredPair*)values + threadIdx.x / PAIRS * GROUP_KEYS * PAIRS + threadIdx.x % PAIRS;
+DEVICE void load_columns(const Stored* value, int lane, u32 (&words)[COLUMN_WORDS]) {
+  const u32* from = (const u32*)(value + lane * COLUMNS);
+#if COLUMNS * KV % 128 == 0
 #pragma unroll
-  for (int i = 0; i < GROUP_KEYS; ++i) page.values[i] = from[i * PAIRS];
+  for (int i = 0; i < COLUMN_WORDS / 4; ++i) {
+    const uint4 v = ((const uint4*)from)[i];
+    words[4 * i] = v.x;
+    words[4 * i + 1] = v.y;
+    words[4 * i + 2] = v.z;
+    words[4 * i + 3] = v.w;
+  }
+#elif COLUMNS * KV % 64 == 0
+#pragma unroll
+  for (int i = 0; i < COLUMN_WORDS / 2; ++i) {
+    const uint2 v = ((const uint2*)from)[i];
+    words[2 * i] = v.x;
+    words[2 * i + 1] = v.y;
+  }
+#else
+#pragma unroll
+  for (int i = 0; i < COLUMN_WORDS; ++i) words[i] = from[i];
+#endif
 }
+DEVICE void load_keys(const Stored* keys, int warp, int lane, PageWords& page) {
+#pragma unroll
+  for (int i = 0; i < TURNS; ++i) load_key(keys + (warp * WARP_KEYS + i * 4 + lane / 8) * PADDED_DIM, lane, page.keys[i]);
+}
+DEVICE void load_values(const Stored* values, int warp, int lane, PageWords& page) {
+#pragma unroll
+  for (int i = 0; i < WARP_KEYS; ++i) load_columns(values + (warp * WARP_KEYS + i) * PADDED_DIM, lane, page.values[i]);
+}
+
+#if KV == 16
+DEVICE void key_floats(const uint4& v, float (&to)[CHUNK]) {
+  to[0] = low_half(v.x);
+  to[1] = high_half(v.x);
+  to[2] = low_half(v.y);
+  to[3] = high_half(v.y);
+  to[4] = low_half(v.z);
+  to[5] = high_half(v.z);
+  to[6] = low_half(v.w);
+  to[7] = high_half(v.w);
+}
+DEVICE float column(const u32 (&words)[COLUMN_WORDS], int i) {
+  return i % 2 == 0 ? low_half(words[i / 2]) : high_half(words[i / 2]);
+}
+#else
+DEVICE void key_floats(const uint4& v, float (&to)[CHUNK]) {
+  to[0] = __uint_as_float(v.x);
+  to[1] = __uint_as_float(v.y);
+  to[2] = __uint_as_float(v.z);
+  to[3] = __uint_as_float(v.w);
+}
+DEVICE float column(const u32 (&words)[COLUMN_WORDS], int i) { return __uint_as_float(words[i]); }
+#endif
 
 // Rotates what the block needs of the token, and stores its key and value at `key` and `value`, null: another block does.
 DEVICE void take_token(const SingleAttendArgs& args, Shared& shared, int row, int kv_head, int first_head, Stored* key,
@@ -87,81 +138,101 @@ DEVICE void take_token(const SingleAttendArgs& args, Shared& shared, int row, in
   }
 }
 
-// The scores of a page's keys; those of tokens before `begin` and after `position` count nothing.
-DEVICE void score_page(const AttendArgs& a, Shared& shared, const PageWords& words, int page, int begin, int position) {
-  const int share = threadIdx.x % 8;  // of the head's values
+// Four values of a query from value `j` of a lane's share on.
+DEVICE float4 query_at(const Shared& shared, int h, int j, int lane) {
+  return *(const float4*)&shared.queries[h][(j / CHUNK * 8 + lane % 8) * CHUNK + j % CHUNK];
+}
+
+// Of the warp's keys of a page, for each head and turn the score of the lane's key.
+DEVICE void score_keys(const AttendArgs& a, const Shared& shared, const PageWords& words, int first_key, int begin,
+                       int position, int lane, const float4 (&queries)[HEADS][LANE_VALUES / 4], float (&scores)[HEADS][TURNS]) {
 #pragma unroll
-  for (int i = 0; i < PAGE_KEYS; ++i) {
-    const int at = i * LANES_KEYS + threadIdx.x / 8;
-    const int key = page * BLOCK_TOKENS + at;
-    float k[LANE_VALUES];
-    to_floats(key == position ? load_stored((const Stored*)shared.own_key + share * LANE_VALUES) : words.keys[i], k);
+  for (int i = 0; i < TURNS; ++i) {
+    const int key = first_key + i * 4 + lane / 8;
+    float sums[HEADS] = {};
+#pragma unroll
+    for (int j = 0; j < CHUNKS; ++j) {
+      float k[CHUNK];
+      const uint4* own = (const uint4*)((const Stored*)shared.own_key + (j * 8 + lane % 8) * CHUNK);
+      uint4 word = words.keys[i][j];
+      if (key == position) word = *own;
+      key_floats(word, k);
+#pragma unroll
+      for (int h = 0; h < HEADS; ++h) {
+#pragma unroll
+        for (int e = 0; e < CHUNK; e += 4) {
+          const float4 q = HOLDS_QUERIES ? queries[h][(j * CHUNK + e) / 4] : query_at(shared, h, j * CHUNK + e, lane);
+          sums[h] += (q.x * k[e] + q.y * k[e + 1]) + (q.z * k[e + 2] + q.w * k[e + 3]);
+        }
+      }
+    }
 #pragma unroll
     for (int h = 0; h < HEADS; ++h) {
-      float score = 0;
-#pragma unroll
-      for (int j = 0; j < LANE_VALUES; j += 4) {
-        const float4 q = *(const float4*)&shared.queries[h][share * LANE_VALUES + j];
-        score += (q.x * k[j] + q.y * k[j + 1]) + (q.z * k[j + 2] + q.w * k[j + 3]);
-      }
+      float score = sums[h];
 #pragma unroll
       for (int j = 4; j > 0; j /= 2) score += __shfl_xor_sync(0xffffffffu, score, j);
       if (a.soft_cap > 0) score = a.soft_cap * tanhf(score / a.soft_cap);
-      if (share == 0) shared.scores[h][at] = key >= begin && key <= position ? score : -INFINITY;
+      scores[h][i] = key >= begin && key <= position ? score : -INFINITY;
     }
   }
 }
 
-// Makes a page's scores into weights relative to the largest score so far; a warp for each head.
-DEVICE void weigh_page(Shared& shared) {
-  const int h = threadIdx.x / 32;
-  if (h >= HEADS) return;
-  const int lane = threadIdx.x % 32;
-  float scores[BLOCK_TOKENS / 32];
-  float most = shared.softmax[h].most;
+// Makes scores into weights relative to the warp's largest so far. Returns the factor of what was added up before. Of
+// `softmax` the sum is that of the lane's keys.
+DEVICE float weigh(float (&scores)[TURNS], Softmax& softmax) {
+  float most = softmax.most;
 #pragma unroll
-  for (int i = 0; i < BLOCK_TOKENS / 32; ++i) {
-    scores[i] = shared.scores[h][i * 32 + lane];
-    most = fmaxf(most, scores[i]);
-  }
-  most = warp_max(most);
-  float sum = 0;
+  for (int i = 0; i < TURNS; ++i) most = fmaxf(most, scores[i]);
+  most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 8));
+  most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 16));
+  const float base = most == -INFINITY ? 0.0f : most;
+  const float factor = expf(softmax.most - base);
+  softmax = {most, softmax.sum * factor};
 #pragma unroll
-  for (int i = 0; i < BLOCK_TOKENS / 32; ++i) {
-    const float weight = expf(scores[i] - most);
-    shared.scores[h][i * 32 + lane] = weight;
-    sum += weight;
+  for (int i = 0; i < TURNS; ++i) {
+    scores[i] = expf(scores[i] - base);
+    softmax.sum += scores[i];
   }
-  sum = warp_sum(sum);
-  if (lane == 0) {
-    const Softmax before = shared.softmax[h];
-    const float factor = before.most == -INFINITY ? 0.0f : expf(before.most - most);
-    shared.factors[h] = factor;
-    shared.softmax[h] = {most, before.sum * factor + sum};
-  }
+  return factor;
 }
 
-DEVICE void add_values(const Shared& shared, const PageWords& words, int page, int position, float2 (&sums)[HEADS]) {
-  if (threadIdx.x >= VALUE_GROUPS * PAIRS) return;
-  const int first = threadIdx.x / PAIRS * GROUP_KEYS;
+DEVICE void add_values(const Shared& shared, const PageWords& words, int first_key, int position, int lane,
+                       const float (&weights)[HEADS][TURNS], float (&sums)[HEADS][COLUMNS]) {
 #pragma unroll
-  for (int h = 0; h < HEADS; ++h) {
-    sums[h].x *= shared.factors[h];
-    sums[h].y *= shared.factors[h];
-  }
-#pragma unroll
-  for (int i = 0; i < GROUP_KEYS; ++i) {
-    const int key = page * BLOCK_TOKENS + first + i;
+  for (int i = 0; i < WARP_KEYS; ++i) {
+    const int key = first_key + i;
     // What lies behind the token is not its past, and may be anything.
     if (key > position) break;
-    const float2 v = floats_of(key == position ? shared.own_value[threadIdx.x % PAIRS] : words.values[i]);
+    float weight[HEADS];
 #pragma unroll
-    for (int h = 0; h < HEADS; ++h) {
-      const float weight = shared.scores[h][first + i];
-      sums[h].x += weight * v.x;
-      sums[h].y += weight * v.y;
+    for (int h = 0; h < HEADS; ++h) weight[h] = __shfl_sync(0xffffffffu, weights[h][i / 4], i % 4 * 8);
+    u32 value[COLUMN_WORDS];
+#pragma unroll
+    for (int j = 0; j < COLUMN_WORDS; ++j) value[j] = words.values[i][j];
+    if (key == position) load_columns((const Stored*)shared.own_value, lane, value);
+#pragma unroll
+    for (int c = 0; c < COLUMNS; ++c) {
+      const float v = column(value, c);
+#pragma unroll
+      for (int h = 0; h < HEADS; ++h) sums[h][c] += weight[h] * v;
     }
   }
+}
+
+// The warps' sums of a value, in their order, relative to the largest score.
+DEVICE float merge_warps(const Shared& shared, int h, int d, Softmax& softmax) {
+  softmax = {-INFINITY, 0};
+#pragma unroll
+  for (int w = 0; w < WARPS; ++w) softmax.most = fmaxf(softmax.most, shared.warps[w][h].most);
+  const float base = softmax.most == -INFINITY ? 0.0f : softmax.most;
+  float value = 0;
+#pragma unroll
+  for (int w = 0; w < WARPS; ++w) {
+    const float factor = expf(shared.warps[w][h].most - base);
+    softmax.sum += shared.warps[w][h].sum * factor;
+    value += shared.values[w][h][d] * factor;
+  }
+  return value;
 }
 
 // Adds up the splits of the block's heads in their order.
@@ -225,40 +296,54 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attend_single(cons
     return (Stored*)(layer + (long long)kv_head * HEAD_BYTES);
   };
   const long long to_values = (long long)a.kv_heads * HEAD_BYTES / sizeof(Stored);
+  const int warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
   PageWords words;
   Stored* keys = keys_of(first_page);
-  load_keys(keys, words);
-  load_values(keys + to_values, words);
+  load_keys(keys, warp, lane, words);
+  load_values(keys + to_values, warp, lane, words);
   allow_next();
   if (a.heads > 0) wait_for_last();  // a branch, which the compiler moves no loads over
 
   const bool stores = split == own_split;
   Stored* own = stores ? keys_of(last_page) + position % BLOCK_TOKENS * PADDED_DIM : nullptr;
   take_token(args, shared, row, kv_head, first_head, own, own + to_values);
-  if (threadIdx.x < HEADS) shared.softmax[threadIdx.x] = {-INFINITY, 0};
-  float2 sums[HEADS];
+  __syncthreads();
+  float4 queries[HEADS][LANE_VALUES / 4];
+  float sums[HEADS][COLUMNS] = {};
+  Softmax softmax[HEADS];
 #pragma unroll
-  for (int h = 0; h < HEADS; ++h) sums[h] = make_float2(0, 0);
+  for (int h = 0; h < HEADS; ++h) {
+    softmax[h] = {-INFINITY, 0};
+#pragma unroll
+    for (int j = 0; j < LANE_VALUES && HOLDS_QUERIES; j += 4) queries[h][j / 4] = query_at(shared, h, j, lane);
+  }
 #pragma unroll 1
   for (int page = first_page; page <= last_page; ++page) {
-    __syncthreads();
-    score_page(a, shared, words, page, begin, position);
+    const int first_key = page * BLOCK_TOKENS + warp * WARP_KEYS;
+    float scores[HEADS][TURNS];
+    score_keys(a, shared, words, first_key, begin, position, lane, queries, scores);
     if (page < last_page) {
       keys = keys_of(page + 1);
-      load_keys(keys, words);
+      load_keys(keys, warp, lane, words);
     }
-    __syncthreads();
-    weigh_page(shared);
-    __syncthreads();
-    add_values(shared, words, page, position, sums);
-    if (page < last_page) load_values(keys + to_values, words);
-  }
-
-  if (threadIdx.x < VALUE_GROUPS * PAIRS) {
 #pragma unroll
     for (int h = 0; h < HEADS; ++h) {
-      *(float2*)&shared.values[threadIdx.x / PAIRS][h][threadIdx.x % PAIRS * 2] = sums[h];
+      const float factor = weigh(scores[h], softmax[h]);
+#pragma unroll
+      for (int c = 0; c < COLUMNS; ++c) sums[h][c] *= factor;
     }
+    add_values(shared, words, first_key, position, lane, scores, sums);
+    if (page < last_page) load_values(keys + to_values, warp, lane, words);
+  }
+
+#pragma unroll
+  for (int h = 0; h < HEADS; ++h) {
+    softmax[h].sum += __shfl_xor_sync(0xffffffffu, softmax[h].sum, 8);
+    softmax[h].sum += __shfl_xor_sync(0xffffffffu, softmax[h].sum, 16);
+    if (lane == 0) shared.warps[warp][h] = softmax[h];
+#pragma unroll
+    for (int c = 0; c < COLUMNS; ++c) shared.values[warp][h][lane * COLUMNS + c] = sums[h][c];
   }
   __syncthreads();
   const int n_splits = own_split - first_split + 1;
@@ -266,16 +351,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) attend_single(cons
   for (int at = threadIdx.x; at < HEADS * HEAD_DIM; at += THREADS) {
     const int h = at / HEAD_DIM;
     const int d = at % HEAD_DIM;
-    float value = 0;
-#pragma unroll
-    for (int g = 0; g < VALUE_GROUPS; ++g) value += shared.values[g][h][d];
+    Softmax merged;
+    const float value = merge_warps(shared, h, d, merged);
     if (n_splits == 1) {
-      finish(a, row, first_head + h, d, value, with_sink(a, first_head + h, shared.softmax[h]));
+      finish(a, row, first_head + h, d, value, with_sink(a, first_head + h, merged));
     } else {
       float* to = partial + ((long long)h * a.splits + split - first_split) * (HEAD_DIM + 2);
       if (d == 0) {
-        to[0] = shared.softmax[h].most;
-        to[1] = shared.softmax[h].sum;
+        to[0] = merged.most;
+        to[1] = merged.sum;
       }
       to[2 + d] = value;
     }
