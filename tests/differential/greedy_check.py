@@ -10,7 +10,7 @@ scripts/fetch-demo-model and scripts/fetch-peers-model get.
 SmolLM2, all prompts (1,600 tokens): emelex's float32 kernels choose the reference's first choice each time. Its fast kernels do so 1,586
 times, and the others are within 0.149 of it. llama.cpp does so 1,571 times, and the others are within 0.282. So the limit of the fast
 kernels is what llama.cpp's rounding of activations to 8 bits does, and that of the float32 kernels allows for the order of sums alone.
-Qwen2.5-Coder was not measured against this reference yet.
+Qwen2.5-Coder, the first prompt (200 tokens): 200, 199 within 0.036, and 200.
 """
 
 import argparse
