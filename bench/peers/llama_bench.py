@@ -47,7 +47,7 @@ class LlamaBench:
         """A program in llama-bench's folder."""
         path = os.path.join(os.path.dirname(self.command[0]), name)
         if not os.path.exists(path):
-            raise child.Failure(f"llama-bench does not measure it, and no {name} lies beside it")
+            raise child.Failure(f"llama-bench does not measure this, and its folder has no {name}")
         return path
 
     def first(self, model, test, timeout):

@@ -7,7 +7,6 @@
 #include <new>
 #include <utility>
 
-#include "base/strings.h"
 #include "cache/kv_cache.h"
 #include "cache/window_blocks.h"
 

@@ -39,10 +39,13 @@ bool Scheduler::before(const Open& a, const Open& b) {
   return a.number < b.number;
 }
 
+Scheduler::Opens::iterator Scheduler::place_of(const Open& open, Opens& list) {
+  return std::find_if(list.begin(), list.end(), [&](const Open& o) { return before(open, o); });
+}
+
 void Scheduler::add(std::shared_ptr<OpenRequest> request) {
   Open open{std::move(request), next_number_, {}};
-  const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const Open& o) { return before(open, o); });
-  waiting_.insert(place, std::move(open));
+  waiting_.insert(place_of(open, waiting_), std::move(open));
   ++next_number_;
   number_waiting();
 }
@@ -146,8 +149,7 @@ void Scheduler::admit() {
     }
     next.begun = true;
     next.served = 0;
-    const auto place = std::find_if(running_.begin(), running_.end(), [&](const Open& o) { return before(next, o); });
-    running_.splice(place, waiting_, waiting_.begin());
+    running_.splice(place_of(next, running_), waiting_, waiting_.begin());
   }
 }
 
@@ -246,8 +248,7 @@ void Scheduler::preempt(Opens::iterator open) {
   ++stats_.preemptions;
   open->was_preempted = true;
   open->generation().add_preemption();
-  const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const Open& o) { return before(*open, o); });
-  waiting_.splice(place, running_, open);
+  waiting_.splice(place_of(*open, waiting_), running_, open);
 }
 
 // Adds the requests that go on with one token. → how many there are
@@ -258,11 +259,8 @@ int Scheduler::add_decodes(Runner::Pass& pass) {
     if (open->request->held()) continue;
     fit_rope(*open);
     if (pending(*open) != 1) continue;
-    // Preempting may take the next one out of the list.
-    const bool is_last = next == running_.end();
-    const Open* after = is_last ? nullptr : &*next;
     added += add_run(pass, open, 1) ? 1 : 0;
-    if (!is_last && std::none_of(running_.begin(), running_.end(), [&](const Open& o) { return &o == after; })) break;
+    if (next != running_.end() && !next->sequence) break;  // it was preempted, and all after it before
   }
   return added;
 }

@@ -53,6 +53,7 @@ class Scheduler {
   using Opens = std::list<Open>;
 
   static bool before(const Open& a, const Open& b);
+  static Opens::iterator place_of(const Open& open, Opens& list);
   void end_some();
   void admit();
   void start(Open& open);

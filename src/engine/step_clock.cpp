@@ -1,6 +1,7 @@
 #include "engine/step_clock.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace emelex {
 namespace {

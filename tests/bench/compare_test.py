@@ -162,7 +162,7 @@ class Programs(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             bench = LlamaBench(f"{folder}/llama-bench -ngl 99", 2, "emelex")
             test = Test("generate", 4, depth=3, batch=8)
-            with self.assertRaisesRegex(child.Failure, "no llama-batched-bench lies beside it"):
+            with self.assertRaisesRegex(child.Failure, "its folder has no llama-batched-bench"):
                 bench.run({"path": "m.gguf"}, test, 60)
             program = Path(folder) / "llama-batched-bench"
             program.write_text('#!/bin/sh\necho "$@" >&2\necho words\necho \'{"speed_tg": 1}\'\n'

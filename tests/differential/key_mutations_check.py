@@ -78,7 +78,7 @@ BAD = ("ANOTHER MODEL", "crashed", "computed, refused by the peer", "refused wit
 # Changes that a peer refuses and that change nothing, beside the keys that `emelex show --keys` calls without effect:
 # (peer, key, how) → why.
 WITHOUT_EFFECT = {("GGUF", "vocab_size", "removed"): "the embedding's rows are the vocabulary, and any other number is refused",
-                  ("folder", "pad_token_id", "removed"): "transformers' own id lies past a tiny vocabulary; no logit depends on it"}
+                  ("folder", "pad_token_id", "removed"): "transformers' default id is outside a tiny vocabulary; no logit depends on it"}
 
 
 def altered(value, key=""):
